@@ -1,0 +1,256 @@
+/// Writes messages as JSON, to the byte as Python's dramatiq does, and reads them without recursion.
+///
+/// Arguments and the containers among the options stay slices of the incoming bytes: they are checked once and copied
+/// when the message is written again.
+public struct JSONMessageEncoder: MessageEncoder {
+    /// How deep arrays and objects may be nested: a workflow nested 1 000 deep is 2 000 levels.
+    public static let defaultMaximumDepth = 4096
+    /// The largest message, in bytes: 64 MiB.
+    public static let defaultMaximumSize = 64 << 20
+
+    /// How deep arrays and objects may be nested.
+    public var maximumDepth: Int
+    /// The largest message to read or write, in bytes.
+    public var maximumSize: Int
+    /// Whether text outside ASCII is escaped (`\u00e9`), as Python does by default. Both forms are read.
+    public var escapesNonASCII: Bool
+
+    public init(
+        maximumDepth: Int = JSONMessageEncoder.defaultMaximumDepth,
+        maximumSize: Int = JSONMessageEncoder.defaultMaximumSize,
+        escapesNonASCII: Bool = true
+    ) {
+        self.maximumDepth = maximumDepth
+        self.maximumSize = maximumSize
+        self.escapesNonASCII = escapesNonASCII
+    }
+
+    /// The message as JSON.
+    ///
+    /// - Throws: ``EncodeError`` if it is larger than ``maximumSize``, or ``ArgumentFailure``.
+    public func encode(_ message: Message) throws -> [UInt8] {
+        if let failure = message.argumentFailure { throw failure }
+        var writer = JSONWriter(capacity: 256, escapesNonASCII: escapesNonASCII)
+        writer.write(message)
+        guard writer.bytes.count <= maximumSize else {
+            throw EncodeError.tooLarge(messageID: message.messageID, size: writer.bytes.count, limit: maximumSize)
+        }
+        return writer.bytes
+    }
+
+    /// Reads a message; every byte is checked.
+    public func decode(_ bytes: [UInt8]) throws(DecodeError) -> Message {
+        guard bytes.count <= maximumSize else {
+            throw DecodeError(
+                .tooLarge, "The message has \(bytes.count) bytes, the limit is \(maximumSize)", offset: maximumSize)
+        }
+        var fields = MessageFields()
+        try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
+            try fields.scan(&scanner, bytes)
+        }
+        return try fields.message(bytes)
+    }
+}
+
+/// Why a message can't be written.
+public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The message is larger than the encoder allows. Sizes are in bytes.
+    case tooLarge(messageID: String, size: Int, limit: Int)
+
+    public var description: String {
+        switch self {
+        case .tooLarge(let messageID, let size, let limit):
+            "Message \(messageID) has \(size) bytes, the limit is \(limit)"
+        }
+    }
+}
+
+extension JSONWriter {
+    mutating func write(_ message: Message) {
+        append("{\"queue_name\":")
+        writeFields(message)
+        append(UInt8(ascii: "}"))
+    }
+
+    /// Writes a message's fields, from the value of `queue_name` on.
+    mutating func writeFields(_ message: Message) {
+        write(message.queueName)
+        append(",\"actor_name\":")
+        write(message.actorName)
+        append(",\"args\":")
+        write(message.args)
+        append(",\"kwargs\":")
+        write(message.kwargs)
+        append(",\"options\":")
+        write(message.options.object)
+        append(",\"message_id\":")
+        write(message.messageID)
+        append(",\"message_timestamp\":")
+        switch message.messageTimestamp.value {
+        case .integer(let milliseconds): write(milliseconds)
+        case .fractional(let milliseconds): write(milliseconds)
+        }
+    }
+}
+
+/// Where each field of a message lies in its text.
+private struct MessageFields {
+    private enum Field: Int, CaseIterable {
+        case queueName, actorName, args, kwargs, options, messageID, messageTimestamp
+
+        var name: StaticString {
+            switch self {
+            case .queueName: "queue_name"
+            case .actorName: "actor_name"
+            case .args: "args"
+            case .kwargs: "kwargs"
+            case .options: "options"
+            case .messageID: "message_id"
+            case .messageTimestamp: "message_timestamp"
+            }
+        }
+    }
+
+    private struct Place {
+        var start = -1
+        var end = -1
+    }
+
+    private var queueName = Place()
+    private var actorName = Place()
+    private var args = Place()
+    private var kwargs = Place()
+    private var options = Place()
+    private var messageID = Place()
+    private var messageTimestamp = Place()
+
+    mutating func scan(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+        scanner.skipWhitespace()
+        guard scanner.byte == UInt8(ascii: "{") else {
+            // A valid text of another type deserves another answer than noise.
+            let start = scanner.position
+            try scanner.skipValue()
+            throw DecodeError(.wrongType, "A message must be a JSON object", offset: start)
+        }
+        scanner.position += 1
+        scanner.skipWhitespace()
+        if scanner.byte != UInt8(ascii: "}") {
+            try scanMember(&scanner, bytes)
+            while scanner.byte == UInt8(ascii: ",") {
+                scanner.position += 1
+                scanner.skipWhitespace()
+                try scanMember(&scanner, bytes)
+            }
+        }
+        try scanner.expect(UInt8(ascii: "}"))
+        scanner.skipWhitespace()
+        try scanner.expectEnd()
+    }
+
+    private mutating func scanMember(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+        let keyStart = scanner.position
+        let hasEscape = try scanner.skipString()
+        let keyEnd = scanner.position
+        scanner.skipWhitespace()
+        try scanner.expect(UInt8(ascii: ":"))
+        scanner.skipWhitespace()
+        let field = try Self.field(scanner, bytes, keyStart + 1..<keyEnd - 1, hasEscape: hasEscape)
+        let start = scanner.position
+        try scanner.skipValue()
+        let place = Place(start: start, end: scanner.position)
+        switch field {
+        case .queueName: queueName = place
+        case .actorName: actorName = place
+        case .args: args = place
+        case .kwargs: kwargs = place
+        case .options: options = place
+        case .messageID: messageID = place
+        case .messageTimestamp: messageTimestamp = place
+        }
+        scanner.skipWhitespace()
+    }
+
+    private static func field(
+        _ scanner: JSONScanner,
+        _ bytes: [UInt8],
+        _ range: Range<Int>,
+        hasEscape: Bool
+    ) throws(DecodeError) -> Field {
+        if !hasEscape {
+            for field in Field.allCases
+            where matches(field.name, UnsafeBufferPointer(start: scanner.base + range.lowerBound, count: range.count)) {
+                return field
+            }
+        }
+        let (name, isLossless) = JSONText.unescape(bytes[range])
+        if isLossless, let field = Field.allCases.first(where: { $0.name.description == name }) { return field }
+        throw DecodeError(
+            .unknownField, "Messages have no field '\(name.prefix(64))'", offset: max(range.lowerBound - 1, 0))
+    }
+
+    @inline(__always)
+    private static func matches(_ name: StaticString, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard name.utf8CodeUnitCount == text.count else { return false }
+        for index in 0..<text.count where text[index] != name.utf8Start[index] { return false }
+        return true
+    }
+
+    func message(_ bytes: [UInt8]) throws(DecodeError) -> Message {
+        let queueName = try string(queueName, .queueName, bytes)
+        let actorName = try string(actorName, .actorName, bytes)
+        let args = try content(args, .args, UInt8(ascii: "["), "an array", bytes)
+        let kwargs = try content(kwargs, .kwargs, UInt8(ascii: "{"), "an object", bytes)
+        let options = try content(options, .options, UInt8(ascii: "{"), "an object", bytes)
+        // Python fills these two in when they are missing; so do we.
+        let messageID = messageID.start < 0 ? nil : try string(messageID, .messageID, bytes)
+        var timestamp = MessageTimestamp.now
+        if messageTimestamp.start >= 0 {
+            let text = bytes[messageTimestamp.start..<messageTimestamp.end]
+            guard let value = MessageTimestamp(JSONText.value(text)) else {
+                throw wrongType(.messageTimestamp, "a number", messageTimestamp)
+            }
+            timestamp = value
+        }
+        return Message(
+            queueName: queueName,
+            actorName: actorName,
+            args: JSONArray(validatedText: args),
+            kwargs: JSONObject(validatedText: kwargs),
+            // Everybody reads the options, so their first level is split at once.
+            options: MessageOptions(JSONObject(members: JSONText.members(options))),
+            messageID: messageID,
+            messageTimestamp: timestamp
+        )
+    }
+
+    private func string(_ place: Place, _ field: Field, _ bytes: [UInt8]) throws(DecodeError) -> String {
+        let text = try text(place, field, bytes)
+        guard text.first == UInt8(ascii: "\""), case .string(let string) = JSONText.value(text) else {
+            throw wrongType(field, "a string of Unicode text", place)
+        }
+        return string
+    }
+
+    private func content(
+        _ place: Place,
+        _ field: Field,
+        _ opening: UInt8,
+        _ expected: String,
+        _ bytes: [UInt8]
+    ) throws(DecodeError) -> ArraySlice<UInt8> {
+        let text = try text(place, field, bytes)
+        guard text.first == opening else { throw wrongType(field, expected, place) }
+        return text.dropFirst().dropLast()
+    }
+
+    private func text(_ place: Place, _ field: Field, _ bytes: [UInt8]) throws(DecodeError) -> ArraySlice<UInt8> {
+        guard place.start >= 0 else {
+            throw DecodeError(.missingField, "The message has no field '\(field.name)'", offset: 0)
+        }
+        return bytes[place.start..<place.end]
+    }
+
+    private func wrongType(_ field: Field, _ expected: String, _ place: Place) -> DecodeError {
+        DecodeError(.wrongType, "The message's field '\(field.name)' must be \(expected)", offset: place.start)
+    }
+}

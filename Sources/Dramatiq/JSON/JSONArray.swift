@@ -1,0 +1,81 @@
+/// The elements of a JSON array: a list, or the verbatim text of one until somebody looks inside.
+public struct JSONArray: Sendable {
+    enum Storage {
+        case list([JSONValue])
+        /// Validated JSON text between the brackets.
+        case text(ArraySlice<UInt8>)
+    }
+
+    var storage: Storage
+
+    public init(_ elements: [JSONValue] = []) {
+        storage = .list(elements)
+    }
+
+    /// Takes validated JSON text: what stands between the brackets of an array.
+    package init(validatedText text: ArraySlice<UInt8>) {
+        storage = .text(text)
+    }
+
+    /// The elements. Arrays and objects among them stay verbatim until they are looked into in turn.
+    public var elements: [JSONValue] {
+        switch storage {
+        case .list(let elements): elements
+        case .text(let text): JSONText.elements(text)
+        }
+    }
+
+    /// Whether there is no element; never reads further than the first.
+    public var isEmpty: Bool {
+        switch storage {
+        case .list(let elements): elements.isEmpty
+        case .text(let text): JSONText.isBlank(text)
+        }
+    }
+
+    /// Takes the first element off; the rest stays verbatim text if it was. `nil` if the array is empty.
+    package func splittingFirst() -> (first: JSONValue, rest: JSONArray)? {
+        switch storage {
+        case .list(let elements):
+            guard let first = elements.first else { return nil }
+            return (first, JSONArray(Array(elements.dropFirst())))
+        case .text(let text):
+            return JSONText.splitFirst(text).map { ($0.first, JSONArray(validatedText: $0.rest)) }
+        }
+    }
+
+    /// Adds an element at the end.
+    public mutating func append(_ element: JSONValue) {
+        switch storage {
+        case .list(var elements):
+            storage = .list([])
+            elements.append(element)
+            storage = .list(elements)
+        case .text(let text):
+            var writer = JSONWriter(capacity: text.count + 32)
+            writer.append(text)
+            if !JSONText.isBlank(text) { writer.append(UInt8(ascii: ",")) }
+            writer.write(element)
+            storage = .text(writer.bytes[...])
+        }
+    }
+}
+
+extension JSONArray: Hashable {
+    public static func == (left: JSONArray, right: JSONArray) -> Bool {
+        JSONValue.array(left).encoded() == JSONValue.array(right).encoded()
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(JSONValue.array(self).encoded())
+    }
+}
+
+extension JSONArray: ExpressibleByArrayLiteral, CustomStringConvertible {
+    public init(arrayLiteral elements: JSONValue...) {
+        self.init(elements)
+    }
+
+    /// The array as compact JSON.
+    public var description: String { JSONValue.array(self).description }
+}
