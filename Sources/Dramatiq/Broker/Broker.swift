@@ -1,0 +1,202 @@
+public import Logging
+import Synchronization
+
+/// Knows the actors and the middleware, and sends messages over a transport.
+///
+///     let broker = Broker(transport: InMemoryTransport())
+///     try await broker.declare(resize, publish)
+///     try await resize.send("summer.png", 200, to: broker)
+///
+/// There is no global broker: pass it to those who need it. Producers need no actors on theirs.
+public final class Broker: Sendable {
+    /// Carries the messages.
+    public let transport: any Transport
+    /// Turns messages into bytes and back.
+    public let encoder: any MessageEncoder
+    public let logger: Logger
+    let chain: MiddlewareChain
+    private let registry = Mutex(Registry())
+
+    /// - Parameters:
+    ///   - transport: carries the messages.
+    ///   - encoder: turns messages into bytes and back.
+    ///   - middleware: in the order in which they see messages on their way out.
+    ///   - logger: gets what has no caller to be thrown to.
+    public init(
+        transport: any Transport,
+        encoder: any MessageEncoder = JSONMessageEncoder(),
+        middleware: [any Middleware] = Broker.defaultMiddleware,
+        logger: Logger = Logger(label: "dramatiq")
+    ) {
+        self.transport = transport
+        self.encoder = encoder
+        self.logger = logger
+        chain = MiddlewareChain(middleware, logger: logger)
+    }
+
+    /// What dramatiq has by default: age and time limits, shutdown notifications, callbacks, pipelines, retries.
+    public static var defaultMiddleware: [any Middleware] {
+        [AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), Retries()]
+    }
+
+    /// The middleware in their order.
+    public var middleware: [any Middleware] { chain.middleware }
+
+    /// The first middleware of a type.
+    public func middleware<Type: Middleware>(of type: Type.Type) -> Type? {
+        for case let middleware as Type in chain.middleware { return middleware }
+        return nil
+    }
+
+    // MARK: Declaring
+
+    /// Makes actors known, and their queues.
+    ///
+    /// - Throws: ``BrokerError`` for a name that is taken, an option that no middleware knows or an impossible queue
+    ///   name; nothing is declared then. What a middleware or the transport throws.
+    public func declare(_ actors: any AnyTaskActor...) async throws {
+        try await declare(actors)
+    }
+
+    /// Makes actors known, and their queues.
+    ///
+    /// - Throws: as ``declare(_:)-(AnyTaskActor...)``.
+    public func declare(_ actors: [any AnyTaskActor]) async throws {
+        for actor in actors {
+            guard QueueName.isValid(actor.queueName) else { throw BrokerError.invalidQueueName(actor.queueName) }
+            let unknown = actor.options.names.subtracting(chain.actorOptions)
+            guard unknown.isEmpty else {
+                throw BrokerError.unknownActorOptions(actor: actor.name, options: unknown.sorted())
+            }
+            for middleware in chain.middleware { try middleware.beforeDeclareActor(actor, broker: self) }
+        }
+        try registry.withLock { try $0.add(actors) }
+        for actor in actors {
+            try await declare(queue: actor.queueName)
+            for middleware in chain.middleware { try middleware.afterDeclareActor(actor, broker: self) }
+        }
+    }
+
+    /// Makes a queue known. Enqueuing does so by itself; declare a queue that a worker shall watch before any message
+    /// and any actor of this broker names it.
+    ///
+    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the transport throws.
+    public func declare(queue name: String) async throws {
+        let name = QueueName.canonical(name)
+        if registry.withLock({ $0.queues.contains(name) }) { return }
+        guard QueueName.isValid(name) else { throw BrokerError.invalidQueueName(name) }
+        try await transport.declare(queue: name)
+        guard registry.withLock({ $0.addQueue(name) }) else { return }
+        for middleware in chain.middleware { try middleware.afterDeclareQueue(name, broker: self) }
+    }
+
+    /// The actor of a name.
+    public func actor(named name: String) -> (any AnyTaskActor)? {
+        registry.withLock { $0.actors[name] }
+    }
+
+    /// The names of the declared actors, sorted.
+    public var actorNames: [String] { registry.withLock { $0.actors.keys.sorted() } }
+
+    /// The names of the declared queues, sorted.
+    public var queueNames: [String] { registry.withLock { $0.queues.sorted() } }
+
+    /// The declared queues, and those that will be: ends with the task that iterates.
+    func observeQueues() -> AsyncStream<String> {
+        AsyncStream { continuation in
+            let id = registry.withLock { $0.observe(continuation) }
+            continuation.onTermination = { [weak self] _ in
+                self?.registry.withLock { $0.observers[id] = nil }
+            }
+        }
+    }
+
+    // MARK: Enqueuing
+
+    /// Sends a message.
+    ///
+    /// - Parameter delay: how long the message waits at least before it may run.
+    /// - Returns: the message as it was enqueued.
+    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the encoder, a middleware or the transport throws;
+    ///   nothing was enqueued then.
+    @discardableResult
+    public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
+        let envelope = try await envelope(message, delay: delay)
+        try await transport.send([envelope], barriers: nil)
+        if chain.observesEnqueues { await chain.didEnqueue(envelope.message, delay: delay, broker: self) }
+        return envelope.message
+    }
+
+    /// Sends many messages as one batch, all or none where the transport can.
+    ///
+    /// - Throws: as ``enqueue(_:delay:)``.
+    public func enqueue(_ messages: [Message], delay: Duration? = nil) async throws {
+        var envelopes: [Envelope] = []
+        envelopes.reserveCapacity(messages.count)
+        for message in messages { envelopes.append(try await envelope(message, delay: delay)) }
+        try await send(envelopes, barriers: nil)
+    }
+
+    /// Sends what ``envelope(_:delay:)`` prepared, together with new barriers.
+    package func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
+        try await transport.send(envelopes, barriers: barriers)
+        guard chain.observesEnqueues else { return }
+        for envelope in envelopes {
+            await chain.didEnqueue(envelope.message, delay: envelope.delay, broker: self)
+        }
+    }
+
+    /// A message ready to be sent: seen by the middleware, its queue declared, marked with the time when it is due.
+    package func envelope(_ message: Message, delay: Duration?) async throws -> Envelope {
+        var message = message
+        try await chain.willEnqueue(&message, delay: delay, broker: self)
+        if !registry.withLock({ $0.queues.contains(message.queueName) }) {
+            try await declare(queue: message.queueName)
+        }
+        guard let delay, delay > .zero else { return Envelope(message, encoder: encoder) }
+        let eta = SystemClock.milliseconds().addingReportingOverflow(max(1, delay.milliseconds))
+        message.queueName = QueueName.delayed(message.queueName)
+        message.options["eta"] = .integer(eta.overflow ? .max : eta.partialValue)
+        return Envelope(message, delay: delay, encoder: encoder)
+    }
+
+    /// A message for a declared actor.
+    ///
+    /// - Throws: ``BrokerError/actorNotFound(name:)``.
+    public func message(for actorName: String, _ arguments: [JSONValue]) throws -> Message {
+        guard let actor = actor(named: actorName) else { throw BrokerError.actorNotFound(name: actorName) }
+        return Message(queueName: actor.queueName, actorName: actor.name, args: JSONArray(arguments))
+    }
+}
+
+/// What was declared on a broker, and who wants to know.
+private struct Registry {
+    var actors: [String: any AnyTaskActor] = [:]
+    var queues: Set<String> = []
+    var observers: [Int: AsyncStream<String>.Continuation] = [:]
+    private var nextObserver = 0
+
+    mutating func add(_ new: [any AnyTaskActor]) throws(BrokerError) {
+        var actors = self.actors
+        for actor in new {
+            guard actors.updateValue(actor, forKey: actor.name) == nil else {
+                throw .actorAlreadyDeclared(name: actor.name)
+            }
+        }
+        self.actors = actors
+    }
+
+    /// Returns whether the queue is new.
+    mutating func addQueue(_ name: String) -> Bool {
+        guard queues.insert(name).inserted else { return false }
+        for observer in observers.values { observer.yield(name) }
+        return true
+    }
+
+    mutating func observe(_ continuation: AsyncStream<String>.Continuation) -> Int {
+        nextObserver += 1
+        observers[nextObserver] = continuation
+        for name in queues.sorted() { continuation.yield(name) }
+        return nextObserver
+    }
+}

@@ -1,0 +1,48 @@
+/// What went wrong between a program and its broker.
+public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// An actor of that name is declared already.
+    case actorAlreadyDeclared(name: String)
+    /// No actor of that name is declared.
+    case actorNotFound(name: String)
+    /// Actor options that no middleware of the broker knows.
+    case unknownActorOptions(actor: String, options: [String])
+    /// Not a name for a queue.
+    case invalidQueueName(String)
+    /// A middleware was to be placed beside one that the list doesn't have.
+    case middlewareNotFound(name: String)
+    /// Waiting for a queue to become empty took too long.
+    case joinTimeout(queue: String, unfinished: Int)
+    /// A dead letter that isn't there, or no longer.
+    case deadLetterNotFound(queue: String, id: String)
+    /// The delivery was settled before, or its consumer was closed and the message returned to its queue.
+    case deliveryNotHeld(queue: String, messageID: String?)
+
+    public var description: String {
+        switch self {
+        case .actorAlreadyDeclared(let name):
+            "An actor named '\(name)' is already declared on this broker"
+        case .actorNotFound(let name):
+            "No actor named '\(name)' is declared on this broker"
+        case .unknownActorOptions(let actor, let options):
+            "Actor '\(actor)' has options that no middleware of this broker knows: \(options.joined(separator: ", ")). "
+                + "Did you forget to add a middleware?"
+        case .invalidQueueName(let name):
+            "'\(name)' can't name a queue: it must start with a letter or an underscore, followed by letters, digits, "
+                + "dots, dashes or underscores"
+        case .middlewareNotFound(let name):
+            "There is no \(name) in the list of middleware"
+        case .joinTimeout(let queue, let unfinished):
+            "Queue '\(queue)' still has \(unfinished) unfinished messages"
+        case .deadLetterNotFound(let queue, let id):
+            "Queue '\(queue)' has no dead letter \(id)"
+        case .deliveryNotHeld(let queue, let messageID):
+            "The delivery of message \(messageID ?? "(undecoded)") from queue '\(queue)' is no longer held"
+        }
+    }
+}
+
+/// An error that says nothing about the message: the same step will work once an outage is over.
+///
+/// Transports and backends mark the loss of a connection, a server that is still loading and the like with it. A
+/// worker then repeats the step until it works instead of giving the message up.
+public protocol TransientError: Error {}

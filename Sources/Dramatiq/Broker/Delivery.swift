@@ -1,0 +1,84 @@
+/// A message on its way, with the form that it has on the wire, made when a transport asks for it.
+public final class Envelope: Sendable {
+    /// The message as it is enqueued: a delayed one names its delay queue and carries `eta`.
+    public let message: Message
+    /// What it was delayed by; `nil` if it is due at once.
+    public let delay: Duration?
+    private let encoder: any MessageEncoder
+
+    public init(_ message: Message, delay: Duration? = nil, encoder: any MessageEncoder) {
+        self.message = message
+        self.delay = delay
+        self.encoder = encoder
+    }
+
+    /// The queue that it goes to.
+    public var queueName: String { message.queueName }
+
+    /// The message as the broker's encoder writes it.
+    public func encoded() throws -> [UInt8] {
+        try encoder.encode(message)
+    }
+}
+
+/// A message that a transport handed out and that waits for its settlement.
+public struct Delivery: Sendable {
+    /// What was delivered.
+    public enum Payload: Sendable {
+        /// Bytes from a server, not looked at yet.
+        case bytes([UInt8])
+        /// A message that never left the process.
+        case envelope(Envelope)
+    }
+
+    /// The queue that it was taken from, such as `default` or `default.DQ`.
+    public let queueName: String
+    /// How the transport knows it; meaningless to others.
+    public let tag: UInt64
+    public let payload: Payload
+    /// Whether it was delivered before and came back.
+    public let isRedelivered: Bool
+
+    public init(queueName: String, tag: UInt64, payload: Payload, isRedelivered: Bool) {
+        self.queueName = queueName
+        self.tag = tag
+        self.payload = payload
+        self.isRedelivered = isRedelivered
+    }
+
+    /// The message.
+    ///
+    /// - Throws: ``DecodeError`` if the bytes are none.
+    public func message(decoder: any MessageEncoder) throws -> Message {
+        switch payload {
+        case .bytes(let bytes): try decoder.decode(bytes)
+        case .envelope(let envelope): envelope.message
+        }
+    }
+}
+
+/// A message that could not be processed and was put aside.
+public struct DeadLetter: Sendable {
+    /// What the transport knows it by.
+    public let id: String
+    /// The queue that it belongs to, without `.XQ`.
+    public let queueName: String
+    public let payload: Delivery.Payload
+    /// Why it is here, for a person to read.
+    public let reason: String
+    /// When it was put aside, in milliseconds since 1970.
+    public let timestamp: Int
+
+    public init(id: String, queueName: String, payload: Delivery.Payload, reason: String, timestamp: Int) {
+        self.id = id
+        self.queueName = queueName
+        self.payload = payload
+        self.reason = reason
+        self.timestamp = timestamp
+    }
+
+    /// The message, if it can be decoded.
+    public func message(decoder: any MessageEncoder = JSONMessageEncoder()) throws -> Message {
+        try Delivery(queueName: queueName, tag: 0, payload: payload, isRedelivered: true).message(decoder: decoder)
+    }
+}

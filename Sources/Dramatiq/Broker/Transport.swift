@@ -1,0 +1,37 @@
+/// Carries messages: a server, or this process's memory.
+///
+/// A transport owns three queues for every declared one: `Q`, `Q.DQ` for delayed messages and `Q.XQ` for dead letters.
+public protocol Transport: Sendable {
+    /// How many messages of a delay queue a worker may hold until they are due.
+    var delayedPrefetch: Int { get }
+
+    /// Makes a queue and those that go with it. Doing so twice changes nothing.
+    func declare(queue name: String) async throws
+
+    /// Sends messages and creates barriers, all or none where the transport can.
+    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws
+
+    /// Starts to take messages from a queue, which may be a delay queue.
+    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer
+
+    /// Ends a delivery with everything that follows from it; see ``SettlementResult`` for what may hold afterwards.
+    ///
+    /// After an error nothing is known to hold: the same settlement can be tried again.
+    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult
+}
+
+extension Transport {
+    /// A thousand, as in dramatiq.
+    public var delayedPrefetch: Int { 1000 }
+}
+
+/// Takes messages from one queue.
+public protocol TransportConsumer: Sendable {
+    /// Waits until there is a message, then takes up to `limit` of them.
+    ///
+    /// - Returns: an empty array when the consumer was closed or the task cancelled.
+    func next(limit: Int) async throws -> [Delivery]
+
+    /// Stops taking messages. Deliveries that are not settled yet can still be settled.
+    func close() async
+}

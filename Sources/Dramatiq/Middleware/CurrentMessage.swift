@@ -1,0 +1,16 @@
+/// Makes the message that is being processed available to its actor as ``CurrentMessage/message``.
+public struct CurrentMessage: ProcessingMiddleware {
+    /// The message that the current task processes; `nil` outside of an actor.
+    @TaskLocal public static var message: Message?
+
+    public init() {}
+
+    public var hooks: MiddlewareHooks { [] }
+
+    public func process(
+        _ context: MessageContext,
+        next: () async throws -> ActorResult
+    ) async throws -> ActorResult {
+        try await Self.$message.withValue(context.message) { try await next() }
+    }
+}

@@ -1,0 +1,92 @@
+/// One message while a worker processes it: what is known about it, and what will follow from it.
+public struct MessageContext: Sendable {
+    public let broker: Broker
+    public let message: Message
+    /// The actor that the message is for.
+    public let actor: any AnyTaskActor
+    /// Whether the message was delivered before and came back, for example after its worker died.
+    public let isRedelivered: Bool
+
+    /// What the actor returned.
+    public package(set) var result = ActorResult.none
+    /// What the actor threw, or why it was cancelled.
+    public package(set) var error: (any Error)?
+
+    /// What a hook can change, apart from the rest so that undoing a hook that threw copies only this.
+    struct Effects: Sendable {
+        var failureReason: String?
+        var isSkipped = false
+        var deadline: ContinuousClock.Instant?
+        var isCancelledOnShutdown = false
+        var settlement = Settlement()
+        var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)?
+    }
+
+    var effects = Effects()
+
+    package init(broker: Broker, message: Message, actor: any AnyTaskActor, isRedelivered: Bool) {
+        self.broker = broker
+        self.message = message
+        self.actor = actor
+        self.isRedelivered = isRedelivered
+    }
+
+    /// Why the message has failed for good, which makes it a dead letter; `nil` if it has not.
+    public var failureReason: String? { effects.failureReason }
+
+    /// Whether the message has failed for good.
+    public var isFailed: Bool { effects.failureReason != nil }
+
+    /// Whether the actor was left out.
+    public var isSkipped: Bool { effects.isSkipped }
+
+    /// Whether the actor ran and all is well.
+    public var isSuccess: Bool { error == nil && !isFailed && !isSkipped }
+
+    /// When the actor is cancelled if it still runs.
+    public var deadline: ContinuousClock.Instant? {
+        get { effects.deadline }
+        set { effects.deadline = newValue }
+    }
+
+    /// Whether the actor is cancelled as soon as its worker begins to shut down.
+    public var isCancelledOnShutdown: Bool {
+        get { effects.isCancelledOnShutdown }
+        set { effects.isCancelledOnShutdown = newValue }
+    }
+
+    /// What finishing the message means, as far as it is known.
+    public package(set) var settlement: Settlement {
+        get { effects.settlement }
+        _modify { yield &effects.settlement }
+    }
+
+    /// Prepares what follows once the message's arrival turned out to complete a barrier.
+    package var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)? {
+        get { effects.whenBarrierOpens }
+        set { effects.whenBarrierOpens = newValue }
+    }
+
+    /// Declares the message failed for good: it becomes a dead letter with this reason.
+    public mutating func fail(_ reason: String) {
+        if effects.failureReason == nil { effects.failureReason = reason }
+    }
+
+    /// The message's value of an option, or else its actor's.
+    public func option(_ name: String) -> JSONValue? {
+        if !message.options.isEmpty, let value = message.options.value(name) { return value }
+        return actor.options[name]
+    }
+
+    /// Sends a message together with this one's acknowledgement or rejection.
+    ///
+    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
+    public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {
+        effects.settlement.enqueues.append(try await broker.envelope(message, delay: delay))
+    }
+
+    /// Sends a message once this one's barrier is released, and only then.
+    package mutating func enqueueSuccessor(_ message: Message, delay: Duration?) async throws {
+        effects.settlement.successors.append(try await broker.envelope(message, delay: delay))
+    }
+}

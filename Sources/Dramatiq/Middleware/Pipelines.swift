@@ -1,0 +1,23 @@
+/// Sends the next message of a pipeline (`pipe_target`) with this one's result as its last argument, unless
+/// `pipe_ignore` says otherwise. See ``Message/piped(into:ignoringResult:)``.
+public struct Pipelines: Middleware {
+    public init() {}
+
+    public var actorOptions: Set<String> { ["pipe_target", "pipe_ignore"] }
+    public var hooks: MiddlewareHooks { .afterProcessMessage }
+    public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    public func afterProcessMessage(_ context: inout MessageContext) async throws {
+        guard context.isSuccess, !context.message.options.isEmpty,
+            let target = context.message.options.value("pipe_target")
+        else { return }
+        guard let object = target.objectValue else {
+            throw DecodeError(.wrongType, "The option pipe_target must be a message, not \(target.kind)", offset: 0)
+        }
+        var next = try Message(object)
+        let ignoresResult = (next.options.value("pipe_ignore") ?? context.actor.options["pipe_ignore"])?.boolValue
+        if ignoresResult != true { next.args.append(try context.result.jsonValue()) }
+        let delay = next.options.value("delay")?.intValue.map { Duration.milliseconds($0) }
+        try await context.enqueue(next, delay: delay)
+    }
+}

@@ -1,0 +1,17 @@
+/// Cancels actors that ask for it (`notify_shutdown`) as soon as their worker begins to shut down, instead of after the
+/// grace period. Their messages go back to the queue.
+public struct ShutdownNotifications: Middleware {
+    /// Whether actors and messages that say nothing are cancelled.
+    public let notifyShutdown: Bool
+
+    public init(notifyShutdown: Bool = false) {
+        self.notifyShutdown = notifyShutdown
+    }
+
+    public var actorOptions: Set<String> { ["notify_shutdown"] }
+    public var hooks: MiddlewareHooks { .beforeProcessMessage }
+
+    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+        context.isCancelledOnShutdown = context.option("notify_shutdown")?.boolValue ?? notifyShutdown
+    }
+}

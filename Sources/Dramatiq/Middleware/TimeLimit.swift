@@ -1,0 +1,34 @@
+/// Cancels actors that run too long (`time_limit`); the message then fails with ``TimeLimitExceeded`` and may be
+/// retried.
+///
+/// Cancellation is cooperative: an actor that ignores it runs on, and one that returns in spite of it has succeeded.
+/// Limits are looked at every tenth of a second.
+public struct TimeLimit: Middleware {
+    /// The limit for messages and actors that name none: ten minutes by default, as in dramatiq.
+    public let timeLimit: Duration
+
+    public init(timeLimit: Duration = .seconds(600)) {
+        self.timeLimit = timeLimit
+    }
+
+    public var actorOptions: Set<String> { ["time_limit"] }
+    public var hooks: MiddlewareHooks { .beforeProcessMessage }
+
+    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+        let limit = context.option("time_limit")?.intValue.map { Duration.milliseconds($0) } ?? timeLimit
+        context.deadline = .now + limit
+    }
+}
+
+/// An actor ran longer than its `time_limit` and was cancelled.
+public struct TimeLimitExceeded: Error, Sendable, CustomStringConvertible {
+    public let actorName: String
+    public let messageID: String
+    /// What the actor threw when it was cancelled, unless that was only `CancellationError`.
+    public let underlyingError: (any Error)?
+
+    public var description: String {
+        let cause = underlyingError.map { ": \($0)" } ?? ""
+        return "Actor '\(actorName)' exceeded its time limit on message \(messageID)\(cause)"
+    }
+}

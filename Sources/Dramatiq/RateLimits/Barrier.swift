@@ -1,0 +1,62 @@
+/// A point that a number of parties must reach before what comes behind it may go on.
+///
+/// Conform a type to choose how a workflow's barriers are kept: its keys and whether the release is recorded.
+public protocol BarrierProtocol: Sendable {
+    init(backend: any RateLimiterBackend, key: String, ttl: Duration)
+
+    var backend: any RateLimiterBackend { get }
+    /// How the barrier is kept.
+    var barrierKey: BarrierKey { get }
+
+    /// Makes the barrier.
+    ///
+    /// - Returns: whether it was made; `false` if it exists.
+    func create(parties: Int) async throws -> Bool
+
+    /// Arrives, as one party of many that are not told apart.
+    ///
+    /// - Parameters:
+    ///   - block: whether to wait for the others.
+    ///   - timeout: how long to wait at most.
+    /// - Returns: whether all have arrived.
+    func wait(block: Bool, timeout: Duration) async throws -> Bool
+}
+
+/// dramatiq's barrier: counts arrivals, and lets everybody through once the last one came.
+///
+///     let barrier = Barrier(backend: backend, key: "import-42", ttl: .seconds(30))
+///     try await barrier.create(parties: 3)
+///     try await barrier.wait(block: false, timeout: .zero)    // false, false, true
+public struct Barrier: BarrierProtocol {
+    /// How long a barrier is kept unless said otherwise: 15 minutes, as in dramatiq.
+    public static let defaultTTL: Duration = .seconds(900)
+
+    public let backend: any RateLimiterBackend
+    public let key: String
+    public let ttl: Duration
+
+    public init(backend: any RateLimiterBackend, key: String, ttl: Duration = Barrier.defaultTTL) {
+        self.backend = backend
+        self.key = key
+        self.ttl = ttl
+    }
+
+    public var barrierKey: BarrierKey { BarrierKey(key: key, ttl: ttl) }
+
+    @discardableResult
+    public func create(parties: Int) async throws -> Bool {
+        guard parties > 0 else { throw RateLimitError.invalidArgument("A barrier needs at least one party") }
+        return try await backend.add(key, value: parties, ttl: ttl)
+    }
+
+    @discardableResult
+    public func wait(block: Bool = true, timeout: Duration = .seconds(60)) async throws -> Bool {
+        // The count stays at 1 when the last party comes: refusing to go below is the sign.
+        if try await !backend.decr(key, amount: 1, minimum: 1, ttl: ttl) {
+            try await backend.notify("\(key)@events", ttl: ttl)
+            return true
+        }
+        guard block else { return false }
+        return try await backend.wait("\(key)@events", timeout: timeout)
+    }
+}

@@ -1,0 +1,94 @@
+/// How one barrier is kept in a backend.
+public struct BarrierKey: Sendable, Hashable {
+    /// The key of the count of parties that are still to come.
+    public let key: String
+    /// The key that records the release (-1 before, 0 after), for a barrier that opens at most once.
+    public let releaseKey: String?
+    /// How long the barrier is kept after the last time that something happened to it.
+    public let ttl: Duration
+
+    public init(key: String, releaseKey: String? = nil, ttl: Duration) {
+        self.key = key
+        self.releaseKey = releaseKey
+        self.ttl = ttl
+    }
+}
+
+/// Steps on a workflow's barriers that a backend takes together or not at all.
+///
+/// They are taken in this order: the arrival is recorded, the releases and then the creations are done. An arrival is
+/// counted by its party: the same one arriving twice changes nothing.
+public struct BarrierCommit: Sendable {
+    /// A barrier to be made.
+    public struct Creation: Sendable {
+        public var barrier: BarrierKey
+        public var parties: Int
+
+        public init(barrier: BarrierKey, parties: Int) {
+            self.barrier = barrier
+            self.parties = parties
+        }
+    }
+
+    /// A party that has come.
+    public struct Arrival: Sendable {
+        public var barrier: BarrierKey
+        /// Who: a message's id, or the completion id of a finished group.
+        public var party: String
+        /// Whether the barrier is released in the same step if this completes it. Otherwise a completed barrier stops
+        /// the commit after the arrival, so that the caller can prepare what comes next.
+        public var releases: Bool
+
+        public init(barrier: BarrierKey, party: String, releases: Bool) {
+            self.barrier = barrier
+            self.party = party
+            self.releases = releases
+        }
+    }
+
+    /// The backend that keeps the barriers.
+    public var backend: any RateLimiterBackend
+    public var arrival: Arrival?
+    /// Complete barriers that are released.
+    public var releases: [BarrierKey]
+    public var creations: [Creation]
+
+    public init(
+        backend: any RateLimiterBackend,
+        arrival: Arrival? = nil,
+        releases: [BarrierKey] = [],
+        creations: [Creation] = []
+    ) {
+        self.backend = backend
+        self.arrival = arrival
+        self.releases = releases
+        self.creations = creations
+    }
+
+    /// What a commit came to.
+    public enum Result: Sendable, Hashable {
+        /// Everything was done.
+        case committed
+        /// The arrival completed the barrier and only it was recorded.
+        case opened
+        /// The arrival was recorded and the barrier is not complete; for an arrival that was to release it.
+        case waiting
+        /// Another commit has released the barrier; nothing was done.
+        case alreadyReleased
+    }
+}
+
+/// A barrier that something arrives at is not there: its time ran out, or the backend lost it.
+///
+/// It is never taken for a complete one. A message that meets it is kept, tried again and then dead-lettered.
+public struct BarrierStateLost: Error, Sendable, Hashable, CustomStringConvertible {
+    public let key: String
+
+    public init(key: String) {
+        self.key = key
+    }
+
+    public var description: String {
+        "Barrier \(key) is not in the backend: it expired or was lost, so nobody knows who is still to arrive"
+    }
+}

@@ -1,0 +1,269 @@
+import Synchronization
+
+/// Keeps rate limits and barriers in this process's memory.
+public final class InMemoryRateLimiterBackend: RateLimiterBackend {
+    fileprivate struct Entry {
+        var value: Int
+        var expiry: ContinuousClock.Instant
+    }
+
+    fileprivate struct BarrierEntry {
+        /// Who has come, so that the same party coming again changes nothing.
+        var arrivals: Set<String> = []
+        var isComplete = false
+    }
+
+    fileprivate final class Waiter: Sendable {
+        let signal = Signal()
+        let isNotified = Mutex(false)
+    }
+
+    fileprivate struct State {
+        var entries: [String: Entry] = [:]
+        var barriers: [String: BarrierEntry] = [:]
+        var released = ReleasedBarriers()
+        var waiters: [String: [Waiter]] = [:]
+        /// When expired entries are looked for next, in entries.
+        var sweepThreshold = 1024
+    }
+
+    private let state = Mutex(State())
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    public convenience init() {
+        self.init(now: { ContinuousClock.now })
+    }
+
+    /// - Parameter now: the clock by which keys expire, for tests.
+    package init(now: @escaping @Sendable () -> ContinuousClock.Instant) {
+        self.now = now
+    }
+
+    /// A key's value, or `nil` if it doesn't exist or has expired.
+    public func value(forKey key: String) -> Int? {
+        let now = now()
+        return state.withLock { $0.value(key, now) }
+    }
+
+    /// How long a key still lives, or `nil` if it doesn't exist or has expired.
+    public func timeToLive(forKey key: String) -> Duration? {
+        let now = now()
+        return state.withLock { state in
+            guard let entry = state.entries[key], entry.expiry > now else { return nil }
+            return now.duration(to: entry.expiry)
+        }
+    }
+
+    /// Forgets a key, as a server does that loses its memory.
+    package func remove(_ key: String) {
+        state.withLock { state in
+            state.entries[key] = nil
+            state.barriers[key] = nil
+        }
+    }
+
+    public func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
+        let now = now()
+        return state.withLock { state in
+            guard state.value(key, now) == nil else { return false }
+            state.set(key, value, now, ttl)
+            return true
+        }
+    }
+
+    public func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool {
+        let now = now()
+        return state.withLock { state in
+            let (value, overflow) = (state.value(key, now) ?? 0).addingReportingOverflow(amount)
+            guard !overflow, value <= maximum else { return false }
+            state.set(key, value, now, ttl)
+            return true
+        }
+    }
+
+    public func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool {
+        let now = now()
+        return state.withLock { state in
+            let (value, overflow) = (state.value(key, now) ?? 0).subtractingReportingOverflow(amount)
+            guard !overflow, value >= minimum else { return false }
+            state.set(key, value, now, ttl)
+            return true
+        }
+    }
+
+    public func incrAndSum(
+        _ key: String,
+        keys: @Sendable () -> [String],
+        amount: Int,
+        maximum: Int,
+        ttl: Duration
+    ) async throws -> Bool {
+        let now = now()
+        return state.withLock { state in
+            let (value, overflow) = (state.value(key, now) ?? 0).addingReportingOverflow(amount)
+            guard !overflow, value <= maximum else { return false }
+            let sum = keys().reduce(amount) { $0 &+ (state.value($1, now) ?? 0) }
+            guard sum <= maximum else { return false }
+            state.set(key, value, now, ttl)
+            return true
+        }
+    }
+
+    public func wait(_ key: String, timeout: Duration) async throws -> Bool {
+        let waiter = Waiter()
+        state.withLock { $0.waiters[key, default: []].append(waiter) }
+        defer {
+            state.withLock { state in
+                state.waiters[key]?.removeAll { $0 === waiter }
+                if state.waiters[key]?.isEmpty == true { state.waiters[key] = nil }
+            }
+        }
+        await waiter.signal.wait(until: .now + timeout)
+        return waiter.isNotified.withLock { $0 }
+    }
+
+    public func notify(_ key: String, ttl: Duration) async throws {
+        for waiter in state.withLock({ $0.waiters.removeValue(forKey: key) }) ?? [] {
+            waiter.isNotified.withLock { $0 = true }
+            waiter.signal.signal()
+        }
+    }
+
+    public func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
+        try commitNow(steps)
+    }
+
+    /// ``commit(_:)`` without a suspension, for a transport in the same memory.
+    func commitNow(_ steps: BarrierCommit) throws(BarrierStateLost) -> BarrierCommit.Result {
+        let now = now()
+        return try state.withLock { state throws(BarrierStateLost) in
+            try state.commit(steps, now)
+        }
+    }
+}
+
+extension InMemoryRateLimiterBackend.State {
+    func value(_ key: String, _ now: ContinuousClock.Instant) -> Int? {
+        guard let entry = entries[key], entry.expiry > now else { return nil }
+        return entry.value
+    }
+
+    mutating func set(_ key: String, _ value: Int, _ now: ContinuousClock.Instant, _ ttl: Duration) {
+        entries[key] = InMemoryRateLimiterBackend.Entry(value: value, expiry: now + ttl)
+        if entries.count > sweepThreshold { sweep(now) }
+    }
+
+    /// Drops what has expired. The threshold grows with what is alive, so the cost per entry stays constant.
+    private mutating func sweep(_ now: ContinuousClock.Instant) {
+        entries = entries.filter { $0.value.expiry > now }
+        barriers = barriers.filter { entries[$0.key] != nil }
+        sweepThreshold = max(1024, entries.count * 2)
+    }
+
+    mutating func commit(
+        _ steps: BarrierCommit,
+        _ now: ContinuousClock.Instant
+    ) throws(BarrierStateLost) -> BarrierCommit.Result {
+        for barrier in steps.releases {
+            if try isReleased(barrier, now) { return .alreadyReleased }
+        }
+        if let arrival = steps.arrival {
+            if try isReleased(arrival.barrier, now) {
+                // What else was to be released was not, or this commit would have ended above.
+                for barrier in steps.releases { release(barrier, now) }
+                return .alreadyReleased
+            }
+            let isComplete = record(arrival, now)
+            if isComplete, !arrival.releases { return .opened }
+            if !isComplete, arrival.releases {
+                for barrier in steps.releases { release(barrier, now) }
+                return .waiting
+            }
+            if isComplete { release(arrival.barrier, now) }
+        }
+        for barrier in steps.releases { release(barrier, now) }
+        for creation in steps.creations { create(creation, now) }
+        return .committed
+    }
+
+    private func isReleased(
+        _ barrier: BarrierKey,
+        _ now: ContinuousClock.Instant
+    ) throws(BarrierStateLost) -> Bool {
+        if released.contains(barrier.key) { return true }
+        guard value(barrier.key, now) != nil else { throw BarrierStateLost(key: barrier.key) }
+        if let releaseKey = barrier.releaseKey, let ran = value(releaseKey, now) { return ran >= 0 }
+        return false
+    }
+
+    /// Counts a party that has not come before. Returns whether all have come.
+    private mutating func record(_ arrival: BarrierCommit.Arrival, _ now: ContinuousClock.Instant) -> Bool {
+        let key = arrival.barrier.key
+        let left = value(key, now) ?? 1
+        var isComplete = barriers[key]?.isComplete ?? false
+        var newLeft = left
+        if !isComplete {
+            if left <= 1, barriers[key] == nil {
+                // The only party of a chain's step: there is nobody to tell apart.
+                barriers[key] = InMemoryRateLimiterBackend.BarrierEntry(arrivals: [arrival.party], isComplete: true)
+                isComplete = true
+            } else if barriers[key, default: .init()].arrivals.insert(arrival.party).inserted {
+                if left <= 1 {
+                    barriers[key]?.isComplete = true
+                    isComplete = true
+                } else {
+                    newLeft = left - 1
+                }
+            }
+        }
+        set(key, newLeft, now, arrival.barrier.ttl)
+        if let releaseKey = arrival.barrier.releaseKey {
+            set(releaseKey, value(releaseKey, now) ?? -1, now, arrival.barrier.ttl)
+        }
+        return isComplete
+    }
+
+    private mutating func release(_ barrier: BarrierKey, _ now: ContinuousClock.Instant) {
+        guard let releaseKey = barrier.releaseKey else {
+            // Not recorded, so a party that comes again may release it again.
+            set(barrier.key, 1, now, barrier.ttl)
+            return
+        }
+        entries[barrier.key] = nil
+        entries[releaseKey] = nil
+        barriers[barrier.key] = nil
+        released.insert(barrier.key)
+    }
+
+    private mutating func create(_ creation: BarrierCommit.Creation, _ now: ContinuousClock.Instant) {
+        let barrier = creation.barrier
+        guard value(barrier.key, now) == nil, !released.contains(barrier.key) else { return }
+        set(barrier.key, creation.parties, now, barrier.ttl)
+        if let releaseKey = barrier.releaseKey, value(releaseKey, now) == nil {
+            set(releaseKey, -1, now, barrier.ttl)
+        }
+    }
+}
+
+/// Remembers which barriers were released, so that a party that comes once more is told so.
+///
+/// Two generations of bounded size: a barrier is forgotten after 65 536 others at the earliest. A message that comes
+/// again later than that meets ``BarrierStateLost`` and is kept as a dead letter; it can't release anything twice.
+private struct ReleasedBarriers {
+    private static let generationSize = 65_536
+    private var current: Set<String> = []
+    private var previous: Set<String> = []
+
+    func contains(_ key: String) -> Bool {
+        current.contains(key) || previous.contains(key)
+    }
+
+    mutating func insert(_ key: String) {
+        if current.count >= Self.generationSize {
+            previous = current
+            current = []
+            current.reserveCapacity(Self.generationSize)
+        }
+        current.insert(key)
+    }
+}

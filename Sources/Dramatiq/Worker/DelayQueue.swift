@@ -1,0 +1,72 @@
+import HeapModule
+import Synchronization
+
+/// A delayed message that a worker holds until it is due.
+struct DelayedItem: Sendable {
+    let delivery: Delivery
+    let message: Message
+    /// Milliseconds since 1970.
+    let eta: Int
+    let source: WorkSource
+}
+
+/// Holds delayed messages in the order in which they are due.
+final class DelayQueue: Sendable {
+    private struct Entry: Comparable {
+        let item: DelayedItem
+        let sequence: UInt64
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            (left.item.eta, left.sequence) < (right.item.eta, right.sequence)
+        }
+
+        static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
+    }
+
+    private struct State {
+        var heap = Heap<Entry>()
+        var nextSequence: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let changed = Signal()
+
+    func push(_ item: DelayedItem) {
+        let isFirst = state.withLock { state in
+            state.nextSequence += 1
+            state.heap.insert(Entry(item: item, sequence: state.nextSequence))
+            return state.heap.min?.sequence == state.nextSequence
+        }
+        if isFirst { changed.signal() }
+    }
+
+    /// Waits until messages are due and takes them out, up to a limit; empty once the task is cancelled.
+    func due(limit: Int) async -> [DelayedItem] {
+        while !Task.isCancelled {
+            let now = SystemClock.milliseconds()
+            let (items, next) = state.withLock { state -> ([DelayedItem], Int?) in
+                var items: [DelayedItem] = []
+                while items.count < limit, let first = state.heap.min, first.item.eta <= now {
+                    items.append(state.heap.removeMin().item)
+                }
+                return (items, state.heap.min?.item.eta)
+            }
+            if !items.isEmpty { return items }
+            if let next {
+                // The wall clock can be set meanwhile, so no nap is longer than a minute.
+                await changed.wait(until: .now + .milliseconds(min(next &- now, 60_000)))
+            } else {
+                await changed.wait()
+            }
+        }
+        return []
+    }
+
+    /// Takes out everything.
+    func drain() -> [DelayedItem] {
+        state.withLock { state in
+            defer { state.heap = Heap() }
+            return state.heap.unordered.map(\.item)
+        }
+    }
+}

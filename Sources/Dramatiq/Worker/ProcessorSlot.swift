@@ -1,0 +1,67 @@
+import Synchronization
+
+/// One of a worker's processors as seen by those who may cancel what it runs.
+///
+/// Interrupting and finishing exclude each other: an interrupt reaches exactly the execution that it was meant for.
+final class ProcessorSlot: Sendable {
+    enum Interruption: Sendable {
+        case timeLimit
+        case shutdown
+    }
+
+    private struct State {
+        var isRunning = false
+        var deadline: ContinuousClock.Instant?
+        var isCancelledOnShutdown = false
+        var interruption: Interruption?
+        var signal = Signal()
+    }
+
+    private let state = Mutex(State())
+
+    /// Begins an execution.
+    func start(deadline: ContinuousClock.Instant?, isCancelledOnShutdown: Bool) {
+        state.withLock { state in
+            state.isRunning = true
+            state.deadline = deadline
+            state.isCancelledOnShutdown = isCancelledOnShutdown
+        }
+    }
+
+    /// Ends it, and tells whether it was interrupted.
+    func finish() -> Interruption? {
+        state.withLock { state in
+            state.isRunning = false
+            defer { state.interruption = nil }
+            return state.interruption
+        }
+    }
+
+    /// A fresh signal that the next interruption will give.
+    func renewSignal() -> Signal {
+        let signal = Signal()
+        state.withLock { $0.signal = signal }
+        return signal
+    }
+
+    /// Interrupts what is past its deadline.
+    func interruptIfOverdue(_ now: ContinuousClock.Instant) {
+        interrupt(.timeLimit) { state in state.deadline.map { $0 <= now } ?? false }
+    }
+
+    /// Interrupts what runs because the worker shuts down.
+    ///
+    /// - Parameter onlyNotified: spares what did not ask to be told.
+    func interruptForShutdown(onlyNotified: Bool) {
+        interrupt(.shutdown) { state in !onlyNotified || state.isCancelledOnShutdown }
+    }
+
+    private func interrupt(_ interruption: Interruption, if applies: (State) -> Bool) {
+        let signal = state.withLock { state -> Signal? in
+            guard state.isRunning, state.interruption == nil, applies(state) else { return nil }
+            state.interruption = interruption
+            return state.signal
+        }
+        signal?.signal()
+    }
+}

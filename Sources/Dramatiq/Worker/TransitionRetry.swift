@@ -1,0 +1,56 @@
+/// How a worker repeats a step that failed after a message's actor ran: storing what comes next, settling, and the like.
+///
+/// The message is not acknowledged meanwhile. An error that is a ``TransientError`` is waited out for as long as the
+/// worker lives; others count as attempts, and after the last the message becomes a dead letter.
+public struct TransitionRetryPolicy: Sendable, Hashable {
+    /// How often the step is tried in all.
+    public var attempts: Int
+    /// The pause after the first attempt; it doubles after each further one.
+    public var minimumBackoff: Duration
+    /// The longest pause.
+    public var maximumBackoff: Duration
+
+    public init(
+        attempts: Int = 8,
+        minimumBackoff: Duration = .milliseconds(100),
+        maximumBackoff: Duration = .seconds(10)
+    ) {
+        self.attempts = max(1, attempts)
+        self.minimumBackoff = max(.milliseconds(1), minimumBackoff)
+        self.maximumBackoff = max(minimumBackoff, maximumBackoff)
+    }
+
+    /// The pause after a number of failed attempts.
+    func backoff(after failures: Int) -> Duration {
+        min(maximumBackoff, minimumBackoff * (1 << min(failures - 1, 30)))
+    }
+}
+
+/// Repeats steps by a policy until a worker is out of time.
+struct TransitionRetry: Sendable {
+    /// The worker's grace period is over before the step worked.
+    struct ShuttingDown: Error {}
+
+    let policy: TransitionRetryPolicy
+    let shutdown: WorkerShutdown
+
+    /// Runs a step that has failed once again until it works.
+    ///
+    /// - Throws: the last error after the last attempt, or ``ShuttingDown``.
+    func `repeat`(after first: any Error, _ step: () async throws -> Void) async throws {
+        var error = first
+        var failures = 1
+        var attemptsLeft = error is any TransientError ? policy.attempts : policy.attempts - 1
+        while attemptsLeft > 0 {
+            guard await shutdown.pause(policy.backoff(after: failures)) else { throw ShuttingDown() }
+            do {
+                return try await step()
+            } catch let next {
+                error = next
+                failures += 1
+                if !(error is any TransientError) { attemptsLeft -= 1 }
+            }
+        }
+        throw error
+    }
+}

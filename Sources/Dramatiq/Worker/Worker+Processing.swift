@@ -1,0 +1,186 @@
+import Logging
+
+extension Worker {
+    /// A message whose actor was cancelled, on its way to someone who is not.
+    private struct Interrupted: Sendable {
+        let item: WorkItem
+        let context: MessageContext
+        let interruption: ProcessorSlot.Interruption
+    }
+
+    private enum LoopEvent: Sendable {
+        case finished
+        case interruptRequested
+        case interrupted(Interrupted)
+    }
+
+    /// Runs one processor until the work queue is closed.
+    ///
+    /// The actors run in the task of a loop. To cancel one of them the whole loop is cancelled; what follows from the
+    /// message is then done out here, and another loop begun. So a message that is not cancelled costs no task.
+    func runProcessor(_ slot: ProcessorSlot) async {
+        while let interrupted = await runLoop(slot) {
+            await finish(interrupted)
+        }
+    }
+
+    /// Processes messages until the work queue is closed, or returns the one that was interrupted.
+    private func runLoop(_ slot: ProcessorSlot) async -> Interrupted? {
+        let signal = slot.renewSignal()
+        return await withTaskGroup(of: LoopEvent.self) { group in
+            group.addTask {
+                await signal.wait()
+                return .interruptRequested
+            }
+            group.addTask {
+                let idle = Signal()
+                while let item = await self.workQueue.next(idle) {
+                    if let interrupted = await self.process(item, slot) { return .interrupted(interrupted) }
+                }
+                return .finished
+            }
+            var interrupted: Interrupted?
+            for await event in group {
+                group.cancelAll()
+                if case .interrupted(let value) = event { interrupted = value }
+            }
+            return interrupted
+        }
+    }
+
+    /// Processes one message; returns it if its actor was interrupted.
+    private func process(_ item: WorkItem, _ slot: ProcessorSlot) async -> Interrupted? {
+        let chain = broker.chain
+        var context = MessageContext(
+            broker: broker, message: item.message, actor: item.actor, isRedelivered: item.delivery.isRedelivered)
+        await chain.willProcess(&context, retrying)
+        if !context.isSkipped, !context.isFailed, context.settlement.outcome != .requeue {
+            slot.start(deadline: context.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
+            do {
+                context.result = try await perform(context)
+            } catch {
+                context.error = error
+            }
+            if let interruption = slot.finish() {
+                return Interrupted(item: item, context: context, interruption: interruption)
+            }
+        }
+        await finish(item, &context)
+        return nil
+    }
+
+    private func perform(_ context: MessageContext) async throws -> ActorResult {
+        if broker.chain.processing.isEmpty { return try await context.actor.perform(context.message) }
+        return try await perform(context, broker.chain.processing[...])
+    }
+
+    private func perform(
+        _ context: MessageContext,
+        _ middleware: ArraySlice<any ProcessingMiddleware>
+    ) async throws -> ActorResult {
+        guard let first = middleware.first else { return try await context.actor.perform(context.message) }
+        return try await first.process(context) { try await perform(context, middleware.dropFirst()) }
+    }
+
+    private func finish(_ interrupted: Interrupted) async {
+        var context = interrupted.context
+        if let error = context.error {
+            switch interrupted.interruption {
+            case .timeLimit:
+                context.error = TimeLimitExceeded(
+                    actorName: context.message.actorName,
+                    messageID: context.message.messageID,
+                    underlyingError: error is CancellationError ? nil : error
+                )
+            case .shutdown:
+                context.settlement.outcome = .requeue
+            }
+        }
+        await finish(interrupted.item, &context)
+    }
+
+    /// Does everything that follows from a message's processing, and settles it.
+    private func finish(_ item: WorkItem, _ context: inout MessageContext) async {
+        let chain = broker.chain
+        if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == item.message.messageID {
+            // The same arguments will never fit.
+            context.fail(mismatch.reason)
+        }
+        if context.settlement.outcome != .requeue {
+            if context.isSkipped {
+                await chain.didSkip(&context, retrying)
+            } else {
+                await chain.didProcess(&context, retrying)
+            }
+        }
+        if context.settlement.outcome != .requeue {
+            await chain.willSettle(&context, retrying)
+        }
+        await settle(item, &context)
+        item.source.finish(isStarving: workQueue.isStarving)
+    }
+
+    private func settle(_ item: WorkItem, _ context: inout MessageContext) async {
+        while true {
+            if context.settlement.outcome != .requeue, let reason = context.failureReason {
+                context.settlement.outcome = .reject(reason: reason)
+                log(item.message, "Message failed", reason)
+            }
+            do {
+                let result = try await settle(item.delivery, context.settlement)
+                if result == .barrierOpened, let continuation = context.whenBarrierOpens {
+                    context.whenBarrierOpens = nil
+                    try await repeating(&context, continuation)
+                    continue
+                }
+                return await broker.chain.didSettle(context, result)
+            } catch is TransitionRetry.ShuttingDown {
+                return await giveBack(item)
+            } catch {
+                guard !context.isFailed, !(error is BrokerError) else {
+                    return log(item.message, "A message can't be settled and stays unacknowledged", "\(error)")
+                }
+                context.settlement = Settlement()
+                context.fail("What follows from the message can't be done: \(error)")
+                await broker.chain.willReject(&context, retrying)
+            }
+        }
+    }
+
+    /// Prepares the next settlement of a message that opened a barrier.
+    private func repeating(
+        _ context: inout MessageContext,
+        _ step: @Sendable (inout MessageContext) async throws -> Void
+    ) async throws {
+        let before = context.effects
+        do {
+            try await step(&context)
+        } catch {
+            log(context.message, "Can't go on with a workflow, trying again", "\(error)")
+            try await retrying.repeat(after: error) {
+                context.effects = before
+                try await step(&context)
+            }
+        }
+    }
+
+    private func giveBack(_ item: WorkItem) async {
+        do {
+            _ = try await broker.transport.settle(item.delivery, Settlement(outcome: .requeue))
+        } catch {
+            log(item.message, "A message can't be returned to its queue and stays unacknowledged", "\(error)")
+        }
+    }
+
+    private func log(_ message: Message, _ event: Logger.Message, _ reason: String) {
+        broker.logger.error(
+            event,
+            metadata: [
+                "message_id": "\(message.messageID)",
+                "actor_name": "\(message.actorName)",
+                "queue_name": "\(message.queueName)",
+                "reason": "\(reason)",
+            ]
+        )
+    }
+}

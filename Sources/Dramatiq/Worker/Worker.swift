@@ -1,0 +1,142 @@
+import Logging
+public import ServiceLifecycle
+
+/// Takes messages from a broker's queues and runs their actors.
+///
+///     let worker = Worker(broker, concurrency: 16)
+///     try await ServiceGroup(services: [worker], logger: logger).run()
+///
+/// On graceful shutdown it takes no more messages, lets running actors finish, cancels those that outlive the grace
+/// period, and returns what it holds to the queues: nothing is lost. Delivery is at least once; an actor may run again
+/// after a crash.
+public final class Worker: Service {
+    public let broker: Broker
+    /// How many messages are processed at the same time.
+    public let concurrency: Int
+    /// The queues to take from; `nil` for all that the broker knows or will know.
+    public let queues: Set<String>?
+    /// How many messages of each queue are held at most, those that are processed included.
+    public let prefetch: Int
+    /// How long running actors may go on once a shutdown has begun.
+    public let gracePeriod: Duration
+    /// How steps that fail after an actor ran are repeated.
+    public let transitionRetries: TransitionRetryPolicy
+
+    let workQueue = WorkQueue()
+    let delayQueue = DelayQueue()
+    let shutdown = WorkerShutdown()
+    let slots: [ProcessorSlot]
+
+    /// - Parameters:
+    ///   - broker: whose queues and actors to work for.
+    ///   - concurrency: how many messages to process at the same time.
+    ///   - queues: the queues to take from; all that the broker knows or will know unless given.
+    ///   - prefetch: how many messages of each queue to hold at most; twice the concurrency unless given.
+    ///   - gracePeriod: how long running actors may go on once a shutdown has begun.
+    ///   - transitionRetries: how steps that fail after an actor ran are repeated.
+    public init(
+        _ broker: Broker,
+        concurrency: Int = 8,
+        queues: Set<String>? = nil,
+        prefetch: Int? = nil,
+        gracePeriod: Duration = .seconds(30),
+        transitionRetries: TransitionRetryPolicy = TransitionRetryPolicy()
+    ) {
+        self.broker = broker
+        self.concurrency = max(1, concurrency)
+        self.queues = queues.map { Set($0.map(QueueName.canonical)) }
+        self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
+        self.gracePeriod = gracePeriod
+        self.transitionRetries = transitionRetries
+        slots = (0..<self.concurrency).map { _ in ProcessorSlot() }
+    }
+
+    /// Works until a graceful shutdown or the task's cancellation. A worker runs once.
+    ///
+    /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their queues.
+    /// Returns when every actor has ended, so one that ignores its cancellation is waited for.
+    ///
+    /// - Throws: ``BrokerError/invalidQueueName(_:)`` for one of the queues to take from, or what the transport throws
+    ///   when it declares one of them.
+    public func run() async throws {
+        for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
+        // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
+        let work = Task { await self.work() }
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await work.value
+            } onGracefulShutdown: {
+                self.shutdown.advance(to: .draining)
+            }
+        } onCancel: {
+            self.shutdown.advance(to: .forced)
+        }
+    }
+
+    private func work() async {
+        await notify("beforeWorkerBoot") { try await $0.beforeWorkerBoot(self) }
+        await withTaskGroup(of: Void.self) { helpers in
+            helpers.addTask { await self.watch() }
+            await withTaskGroup(of: Void.self) { processors in
+                for slot in slots { processors.addTask { await self.runProcessor(slot) } }
+                await take()
+                await processors.waitForAll()
+            }
+            helpers.cancelAll()
+        }
+        await returnHeld()
+        await notify("afterWorkerShutdown") { try await $0.afterWorkerShutdown(self) }
+    }
+
+    /// Takes messages until the shutdown begins.
+    private func take() async {
+        await withTaskGroup(of: Void.self) { takers in
+            takers.addTask { await self.runConsumers() }
+            takers.addTask { await self.runDelayQueue() }
+            await notify("afterWorkerBoot") { try await $0.afterWorkerBoot(self) }
+            await shutdown.wait(for: .draining)
+            await notify("beforeWorkerShutdown") { try await $0.beforeWorkerShutdown(self) }
+            workQueue.close()
+            takers.cancelAll()
+        }
+    }
+
+    /// Cancels what is past its deadline, and in a shutdown what shall not go on.
+    private func watch() async {
+        while !Task.isCancelled, shutdown.phase < .draining {
+            let now = ContinuousClock.now
+            for slot in slots { slot.interruptIfOverdue(now) }
+            await shutdown.wait(for: .draining, until: now + .milliseconds(100))
+        }
+        let end = ContinuousClock.now + gracePeriod
+        while !Task.isCancelled {
+            let now = ContinuousClock.now
+            if now >= end { shutdown.advance(to: .forced) }
+            let isForced = shutdown.phase == .forced
+            for slot in slots {
+                slot.interruptIfOverdue(now)
+                slot.interruptForShutdown(onlyNotified: !isForced)
+            }
+            // A processor may be between two messages, so even a forced shutdown looks again.
+            let pause = now + .milliseconds(isForced ? 10 : 100)
+            if isForced {
+                try? await Task.sleep(until: pause, clock: .continuous)
+            } else {
+                await shutdown.wait(for: .forced, until: min(end, pause))
+            }
+        }
+    }
+
+    private func notify(_ hook: String, _ call: @Sendable (any Middleware) async throws -> Void) async {
+        for middleware in broker.middleware {
+            do {
+                try await call(middleware)
+            } catch {
+                broker.logger.error(
+                    "Middleware threw",
+                    metadata: ["middleware": "\(middleware.name)", "hook": "\(hook)", "error": "\(error)"]
+                )
+            }
+        }
+    }
+}
