@@ -44,7 +44,12 @@ public struct JSONMessageEncoder: MessageEncoder {
             throw DecodeError(
                 .tooLarge, "The message has \(bytes.count) bytes, the limit is \(maximumSize)", offset: maximumSize)
         }
-        var fields = MessageFields()
+        return try decode(bytes, extraField: nil)
+    }
+
+    /// Reads a message that may have one more field, whose value is left out.
+    func decode(_ bytes: [UInt8], extraField: StaticString?) throws(DecodeError) -> Message {
+        var fields = MessageFields(extraField: extraField)
         try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
             try fields.scan(&scanner, bytes)
         }
@@ -67,13 +72,14 @@ public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
 
 extension JSONWriter {
     mutating func write(_ message: Message) {
-        append("{\"queue_name\":")
+        append(UInt8(ascii: "{"))
         writeFields(message)
         append(UInt8(ascii: "}"))
     }
 
-    /// Writes a message's fields, from the value of `queue_name` on.
-    mutating func writeFields(_ message: Message) {
+    /// Writes a message's fields without the braces around them.
+    package mutating func writeFields(_ message: Message) {
+        append("\"queue_name\":")
         write(message.queueName)
         append(",\"actor_name\":")
         write(message.actorName)
@@ -95,8 +101,14 @@ extension JSONWriter {
 
 /// Where each field of a message lies in its text.
 private struct MessageFields {
-    private enum Field: Int, CaseIterable {
+    private enum Field: CaseIterable {
         case queueName, actorName, args, kwargs, options, messageID, messageTimestamp
+        /// One that is read over.
+        case extra
+
+        static let allCases: [Field] = [
+            .queueName, .actorName, .args, .kwargs, .options, .messageID, .messageTimestamp,
+        ]
 
         var name: StaticString {
             switch self {
@@ -107,6 +119,7 @@ private struct MessageFields {
             case .options: "options"
             case .messageID: "message_id"
             case .messageTimestamp: "message_timestamp"
+            case .extra: ""
             }
         }
     }
@@ -116,6 +129,7 @@ private struct MessageFields {
         var end = -1
     }
 
+    private let extraField: StaticString?
     private var queueName = Place()
     private var actorName = Place()
     private var args = Place()
@@ -123,6 +137,10 @@ private struct MessageFields {
     private var options = Place()
     private var messageID = Place()
     private var messageTimestamp = Place()
+
+    init(extraField: StaticString?) {
+        self.extraField = extraField
+    }
 
     mutating func scan(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
         scanner.skipWhitespace()
@@ -154,7 +172,7 @@ private struct MessageFields {
         scanner.skipWhitespace()
         try scanner.expect(UInt8(ascii: ":"))
         scanner.skipWhitespace()
-        let field = try Self.field(scanner, bytes, keyStart + 1..<keyEnd - 1, hasEscape: hasEscape)
+        let field = try field(scanner, bytes, keyStart + 1..<keyEnd - 1, hasEscape: hasEscape)
         let start = scanner.position
         try scanner.skipValue()
         let place = Place(start: start, end: scanner.position)
@@ -166,21 +184,21 @@ private struct MessageFields {
         case .options: options = place
         case .messageID: messageID = place
         case .messageTimestamp: messageTimestamp = place
+        case .extra: break
         }
         scanner.skipWhitespace()
     }
 
-    private static func field(
+    private func field(
         _ scanner: JSONScanner,
         _ bytes: [UInt8],
         _ range: Range<Int>,
         hasEscape: Bool
     ) throws(DecodeError) -> Field {
         if !hasEscape {
-            for field in Field.allCases
-            where matches(field.name, UnsafeBufferPointer(start: scanner.base + range.lowerBound, count: range.count)) {
-                return field
-            }
+            let text = UnsafeBufferPointer(start: scanner.base + range.lowerBound, count: range.count)
+            for field in Field.allCases where Self.matches(field.name, text) { return field }
+            if let extraField, Self.matches(extraField, text) { return .extra }
         }
         let (name, isLossless) = JSONText.unescape(bytes[range])
         if isLossless, let field = Field.allCases.first(where: { $0.name.description == name }) { return field }

@@ -1,32 +1,32 @@
 /// Appends JSON text to a buffer as Python's `json.dumps` with `separators=(",", ":")` writes it.
-struct JSONWriter {
-    var bytes: [UInt8] = []
+package struct JSONWriter {
+    package var bytes: [UInt8] = []
     /// Whether everything that is not ASCII is escaped, as Python does by default.
     var escapesNonASCII = true
 
-    init(capacity: Int = 128, escapesNonASCII: Bool = true) {
+    package init(capacity: Int = 128, escapesNonASCII: Bool = true) {
         bytes.reserveCapacity(capacity)
         self.escapesNonASCII = escapesNonASCII
     }
 
     @inline(__always)
-    mutating func append(_ byte: UInt8) {
+    package mutating func append(_ byte: UInt8) {
         bytes.append(byte)
     }
 
     @inline(__always)
-    mutating func append(_ text: ArraySlice<UInt8>) {
+    package mutating func append(_ text: ArraySlice<UInt8>) {
         text.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
 
     /// Appends ASCII text that needs no escapes.
     @inline(__always)
-    mutating func append(_ literal: StaticString) {
+    package mutating func append(_ literal: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
     /// Writes a value. Recursion is as deep as the lists that the caller built; verbatim text is copied.
-    mutating func write(_ value: JSONValue) {
+    package mutating func write(_ value: JSONValue) {
         switch value {
         case .null: append("null")
         case .bool(true): append("true")
@@ -44,7 +44,7 @@ struct JSONWriter {
         }
     }
 
-    mutating func write(_ array: JSONArray) {
+    package mutating func write(_ array: JSONArray) {
         append(UInt8(ascii: "["))
         switch array.storage {
         case .text(let text):
@@ -88,7 +88,7 @@ struct JSONWriter {
         append(UInt8(ascii: ":"))
     }
 
-    mutating func write(_ integer: Int) {
+    package mutating func write(_ integer: Int) {
         if integer >= 0, integer < 10 {
             append(UInt8(ascii: "0") + UInt8(integer))
             return

@@ -84,13 +84,16 @@ extension Message {
         )
     }
 
-    /// Reads a message from a JSON object, such as `pipe_target` or a workflow's node.
+    /// Reads a message from a JSON object, such as `pipe_target`.
     ///
     /// - Throws: ``DecodeError`` with offsets that count within the object's text.
     public init(_ object: JSONObject) throws(DecodeError) {
-        var writer = JSONWriter()
-        writer.write(object)
-        self = try JSONMessageEncoder().decode(writer.bytes)
+        self = try JSONMessageEncoder().decode(JSONValue.object(object).encoded())
+    }
+
+    /// Reads a message from the node of a workflow, which has a `__type__` besides.
+    package init(workflowNode object: JSONObject) throws(DecodeError) {
+        self = try JSONMessageEncoder().decode(JSONValue.object(object).encoded(), extraField: "__type__")
     }
 }
 

@@ -1,7 +1,8 @@
 /// How a worker repeats a step that failed after a message's actor ran: storing what comes next, settling, and the like.
 ///
 /// The message is not acknowledged meanwhile. An error that is a ``TransientError`` is waited out for as long as the
-/// worker lives; others count as attempts, and after the last the message becomes a dead letter.
+/// worker lives, one that is a ``PermanentError`` is not tried again; others count as attempts, and after the last the
+/// message becomes a dead letter.
 public struct TransitionRetryPolicy: Sendable, Hashable {
     /// How often the step is tried in all.
     public var attempts: Int
@@ -41,7 +42,7 @@ struct TransitionRetry: Sendable {
         var error = first
         var failures = 1
         var attemptsLeft = error is any TransientError ? policy.attempts : policy.attempts - 1
-        while attemptsLeft > 0 {
+        while attemptsLeft > 0, !(error is any PermanentError) {
             guard await shutdown.pause(policy.backoff(after: failures)) else { throw ShuttingDown() }
             do {
                 return try await step()

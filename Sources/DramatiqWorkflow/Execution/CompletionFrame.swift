@@ -1,0 +1,52 @@
+import Dramatiq
+
+/// A chain's step or a group while a plan is made: what its tasks count at when they are done, linked to what is
+/// around it.
+final class CompletionFrame {
+    enum Kind {
+        /// What the plan starts from: entries that came with a message.
+        case outer([CompletionCallback])
+        /// A task of a chain, with what comes after it.
+        case step(rest: WorkflowParts)
+        case group
+    }
+
+    let parent: CompletionFrame?
+    let kind: Kind
+    /// The barrier's key; empty for the outermost.
+    let completionID: String
+    /// How many are still to come.
+    var parties: Int
+    /// What the tasks' messages carry, stored once for all of them.
+    var reference: JSONValue?
+    private var callback: CompletionCallback?
+
+    init(_ kind: Kind, parent: CompletionFrame?, completionID: String = "", parties: Int = 0) {
+        self.kind = kind
+        self.parent = parent
+        self.completionID = completionID
+        self.parties = parties
+    }
+
+    /// The entries for a message in this frame, outermost first.
+    func callbacks(_ identities: inout MessageIdentities) throws -> [CompletionCallback] {
+        var inner: [CompletionCallback] = []
+        var frame = self
+        while true {
+            if case .outer(let callbacks) = frame.kind { return callbacks + inner.reversed() }
+            inner.append(try frame.entry(&identities))
+            guard let parent = frame.parent else { return inner.reversed() }
+            frame = parent
+        }
+    }
+
+    private func entry(_ identities: inout MessageIdentities) throws -> CompletionCallback {
+        if let callback { return callback }
+        var remaining: RemainingWorkflow?
+        if case .step(let rest) = kind { remaining = RemainingWorkflow(try rest.remainingChain(&identities)) }
+        let entry = CompletionCallback(
+            completionID: completionID, remaining: remaining, propagates: remaining == nil)
+        callback = entry
+        return entry
+    }
+}

@@ -1,0 +1,45 @@
+import Dramatiq
+
+/// One node of a workflow read from JSON, one level deep.
+enum JSONNode {
+    case message(Message)
+    case chain(JSONArray)
+    case group(JSONArray)
+    /// The delay is in milliseconds.
+    case withDelay(JSONValue, Int)
+
+    /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
+    init(_ value: JSONValue) throws {
+        guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
+        let members = object.members
+        func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
+        switch member("__type__")?.stringValue {
+        case "message":
+            self = .message(try Message(workflowNode: object))
+        case "chain":
+            guard let children = member("children")?.arrayValue else {
+                throw Self.invalid("a chain needs an array of children", value)
+            }
+            self = .chain(children)
+        case "group":
+            guard let children = member("children")?.arrayValue else {
+                throw Self.invalid("a group needs an array of children", value)
+            }
+            self = .group(children)
+        case "with_delay":
+            guard let delay = member("delay")?.doubleValue, delay.isFinite, let task = member("task") else {
+                throw Self.invalid("with_delay needs a delay in milliseconds and a task", value)
+            }
+            self = .withDelay(task, Int(exactly: delay.rounded(.up)) ?? .max)
+        case let type?:
+            throw Self.invalid("there are no nodes of type '\(type.prefix(64))'", value)
+        case nil:
+            throw Self.invalid("a node must say its __type__", value)
+        }
+    }
+
+    private static func invalid(_ reason: String, _ value: JSONValue) -> WorkflowError {
+        let text = value.encoded()
+        return .invalidNode(reason: reason, excerpt: String(decoding: text.prefix(200), as: UTF8.self))
+    }
+}

@@ -1,0 +1,68 @@
+public import Dramatiq
+
+/// What becomes of a workflow when one of its tasks fails for good or is skipped.
+///
+/// Set it for all workflows in the ``WorkflowMiddleware``, for an actor with
+/// `ActorOption.workflowOnFailure(_:)`, or for a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or
+/// `{"notify": "actor"}`.
+public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible {
+    /// The name of the option of actors and messages.
+    public static let optionName = "workflow_on_failure"
+
+    enum Kind: Sendable, Hashable {
+        case halt
+        case proceed
+        case notify(String)
+    }
+
+    let kind: Kind
+
+    /// What waits for the task doesn't run. The message is among the dead letters: requeue it, and the workflow goes on
+    /// when it succeeds.
+    public static let halt = WorkflowFailurePolicy(kind: .halt)
+
+    /// What waits for the task runs, as if it had succeeded.
+    public static let proceed = WorkflowFailurePolicy(kind: .proceed)
+
+    /// As ``halt``, and an actor gets the message as an object and the reason as text.
+    public static func notify(_ actorName: String) -> WorkflowFailurePolicy {
+        WorkflowFailurePolicy(kind: .notify(actorName))
+    }
+
+    private init(kind: Kind) {
+        self.kind = kind
+    }
+
+    /// The policy that an option stands for; `nil` if there is none.
+    ///
+    /// - Throws: ``WorkflowError/invalidFailurePolicy(_:)``.
+    init?(_ option: JSONValue?) throws(WorkflowError) {
+        switch option {
+        case nil: return nil
+        case .string("halt")?: self = .halt
+        case .string("proceed")?: self = .proceed
+        case .object(let object)?:
+            guard let actorName = object["notify"]?.stringValue else { throw .invalidFailurePolicy("\(object)") }
+            self = .notify(actorName)
+        case let other?: throw .invalidFailurePolicy("\(other)")
+        }
+    }
+
+    /// The option's value.
+    public var jsonValue: JSONValue {
+        switch kind {
+        case .halt: "halt"
+        case .proceed: "proceed"
+        case .notify(let actorName): ["notify": .string(actorName)]
+        }
+    }
+
+    public var description: String { jsonValue.description }
+}
+
+extension ActorOption {
+    /// What becomes of a workflow when this actor's task fails for good or is skipped (`workflow_on_failure`).
+    public static func workflowOnFailure(_ policy: WorkflowFailurePolicy) -> ActorOption {
+        .custom(WorkflowFailurePolicy.optionName, policy.jsonValue)
+    }
+}

@@ -1,0 +1,238 @@
+public import Dramatiq
+import Logging
+
+/// Moves workflows on: after a task has succeeded, starts what was waiting for it.
+///
+///     let broker = Broker(
+///         transport: transport,
+///         middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: InMemoryRateLimiterBackend())])
+///
+/// What comes next is settled together with the acknowledgement of the task's message. Arrivals at a barrier are
+/// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend), the
+/// message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the reason:
+/// requeue it once the cause is gone, and the workflow goes on.
+public struct WorkflowMiddleware: Middleware {
+    /// The option in which messages carry their callbacks.
+    public static let callbacksOption = "workflow_completion_callbacks"
+    /// How long barriers are kept after the last time that something happened to them: a day, as in dramatiq-workflow.
+    public static let defaultBarrierTTL: Duration = .milliseconds(86_400_000)
+
+    /// Does nothing; takes the place of an empty chain or group that has a delay.
+    static let noop = TaskActor("workflow_noop") {}
+
+    /// Keeps the barriers. The workers of a workflow must share it.
+    public let backend: any RateLimiterBackend
+    public let barrierType: any BarrierProtocol.Type
+    public let callbackStorage: any CallbackStorage
+    /// What becomes of a workflow when one of its tasks fails for good or is skipped.
+    public let onFailure: WorkflowFailurePolicy
+    /// How long barriers are kept after the last time that something happened to them.
+    public let barrierTTL: Duration
+
+    /// - Parameters:
+    ///   - backend: keeps the barriers.
+    ///   - barrierType: how they are kept.
+    ///   - callbackStorage: keeps what messages must know about their workflow.
+    ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped.
+    ///   - barrierTTL: longer than the longest time between two tasks of a group.
+    public init(
+        backend: any RateLimiterBackend,
+        barrierType: any BarrierProtocol.Type = AtMostOnceBarrier.self,
+        callbackStorage: any CallbackStorage = InlineCallbackStorage(),
+        onFailure: WorkflowFailurePolicy = .halt,
+        barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL
+    ) {
+        self.backend = backend
+        self.barrierType = barrierType
+        self.callbackStorage = callbackStorage
+        self.onFailure = onFailure
+        self.barrierTTL = barrierTTL
+    }
+
+    public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
+    public var hooks: MiddlewareHooks { [.beforeAck, .beforeNack] }
+    public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    public func beforeWorkerBoot(_ worker: Worker) async throws {
+        guard worker.broker.actor(named: Self.noop.name) == nil else { return }
+        try await worker.broker.declare(Self.noop)
+    }
+
+    // MARK: Starting
+
+    func run(_ root: WorkflowNode, _ broker: Broker) async throws {
+        var plan = try WorkflowPlan(
+            starting: .node(root), identities: .random, makeCompletionID: UniqueID.make)
+        var envelopes: [Envelope] = []
+        envelopes.reserveCapacity(plan.tasks.count)
+        for task in plan.tasks {
+            let message = try await message(for: task, &plan.identities)
+            envelopes.append(try await broker.envelope(message, delay: Self.duration(task.delay)))
+        }
+        guard !envelopes.isEmpty else { return }
+        let creations = creations(plan)
+        let barriers = creations.isEmpty ? nil : BarrierCommit(backend: backend, creations: creations)
+        try await broker.send(envelopes, barriers: barriers)
+    }
+
+    private func message(
+        for task: WorkflowPlan.Task,
+        _ identities: inout MessageIdentities
+    ) async throws -> Message {
+        var message = task.message
+        // The time when it was made says nothing about how long it waited in a queue.
+        message.messageTimestamp = .fractionalNow
+        guard let frame = task.frame else { return message }
+        if frame.reference == nil {
+            frame.reference = try await callbackStorage.store(try frame.callbacks(&identities))
+        }
+        message.options[Self.callbacksOption] = frame.reference
+        return message
+    }
+
+    private func creations(_ plan: WorkflowPlan) -> [BarrierCommit.Creation] {
+        plan.barriers.map { BarrierCommit.Creation(barrier: barrierKey($0.completionID), parties: $0.parties) }
+    }
+
+    private func barrierKey(_ completionID: String) -> BarrierKey {
+        barrierType.init(backend: backend, key: completionID, ttl: barrierTTL).barrierKey
+    }
+
+    private static func duration(_ milliseconds: Int) -> Duration? {
+        milliseconds > 0 ? .milliseconds(milliseconds) : nil
+    }
+
+    // MARK: Going on
+
+    public func beforeAck(_ context: inout MessageContext) async throws {
+        guard !context.message.options.isEmpty, let reference = context.message.options.value(Self.callbacksOption)
+        else { return }
+        if context.isSuccess {
+            try await advance(&context, reference)
+        } else if context.isSkipped {
+            try await applyFailurePolicy(&context, reference, "The task was skipped")
+        }
+    }
+
+    public func beforeNack(_ context: inout MessageContext) async throws {
+        guard !context.message.options.isEmpty, let reference = context.message.options.value(Self.callbacksOption)
+        else { return }
+        try await applyFailurePolicy(&context, reference, context.failureReason ?? "The task failed")
+    }
+
+    private func advance(_ context: inout MessageContext, _ reference: JSONValue) async throws {
+        let callbacks = try await callbackStorage.retrieve(reference)
+        let arrival = Arrival(callbacks: callbacks[...], party: context.message.messageID)
+        try await advance(&context, arrival)
+    }
+
+    /// How far somebody has come on the way from the innermost barrier outwards.
+    private struct Arrival: Sendable {
+        /// The entries that were not looked at yet.
+        var callbacks: ArraySlice<CompletionCallback>
+        /// Who arrives at the next barrier: the message, or the part of the workflow that it has completed.
+        var party: String
+        /// The barriers that are complete.
+        var releases: [BarrierKey] = []
+        var creations: [BarrierCommit.Creation] = []
+    }
+
+    /// Adds to the settlement what the arrival leads to, up to the next barrier that only its backend can judge.
+    private func advance(_ context: inout MessageContext, _ arrival: Arrival) async throws {
+        var arrival = arrival
+        while let callback = arrival.callbacks.popLast() {
+            let barrier = barrierKey(callback.completionID)
+            guard let remaining = callback.remaining else {
+                return arrive(&context, arrival, barrier, callback.completionID)
+            }
+            // A step of a chain has one party, so this is the release.
+            var plan = try WorkflowPlan(
+                starting: .json(try await remaining.load()),
+                outer: Array(arrival.callbacks),
+                identities: .derived,
+                makeCompletionID: Self.derivedIDs(from: callback.completionID)
+            )
+            for task in plan.tasks {
+                let message = try await message(for: task, &plan.identities)
+                try await context.enqueueSuccessor(message, delay: Self.duration(task.delay))
+            }
+            arrival.creations += creations(plan)
+            guard plan.isComplete || callback.propagates else {
+                return release(&context, arrival, barrier)
+            }
+            arrival.releases.append(barrier)
+            arrival.party = callback.completionID
+        }
+        context.settlement.barriers = BarrierCommit(
+            backend: backend, releases: arrival.releases, creations: arrival.creations)
+    }
+
+    /// Arrives at a group's barrier. Only if that completes it, what comes after the group is worked out.
+    private func arrive(
+        _ context: inout MessageContext,
+        _ arrival: Arrival,
+        _ barrier: BarrierKey,
+        _ completionID: String
+    ) {
+        context.settlement.barriers = BarrierCommit(
+            backend: backend,
+            arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
+            releases: arrival.releases,
+            creations: arrival.creations
+        )
+        var next = arrival
+        next.releases.append(barrier)
+        next.party = completionID
+        context.whenBarrierOpens = { [next] context in
+            try await advance(&context, next)
+        }
+    }
+
+    /// Arrives at the barrier of a chain's step and releases it, in one.
+    private func release(_ context: inout MessageContext, _ arrival: Arrival, _ barrier: BarrierKey) {
+        context.settlement.barriers = BarrierCommit(
+            backend: backend,
+            arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
+            releases: arrival.releases,
+            creations: arrival.creations
+        )
+    }
+
+    /// The same ids whenever a step is repeated.
+    private static func derivedIDs(from completionID: String) -> () -> String {
+        var count = 0
+        return {
+            count += 1
+            return UniqueID.derived(from: completionID, count)
+        }
+    }
+
+    // MARK: Failing
+
+    private func applyFailurePolicy(
+        _ context: inout MessageContext,
+        _ reference: JSONValue,
+        _ reason: String
+    ) async throws {
+        let policy = try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName)) ?? onFailure
+        context.broker.logger.error(
+            "A task of a workflow failed",
+            metadata: [
+                "message_id": "\(context.message.messageID)",
+                "actor_name": "\(context.message.actorName)",
+                "reason": "\(reason)",
+                "policy": "\(policy)",
+            ]
+        )
+        switch policy.kind {
+        case .halt:
+            break
+        case .proceed:
+            try await advance(&context, reference)
+        case .notify(let actorName):
+            let message = try context.broker.message(
+                for: actorName, [context.message.jsonValue, .string(reason)])
+            try await context.enqueue(message)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Dramatiq
+
+/// Works out what starting a part of a workflow means: which messages are sent, with which delays, and which barriers
+/// are made. Sends nothing itself.
+///
+/// Goes through nested parts with a stack of its own, so depth is no matter. Empty parts without a delay complete at
+/// once, on paper: a barrier that nothing would arrive at is never made.
+struct WorkflowPlan {
+    struct Task {
+        let message: Message
+        /// Milliseconds.
+        let delay: Int
+        let frame: CompletionFrame?
+    }
+
+    /// What there is to do, the last entry first.
+    private enum Step {
+        case start(WorkflowPart, delay: Int, CompletionFrame?)
+        case startEach(WorkflowParts, delay: Int, CompletionFrame)
+    }
+
+    private(set) var tasks: [Task] = []
+    /// Whether everything has completed at once, so that what is around the part goes on.
+    private(set) var isComplete = false
+    var identities: MessageIdentities
+    private var frames: [CompletionFrame] = []
+    private var steps: [Step] = []
+    private var makeCompletionID: () -> String
+
+    /// - Parameters:
+    ///   - part: what is started.
+    ///   - outer: the entries that it is started with.
+    ///   - identities: tells messages apart.
+    ///   - makeCompletionID: names barriers.
+    /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
+    init(
+        starting part: WorkflowPart,
+        outer: [CompletionCallback] = [],
+        identities: MessageIdentities,
+        makeCompletionID: @escaping () -> String
+    ) throws {
+        self.identities = identities
+        self.makeCompletionID = makeCompletionID
+        let frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
+        steps = [.start(part, delay: 0, frame)]
+        while let step = steps.popLast() { try take(step) }
+    }
+
+    /// The new barriers with their parties.
+    var barriers: [(completionID: String, parties: Int)] {
+        frames.lazy.filter { $0.parties > 0 }.map { ($0.completionID, $0.parties) }
+    }
+
+    private mutating func take(_ step: Step) throws {
+        switch step {
+        case .start(.node(let node), let delay, let frame):
+            start(node, delay, frame)
+        case .start(.json(let value), let delay, let frame):
+            try start(JSONNode(value), delay, frame)
+        case .startEach(var parts, let delay, let frame):
+            guard let first = parts.popFirst() else { return }
+            steps.append(.startEach(parts, delay: delay, frame))
+            steps.append(.start(first, delay: delay, frame))
+        }
+    }
+
+    private mutating func start(_ node: WorkflowNode, _ delay: Int, _ frame: CompletionFrame?) {
+        switch node {
+        case .message(let message):
+            add(message, delay, frame)
+        case .withDelay(let child, let more):
+            steps.append(.start(.node(child), delay: sum(delay, more.milliseconds), frame))
+        case .chain(let children):
+            startChain(.nodes(children[...]), delay, frame)
+        case .group(let children):
+            startGroup(.nodes(children[...]), delay, frame)
+        }
+    }
+
+    private mutating func start(_ node: JSONNode, _ delay: Int, _ frame: CompletionFrame?) throws {
+        switch node {
+        case .message(let message):
+            add(message, delay, frame)
+        case .withDelay(let child, let more):
+            steps.append(.start(.json(child), delay: sum(delay, more), frame))
+        case .chain(let children):
+            startChain(.json(children), delay, frame)
+        case .group(let children):
+            startGroup(.json(children), delay, frame)
+        }
+    }
+
+    private mutating func add(_ message: Message, _ delay: Int, _ frame: CompletionFrame?) {
+        tasks.append(Task(message: identities.distinct(message), delay: delay, frame: frame))
+    }
+
+    private mutating func startChain(_ children: WorkflowParts, _ delay: Int, _ frame: CompletionFrame?) {
+        var rest = children
+        guard let first = rest.popFirst() else { return startNothing(delay, frame) }
+        var frame = frame
+        if !rest.isEmpty { frame = newFrame(.step(rest: rest), frame, parties: 1) }
+        steps.append(.start(first, delay: delay, frame))
+    }
+
+    private mutating func startGroup(_ children: WorkflowParts, _ delay: Int, _ frame: CompletionFrame?) {
+        let count = children.count
+        if count == 0 { return startNothing(delay, frame) }
+        steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count)))
+    }
+
+    private mutating func newFrame(
+        _ kind: CompletionFrame.Kind,
+        _ parent: CompletionFrame?,
+        parties: Int
+    ) -> CompletionFrame {
+        let frame = CompletionFrame(kind, parent: parent, completionID: makeCompletionID(), parties: parties)
+        frames.append(frame)
+        return frame
+    }
+
+    /// An empty chain or group: with a delay, a message that does nothing takes its place.
+    private mutating func startNothing(_ delay: Int, _ frame: CompletionFrame?) {
+        if delay > 0 {
+            tasks.append(Task(message: WorkflowMiddleware.noop.message(), delay: delay, frame: frame))
+        } else {
+            complete(frame)
+        }
+    }
+
+    /// One who would have arrived is there already.
+    private mutating func complete(_ frame: CompletionFrame?) {
+        var frame = frame
+        while let current = frame {
+            switch current.kind {
+            case .outer:
+                isComplete = true
+                return
+            case .group:
+                current.parties -= 1
+                if current.parties > 0 { return }
+            case .step(let rest):
+                current.parties = 0
+                return startChain(rest, 0, current.parent)
+            }
+            frame = current.parent
+        }
+        isComplete = true
+    }
+
+    private func sum(_ left: Int, _ right: Int) -> Int {
+        let (sum, overflow) = left.addingReportingOverflow(max(0, right))
+        return overflow ? .max : sum
+    }
+}

@@ -1,0 +1,65 @@
+public import Dramatiq
+
+/// A workflow of tasks: chains and groups of messages, nested as you like.
+///
+///     try await Workflow(broker: broker) {
+///         Chain {
+///             fetch.message("summer")
+///             Group {
+///                 for path in paths { resize.message(path, 200) }
+///             }
+///             publish.message("summer")
+///         }
+///     }.run()
+///
+/// The broker needs a ``WorkflowMiddleware``, and so do the brokers of the workers, with the same backend. A message
+/// that stands in a workflow twice gets an id of its own the second time.
+public struct Workflow: Sendable {
+    public let broker: Broker
+    /// The definition.
+    public var root: WorkflowNode
+
+    /// A workflow of one component; of several, one after the other.
+    public init(_ components: any WorkflowComponent..., broker: Broker) {
+        self.init(components.map(\.node), broker)
+    }
+
+    /// A workflow of what the closure lists; of several components, one after the other.
+    public init(broker: Broker, @WorkflowBuilder _ components: () throws -> [WorkflowNode]) rethrows {
+        self.init(try components(), broker)
+    }
+
+    private init(_ nodes: [WorkflowNode], _ broker: Broker) {
+        self.broker = broker
+        root = nodes.count == 1 ? nodes[0] : .chain(nodes)
+    }
+
+    /// Starts the workflow: sends the messages that wait for nothing, and makes the barriers that they count at, all or
+    /// none where the transport can.
+    ///
+    /// - Throws: ``WorkflowError/middlewareMissing``, or what the callback storage, the encoder, a middleware, the
+    ///   rate limiter backend or the transport throws.
+    public func run() async throws {
+        guard let middleware = broker.middleware(of: WorkflowMiddleware.self) else {
+            throw WorkflowError.middlewareMissing
+        }
+        try await middleware.run(root, broker)
+    }
+
+    /// Visits the messages in the order in which they stand in the definition.
+    public func walkMessages<Failure: Error>(_ visit: (Message) throws(Failure) -> Void) throws(Failure) {
+        try root.walkMessages(visit)
+    }
+}
+
+extension Workflow: Equatable {
+    /// Whether two workflows define the same; on which brokers doesn't matter.
+    public static func == (left: Workflow, right: Workflow) -> Bool {
+        left.root == right.root
+    }
+}
+
+extension Workflow: CustomStringConvertible {
+    /// The definition as one writes it.
+    public var description: String { "Workflow(\(root))" }
+}
