@@ -53,14 +53,30 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Dramatiq",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "DramatiqTests",
-            dependencies: ["Dramatiq"],
+            dependencies: [
+                "Dramatiq",
+                "TestSupport",
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "DramatiqWorkflowTests",
-            dependencies: ["DramatiqWorkflow"],
+            dependencies: [
+                "DramatiqWorkflow",
+                "TestSupport",
+            ],
             swiftSettings: swiftSettings
         ),
     ]

@@ -1,0 +1,222 @@
+import Dramatiq
+import ServiceLifecycleTestKit
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct WorkerTests {
+    private let transport = InMemoryTransport(fidelity: .bytes)
+    private let log = RecordingLog()
+
+    @Test func messagesAreProcessedAndAcknowledged() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let seen = Recorder<Int>()
+        let add = TaskActor("add") { (left: Int, right: Int) in _ = seen.add(left + right) }
+        try await broker.declare(add)
+        try await withWorker(Worker(broker)) {
+            for number in 0..<100 { try await add.send(number, 1, to: broker) }
+            try await transport.join()
+        }
+        #expect(seen.values.sorted() == Array(1...100))
+        #expect(transport.deadLetters().isEmpty)
+    }
+
+    @Test func keywordArgumentsArriveByParameterName() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let seen = Recorder<String>()
+        let resize = TaskActor("resize", parameters: ["path", "width", "mode"]) {
+            (path: String, width: Int, mode: String?) in
+            _ = seen.add("\(path) \(width) \(mode ?? "-")")
+        }
+        try await broker.declare(resize)
+        try await withWorker(Worker(broker, concurrency: 1)) {
+            for (args, kwargs) in [
+                (["a", 1], [:]), (["b"], ["width": 2, "mode": "fit"]), ([], ["mode": nil, "width": 3, "path": "c"]),
+            ] as [(JSONArray, JSONObject)] {
+                try await broker.enqueue(
+                    Message(queueName: "default", actorName: "resize", args: args, kwargs: kwargs))
+            }
+            try await transport.join()
+        }
+        #expect(seen.values == ["a 1 -", "b 2 fit", "c 3 -"])
+    }
+
+    @Test(arguments: [
+        ([], [:], "argument 'count' is missing"),
+        (["x"], [:], "argument 'count' is not a valid Int"),
+        ([1, 2], [:], "it takes 1 arguments, and there are 2"),
+        ([1], ["size": 2], "it takes no keyword argument 'size'"),
+        ([1], ["count": 2], "it takes no keyword argument 'count'"),
+    ] as [(JSONArray, JSONObject, String)])
+    func argumentsThatDoNotFitAreDeadLetteredAtOnce(args: JSONArray, kwargs: JSONObject, reason: String) async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let runs = Recorder<Int>()
+        let actor = TaskActor("count", parameters: ["count"]) { (count: Int) in _ = runs.add(count) }
+        try await broker.declare(actor)
+        let message = Message(queueName: "default", actorName: "count", args: args, kwargs: kwargs)
+        try await withWorker(Worker(broker)) {
+            try await broker.enqueue(message)
+            try await transport.join()
+        }
+        let letter = try #require(transport.deadLetters().first)
+        #expect(transport.deadLetters().count == 1)
+        #expect(letter.reason.hasPrefix(reason))
+        #expect(try letter.message() == message)
+        #expect(runs.values.isEmpty)
+    }
+
+    @Test func bytesThatAreNoMessageAreDeadLetteredIntact() async throws {
+        let broker = Broker(transport: transport, encoder: Damaging(), logger: log.logger)
+        try await broker.declare(TaskActor("a") {})
+        try await withWorker(Worker(broker)) {
+            try await broker.enqueue(Message(queueName: "default", actorName: "a"))
+            try await transport.join()
+        }
+        let letter = try #require(transport.deadLetters().first)
+        guard case .bytes(let bytes) = letter.payload else {
+            Issue.record("not bytes")
+            return
+        }
+        #expect(bytes == Damaging.bytes)
+        #expect(letter.reason.contains("at byte 2"))
+    }
+
+    private struct Damaging: MessageEncoder {
+        static let bytes = Array("{\"\u{1}".utf8)
+        func encode(_ message: Message) throws -> [UInt8] { Self.bytes }
+        func decode(_ bytes: [UInt8]) throws -> Message { try JSONMessageEncoder().decode(bytes) }
+    }
+
+    @Test func aMessageForAnUnknownActorIsDeadLetteredAndCanBeRequeued() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let runs = Recorder<Int>()
+        try await broker.declare(queue: "default")
+        try await withWorker(Worker(broker)) {
+            try await broker.enqueue(Message(queueName: "default", actorName: "late", args: [7]))
+            try await transport.join()
+            let letter = try #require(transport.deadLetters().first)
+            #expect(letter.reason == "No actor named 'late' is declared on this worker")
+            try await broker.declare(TaskActor("late") { (number: Int) in _ = runs.add(number) })
+            try transport.requeueDeadLetter(letter.id)
+            try await transport.join()
+        }
+        #expect(runs.values == [7])
+        #expect(transport.deadLetters().isEmpty)
+        #expect(throws: BrokerError.deadLetterNotFound(queue: "default", id: "99")) {
+            try transport.requeueDeadLetter("99")
+        }
+    }
+
+    @Test func actorsOfLowerPriorityNumberRunFirst() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let order = Recorder<String>()
+        let gate = Signal()
+        let block = TaskActor("block", priority: -1) { await gate.wait() }
+        let low = TaskActor("low", priority: 10) { _ = order.add("low") }
+        let high = TaskActor("high", priority: 1) { _ = order.add("high") }
+        try await broker.declare(block, low, high)
+        try await withWorker(Worker(broker, concurrency: 1, prefetch: 100)) {
+            try await block.send(to: broker)
+            for _ in 0..<5 { try await low.send(to: broker) }
+            for _ in 0..<5 { try await high.send(to: broker) }
+            try await Task.sleep(for: .milliseconds(100))
+            gate.signal()
+            try await transport.join()
+        }
+        #expect(order.values == Array(repeating: "high", count: 5) + Array(repeating: "low", count: 5))
+    }
+
+    @Test func messagesOfHigherBrokerPriorityAreTakenFirst() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let order = Recorder<Int>()
+        let actor = TaskActor("a") { (number: Int) in _ = order.add(number) }
+        try await broker.declare(actor)
+        for number in [1, 9, 5, 9] {
+            try await broker.enqueue(
+                actor.messageWithOptions(number, options: ["broker_priority": .integer(number)]))
+        }
+        try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
+        #expect(order.values == [9, 9, 5, 1])
+    }
+
+    @Test func aWorkerKeepsToItsQueuesAndFindsLaterOnes() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let seen = Recorder<String>()
+        func record(_ queue: String) -> TaskActor<Void> {
+            TaskActor("in_\(queue)", queue: queue) { _ = seen.add(queue) }
+        }
+        let one = record("one")
+        let two = record("two")
+        try await broker.declare(one, two)
+        try await withWorker(Worker(broker, queues: ["one", "three"])) {
+            try await two.send(to: broker)
+            try await one.send(to: broker)
+            let three = record("three")
+            try await broker.declare(three)
+            try await three.send(to: broker)
+            try await transport.join(queue: "one")
+            try await transport.join(queue: "three")
+        }
+        #expect(seen.values.sorted() == ["one", "three"])
+        #expect(transport.unfinishedCount(queue: "two") == 1)
+        let everything = Worker(broker)
+        try await withWorker(everything) {
+            let four = record("four")
+            try await broker.declare(four)
+            try await four.send(to: broker)
+            try await transport.joinAll()
+        }
+        #expect(seen.values.sorted() == ["four", "one", "three", "two"])
+    }
+
+    @Test func aWorkerHoldsNoMoreThanItsPrefetch() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let gate = Signal()
+        let block = TaskActor("block") {
+            await gate.wait()
+            try Task.checkCancellation()
+        }
+        try await broker.declare(block)
+        let first = Worker(broker, concurrency: 1, prefetch: 3)
+        let seen = Recorder<Int>()
+        let other = Broker(transport: transport, logger: log.logger)
+        try await other.declare(TaskActor("block") { _ = seen.add(1) })
+        try await withWorker(first) {
+            for _ in 0..<10 { try await block.send(to: broker) }
+            try await Task.sleep(for: .milliseconds(100))
+            // What the first one doesn't hold is free for another.
+            try await withWorker(Worker(other)) {
+                try await eventually { seen.count == 7 }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(seen.count == 7)
+        }
+        // What it held went back.
+        #expect(transport.unfinishedCount(queue: "default") == 3)
+    }
+
+    @Test func delayedMessagesRunWhenTheyAreDueInTheirOrder() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let order = Recorder<(name: String, at: Int, eta: JSONValue?)>()
+        let actor = TaskActor("a") { (name: String) in
+            _ = order.add((name, SystemClock.milliseconds(), CurrentMessage.message?.options["eta"]))
+        }
+        try await broker.declare(actor)
+        let start = SystemClock.milliseconds()
+        try await withWorker(Worker(broker)) {
+            try await actor.send("late", to: broker, delay: .milliseconds(300))
+            for _ in 0..<2000 {
+                // Many that are due much later must not block those behind them.
+                try await broker.enqueue(Message(queueName: "default", actorName: "a", args: ["x"]), delay: .seconds(900))
+            }
+            try await actor.send("soon", to: broker, delay: .milliseconds(100))
+            try await actor.send("now", to: broker)
+            try await eventually { order.count == 3 }
+        }
+        #expect(order.values.map(\.name) == ["now", "soon", "late"])
+        #expect(order.values[1].at >= start + 100)
+        #expect(order.values[2].at >= start + 300)
+        #expect(order.values.allSatisfy { $0.eta == nil })
+        #expect(transport.unfinishedCount(queue: "default") == 2000)
+    }
+}
