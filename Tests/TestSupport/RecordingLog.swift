@@ -14,6 +14,8 @@ public final class RecordingLog: Sendable {
     public init() {}
 
     public var entries: [Entry] { state.withLock(\.self) }
+    /// Those that say that something is wrong.
+    public var complaints: [Entry] { entries.filter { $0.level >= .warning } }
 
     public var logger: Logger {
         Logger(label: "test") { _ in Handler(log: self) }
