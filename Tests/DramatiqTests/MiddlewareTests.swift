@@ -1,6 +1,7 @@
-@testable import Dramatiq
 import TestSupport
 import Testing
+
+@testable import Dramatiq
 
 @Suite(.timeLimit(.minutes(2))) struct MiddlewareTests {
     private struct Failure: Error {}
@@ -214,9 +215,10 @@ import Testing
         #expect(order.values.filter { $0.hasPrefix("good") }.count == 4)
         #expect(order.values.contains("actor"))
         let entries = log.entries.filter { $0.message == "Middleware threw" }
-        #expect(entries.map { $0.metadata["hook"] } == [
-            "beforeProcessMessage", "afterProcessMessage", "beforeAck", "afterAck",
-        ])
+        #expect(
+            entries.map { $0.metadata["hook"] } == [
+                "beforeProcessMessage", "afterProcessMessage", "beforeAck", "afterAck",
+            ])
         for entry in entries {
             #expect(entry.metadata["middleware"] == "bad")
             #expect(entry.metadata["message_id"] == message.messageID)

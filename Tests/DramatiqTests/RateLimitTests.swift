@@ -1,7 +1,8 @@
-@testable import Dramatiq
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Dramatiq
 
 @Suite(.timeLimit(.minutes(1))) struct RateLimitTests {
     /// A clock that stands still until it is moved.

@@ -41,13 +41,14 @@ import Testing
         #expect(seen.values == ["a 1 -", "b 2 fit", "c 3 -"])
     }
 
-    @Test(arguments: [
-        ([], [:], "argument 'count' is missing"),
-        (["x"], [:], "argument 'count' is not a valid Int"),
-        ([1, 2], [:], "it takes 1 arguments, and there are 2"),
-        ([1], ["size": 2], "it takes no keyword argument 'size'"),
-        ([1], ["count": 2], "it takes no keyword argument 'count'"),
-    ] as [(JSONArray, JSONObject, String)])
+    @Test(
+        arguments: [
+            ([], [:], "argument 'count' is missing"),
+            (["x"], [:], "argument 'count' is not a valid Int"),
+            ([1, 2], [:], "it takes 1 arguments, and there are 2"),
+            ([1], ["size": 2], "it takes no keyword argument 'size'"),
+            ([1], ["count": 2], "it takes no keyword argument 'count'"),
+        ] as [(JSONArray, JSONObject, String)])
     func argumentsThatDoNotFitAreDeadLetteredAtOnce(args: JSONArray, kwargs: JSONObject, reason: String) async throws {
         let broker = Broker(transport: transport, logger: log.logger)
         let runs = Recorder<Int>()
@@ -195,6 +196,27 @@ import Testing
         #expect(transport.unfinishedCount(queue: "default") == 3)
     }
 
+    @Test func closingAConsumerReturnsWhatItHasToItsPlace() async throws {
+        try await transport.declare(queue: "q")
+        let encoder = JSONMessageEncoder()
+        for number in 0..<5 {
+            let message = Message(queueName: "q", actorName: "a", args: [.integer(number)])
+            try await transport.send([Envelope(message, encoder: encoder)], barriers: nil)
+        }
+        let first = try await transport.consumer(of: "q", prefetch: 3)
+        let taken = try await first.next(limit: 3)
+        #expect(try await transport.settle(taken[1], Settlement()) == .committed)
+        await first.close()
+        let messageID = try taken[0].message(decoder: encoder).messageID
+        let error = BrokerError.deliveryNotHeld(queue: "q", messageID: messageID)
+        await #expect(throws: error) { try await transport.settle(taken[0], Settlement()) }
+        let second = try await transport.consumer(of: "q", prefetch: 9)
+        let rest = try await second.next(limit: 9)
+        #expect(try rest.map { try $0.message(decoder: encoder).args } == [[0], [2], [3], [4]])
+        #expect(rest.map(\.isRedelivered) == [true, true, false, false])
+        #expect(try await first.next(limit: 1).isEmpty)
+    }
+
     @Test func delayedMessagesRunWhenTheyAreDueInTheirOrder() async throws {
         let broker = Broker(transport: transport, logger: log.logger)
         let order = Recorder<(name: String, at: Int, eta: JSONValue?)>()
@@ -207,7 +229,8 @@ import Testing
             try await actor.send("late", to: broker, delay: .milliseconds(300))
             for _ in 0..<2000 {
                 // Many that are due much later must not block those behind them.
-                try await broker.enqueue(Message(queueName: "default", actorName: "a", args: ["x"]), delay: .seconds(900))
+                try await broker.enqueue(
+                    Message(queueName: "default", actorName: "a", args: ["x"]), delay: .seconds(900))
             }
             try await actor.send("soon", to: broker, delay: .milliseconds(100))
             try await actor.send("now", to: broker)

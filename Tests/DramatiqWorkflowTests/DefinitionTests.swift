@@ -1,7 +1,8 @@
 import Dramatiq
-@testable import DramatiqWorkflow
 import TestSupport
 import Testing
+
+@testable import DramatiqWorkflow
 
 @Suite struct DefinitionTests {
     private let broker = Broker(transport: InMemoryTransport())

@@ -1,7 +1,8 @@
 import Dramatiq
-@testable import DramatiqWorkflow
 import TestSupport
 import Testing
+
+@testable import DramatiqWorkflow
 
 @Suite(.timeLimit(.minutes(2))) struct WorkflowRunTests {
     @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes])
@@ -50,7 +51,8 @@ import Testing
             try await stage.run(Group(Chain(), Group(Group(), Chain())))
             #expect(stage.ran.values.isEmpty)
             try await stage.run(
-                Chain(Chain(), Group(), m("1"), Group(Chain(), Group()), Chain(Chain(), m("2")), Group(m("3"), Chain())))
+                Chain(Chain(), Group(), m("1"), Group(Chain(), Group()), Chain(Chain(), m("2")), Group(m("3"), Chain()))
+            )
             #expect(stage.ran.values == ["1", "2", "3"])
             try await stage.run(Chain(Group(Chain(m("4"), Chain()), Chain(m("5"), Group(), Chain())), m("6")))
             #expect(stage.ran.values.dropFirst(3).sorted() == ["4", "5", "6"])

@@ -81,7 +81,8 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     /// - Returns: the message as it was enqueued.
     /// - Throws: what the encoder or the transport throws; nothing was enqueued then.
     @discardableResult
-    public func send(_ arguments: repeat each Argument, to broker: Broker, delay: Duration? = nil) async throws -> Message
+    public func send(_ arguments: repeat each Argument, to broker: Broker, delay: Duration? = nil) async throws
+        -> Message
     {
         try await broker.enqueue(message(repeat each arguments), delay: delay)
     }

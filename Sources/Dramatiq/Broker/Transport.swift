@@ -32,6 +32,6 @@ public protocol TransportConsumer: Sendable {
     /// - Returns: an empty array when the consumer was closed or the task cancelled.
     func next(limit: Int) async throws -> [Delivery]
 
-    /// Stops taking messages. Deliveries that are not settled yet can still be settled.
+    /// Stops taking messages. Deliveries that are not settled go back to their queue.
     func close() async
 }

@@ -1,6 +1,16 @@
 enum ArgumentCoding {
     static func encode<Value: Encodable>(_ value: Value, into writer: inout JSONWriter) throws {
-        if let v = value as? String { writer.write(v) } else if let v = value as? Int { writer.write(v) } else if let v = value as? Double { writer.write(v) } else if let v = value as? JSONValue { writer.write(v) } else { writer.append("null") }
+        if let v = value as? String {
+            writer.write(v)
+        } else if let v = value as? Int {
+            writer.write(v)
+        } else if let v = value as? Double {
+            writer.write(v)
+        } else if let v = value as? JSONValue {
+            writer.write(v)
+        } else {
+            writer.append("null")
+        }
     }
     static func decode<Value: Decodable>(_ type: Value.Type, from text: ArraySlice<UInt8>) throws -> Value {
         let v = JSONText.value(text)
@@ -11,4 +21,7 @@ enum ArgumentCoding {
         throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "x"))
     }
 }
-extension JSONValue: Codable { public init(from decoder: any Decoder) throws { self = .null }; public func encode(to encoder: any Encoder) throws {} }
+extension JSONValue: Codable {
+    public init(from decoder: any Decoder) throws { self = .null };
+    public func encode(to encoder: any Encoder) throws {}
+}

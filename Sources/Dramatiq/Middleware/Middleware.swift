@@ -1,8 +1,8 @@
 /// Takes part in what happens to messages, at the points that its hooks name.
 ///
 /// Conform a type and implement the hooks that you need. Those named `before…` run in the order of the broker's list,
-/// those named `after…` in the opposite order. What a hook wants to send goes through ``MessageContext/enqueue(_:delay:)``,
-/// so that it holds together with the acknowledgement or not at all.
+/// those named `after…` in the opposite order. What a hook wants to send goes through
+/// ``MessageContext/enqueue(_:delay:)``, so that it holds together with the acknowledgement or not at all.
 ///
 /// What a hook throws is logged with the middleware's name and the message. What it means for the message is the
 /// middleware's ``failurePolicy``.

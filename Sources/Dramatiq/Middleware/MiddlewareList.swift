@@ -1,7 +1,7 @@
 extension Array where Element == any Middleware {
     /// The list with a middleware placed before the first one of a type.
     ///
-    ///     Broker(transport: transport, middleware: try Broker.defaultMiddleware.inserting(Tracing(), before: Retries.self))
+    ///     let middleware = try Broker.defaultMiddleware.inserting(Tracing(), before: Retries.self)
     ///
     /// - Throws: ``BrokerError/middlewareNotFound(name:)`` if the list has none of that type.
     public func inserting<Anchor: Middleware>(

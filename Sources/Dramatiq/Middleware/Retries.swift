@@ -2,7 +2,8 @@ import Logging
 
 /// Tries messages again whose actor threw, later and later, until a limit; then they become dead letters.
 ///
-/// Options of actors: `max_retries`, `min_backoff`, `max_backoff`, `retry_when`, `throws`, `on_retry_exhausted`. All but
+/// Options of actors: `max_retries`, `min_backoff`, `max_backoff`, `retry_when`, `throws`, `on_retry_exhausted`. All
+/// but
 /// `retry_when` and `throws` can be given per message. See ``Backoff`` for the waits. A retry is a copy of the message
 /// with its id and with the options `retries`, `traceback` (the error) and `requeue_timestamp`; it is enqueued in one
 /// step with the acknowledgement of the attempt that failed.

@@ -45,7 +45,8 @@ public struct RateLimitExceeded: Error, Sendable, Hashable, CustomStringConverti
 /// A rate limiter or barrier was set up or used in a way that can't work.
 public enum RateLimitError: Error, Sendable, Hashable, CustomStringConvertible {
     case invalidArgument(String)
-    /// The barrier opens at most once and can't be waited for: a party that comes after the release would wait for ever.
+    /// The barrier opens at most once and can't be waited for: a party that comes after the release would wait for
+    /// ever.
     case blockingNotSupported
 
     public var description: String {

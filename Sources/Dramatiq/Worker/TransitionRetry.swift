@@ -1,4 +1,5 @@
-/// How a worker repeats a step that failed after a message's actor ran: storing what comes next, settling, and the like.
+/// How a worker repeats a step that failed after a message's actor ran: storing what comes next, settling, and the
+/// like.
 ///
 /// The message is not acknowledged meanwhile. An error that is a ``TransientError`` is waited out for as long as the
 /// worker lives, one that is a ``PermanentError`` is not tried again; others count as attempts, and after the last the

@@ -25,7 +25,8 @@ extension Worker {
         workQueue.add(source: source)
         while !Task.isCancelled {
             let credit = await source.waitForCredit()
-            guard credit > 0, let deliveries = await waitingOutOutages(queue, { try await consumer.next(limit: credit) })
+            guard credit > 0,
+                let deliveries = await waitingOutOutages(queue, { try await consumer.next(limit: credit) })
             else { break }
             source.add(deliveries.count)
             await accept(deliveries, source)

@@ -53,8 +53,8 @@ public final class Worker: Service {
 
     /// Works until a graceful shutdown or the task's cancellation. A worker runs once.
     ///
-    /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their queues.
-    /// Returns when every actor has ended, so one that ignores its cancellation is waited for.
+    /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their
+    /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)`` for one of the queues to take from, or what the transport throws
     ///   when it declares one of them.

@@ -2,9 +2,8 @@ public import Dramatiq
 
 /// What becomes of a workflow when one of its tasks fails for good or is skipped.
 ///
-/// Set it for all workflows in the ``WorkflowMiddleware``, for an actor with
-/// `ActorOption.workflowOnFailure(_:)`, or for a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or
-/// `{"notify": "actor"}`.
+/// Set it for all workflows in the ``WorkflowMiddleware``, for an actor with `ActorOption.workflowOnFailure(_:)`, or for
+/// a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or `{"notify": "actor"}`.
 public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible {
     /// The name of the option of actors and messages.
     public static let optionName = "workflow_on_failure"

@@ -8,9 +8,9 @@ import Logging
 ///         middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: InMemoryRateLimiterBackend())])
 ///
 /// What comes next is settled together with the acknowledgement of the task's message. Arrivals at a barrier are
-/// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend), the
-/// message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the reason:
-/// requeue it once the cause is gone, and the workflow goes on.
+/// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend),
+/// the message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the
+/// reason: requeue it once the cause is gone, and the workflow goes on.
 public struct WorkflowMiddleware: Middleware {
     /// The option in which messages carry their callbacks.
     public static let callbacksOption = "workflow_completion_callbacks"

@@ -22,7 +22,9 @@ struct InMemoryQueues {
     }
 
     private var queues: [String: Queue] = [:]
-    private var held: [UInt64: Entry] = [:]
+    /// What was taken and not settled, with the consumer that has it.
+    private var held: [UInt64: (entry: Entry, consumer: Int)] = [:]
+    private var nextConsumer = 0
     private var nextTag: UInt64 = 0
     private var joiners: [(queue: String, signal: Signal)] = []
 
@@ -44,11 +46,16 @@ struct InMemoryQueues {
         return queues[entry.queueName, default: Queue()].push(entry)
     }
 
-    mutating func take(_ name: String, limit: Int) -> [Delivery] {
+    mutating func makeConsumer() -> Int {
+        nextConsumer += 1
+        return nextConsumer
+    }
+
+    mutating func take(_ name: String, limit: Int, consumer: Int) -> [Delivery] {
         var deliveries: [Delivery] = []
         while deliveries.count < limit, let entry = queues[name]?.pop() {
             nextTag += 1
-            held[nextTag] = entry
+            held[nextTag] = (entry, consumer)
             deliveries.append(
                 Delivery(
                     queueName: name, tag: nextTag, payload: entry.payload, isRedelivered: entry.isRedelivered))
@@ -73,18 +80,34 @@ struct InMemoryQueues {
 
     /// Ends a delivery. Returns the consumer to wake, if the message went back and one waits.
     mutating func finish(_ delivery: Delivery, _ outcome: Settlement.Outcome) -> Signal? {
-        guard var entry = held.removeValue(forKey: delivery.tag) else { return nil }
+        guard let (entry, _) = held.removeValue(forKey: delivery.tag) else { return nil }
         queues[entry.queueName]?.unfinished -= 1
         switch outcome {
         case .acknowledge:
             return nil
         case .requeue:
-            entry.isRedelivered = true
-            return queues[entry.queueName, default: Queue()].push(entry, atFront: true)
+            return returnToFront(entry)
         case .reject(let reason):
             addDeadLetter(entry, reason)
             return nil
         }
+    }
+
+    /// Returns to its queue what a consumer still has. Returns the consumers to wake.
+    mutating func close(consumer: Int) -> [Signal] {
+        let tags = held.filter { $0.value.consumer == consumer }.map(\.key)
+        // Each goes to the front, so the last one taken goes first.
+        return tags.sorted(by: >).compactMap { tag in
+            guard let (entry, _) = held.removeValue(forKey: tag) else { return nil }
+            queues[entry.queueName]?.unfinished -= 1
+            return returnToFront(entry)
+        }
+    }
+
+    private mutating func returnToFront(_ entry: Entry) -> Signal? {
+        var entry = entry
+        entry.isRedelivered = true
+        return queues[entry.queueName, default: Queue()].push(entry, atFront: true)
     }
 
     // MARK: Dead letters

@@ -93,11 +93,15 @@ public final class InMemoryTransport: Transport {
 
     public func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
         try await declare(queue: queue)
-        return InMemoryConsumer(transport: self, queueName: queue)
+        return InMemoryConsumer(transport: self, queueName: queue, id: state.withLock { $0.makeConsumer() })
     }
 
-    fileprivate func take(_ queue: String, limit: Int) -> [Delivery] {
-        state.withLock { $0.take(queue, limit: limit) }
+    fileprivate func take(_ queue: String, limit: Int, consumer: Int) -> [Delivery] {
+        state.withLock { $0.take(queue, limit: limit, consumer: consumer) }
+    }
+
+    fileprivate func close(consumer: Int) {
+        wake(state.withLock { $0.close(consumer: consumer) })
     }
 
     fileprivate func wait(_ queue: String, _ signal: Signal) async {
@@ -180,17 +184,19 @@ public final class InMemoryTransport: Transport {
 private final class InMemoryConsumer: TransportConsumer {
     private let transport: InMemoryTransport
     private let queueName: String
+    private let id: Int
     private let signal = Signal()
     private let isClosed = Mutex(false)
 
-    init(transport: InMemoryTransport, queueName: String) {
+    init(transport: InMemoryTransport, queueName: String, id: Int) {
         self.transport = transport
         self.queueName = queueName
+        self.id = id
     }
 
     func next(limit: Int) async throws -> [Delivery] {
         while !Task.isCancelled, !isClosed.withLock({ $0 }) {
-            let deliveries = transport.take(queueName, limit: limit)
+            let deliveries = transport.take(queueName, limit: limit, consumer: id)
             if !deliveries.isEmpty { return deliveries }
             await transport.wait(queueName, signal)
         }
@@ -200,5 +206,6 @@ private final class InMemoryConsumer: TransportConsumer {
     func close() async {
         isClosed.withLock { $0 = true }
         signal.signal()
+        transport.close(consumer: id)
     }
 }
