@@ -54,6 +54,9 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
         }
     }
 
+    /// How many keys there are, expired ones included.
+    package var keyCount: Int { state.withLock { $0.entries.count } }
+
     /// Forgets a key, as a server does that loses its memory.
     package func remove(_ key: String) {
         state.withLock { state in

@@ -1,0 +1,1 @@
+"""Drives dramatiq and dramatiq-workflow and captures what they write."""
