@@ -135,6 +135,7 @@ private struct MessageFields {
     private var args = Place()
     private var kwargs = Place()
     private var options = Place()
+    private var optionMembers: [JSONObject.Member] = []
     private var messageID = Place()
     private var messageTimestamp = Place()
 
@@ -174,7 +175,11 @@ private struct MessageFields {
         scanner.skipWhitespace()
         let field = try field(scanner, bytes, keyStart + 1..<keyEnd - 1, hasEscape: hasEscape)
         let start = scanner.position
-        try scanner.skipValue()
+        if case .options = field, scanner.byte == UInt8(ascii: "{") {
+            try scanOptions(&scanner, bytes)
+        } else {
+            try scanner.skipValue()
+        }
         let place = Place(start: start, end: scanner.position)
         switch field {
         case .queueName: queueName = place
@@ -187,6 +192,38 @@ private struct MessageFields {
         case .extra: break
         }
         scanner.skipWhitespace()
+    }
+
+    /// Everybody reads the options, so their first level is split while it is checked.
+    private mutating func scanOptions(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+        // Containers among the options stand one level deeper than the scanner sees them.
+        let limit = scanner.maximumDepth
+        guard limit > 0 else { return try scanner.skipValue() }
+        scanner.maximumDepth -= 1
+        defer { scanner.maximumDepth = limit }
+        var members = UniqueMembers()
+        scanner.position += 1
+        scanner.skipWhitespace()
+        var isFirst = true
+        while isFirst ? scanner.byte != UInt8(ascii: "}") : scanner.byte == UInt8(ascii: ",") {
+            if !isFirst {
+                scanner.position += 1
+                scanner.skipWhitespace()
+            }
+            isFirst = false
+            let keyStart = scanner.position
+            try scanner.skipString()
+            let key = bytes[keyStart..<scanner.position]
+            scanner.skipWhitespace()
+            try scanner.expect(UInt8(ascii: ":"))
+            scanner.skipWhitespace()
+            let start = scanner.position
+            try scanner.skipValue()
+            members.add(JSONText.member(key: key, value: JSONText.value(bytes[start..<scanner.position])))
+            scanner.skipWhitespace()
+        }
+        try scanner.expect(UInt8(ascii: "}"))
+        optionMembers = members.members
     }
 
     private func field(
@@ -218,7 +255,7 @@ private struct MessageFields {
         let actorName = try string(actorName, .actorName, bytes)
         let args = try content(args, .args, UInt8(ascii: "["), "an array", bytes)
         let kwargs = try content(kwargs, .kwargs, UInt8(ascii: "{"), "an object", bytes)
-        let options = try content(options, .options, UInt8(ascii: "{"), "an object", bytes)
+        _ = try content(options, .options, UInt8(ascii: "{"), "an object", bytes)
         // Python fills these two in when they are missing; so do we.
         let messageID = messageID.start < 0 ? nil : try string(messageID, .messageID, bytes)
         var timestamp = MessageTimestamp.now
@@ -234,8 +271,7 @@ private struct MessageFields {
             actorName: actorName,
             args: JSONArray(validatedText: args),
             kwargs: JSONObject(validatedText: kwargs),
-            // Everybody reads the options, so their first level is split at once.
-            options: MessageOptions(JSONObject(members: JSONText.members(options))),
+            options: MessageOptions(JSONObject(members: optionMembers)),
             messageID: messageID,
             messageTimestamp: timestamp
         )

@@ -25,6 +25,15 @@ public struct JSONArray: Sendable {
         }
     }
 
+    /// The elements, with the containers in them split down to a number of levels. One walk over the text instead of one
+    /// for each level, for large arrays that somebody is going to look into.
+    package func elements(levels: Int) -> [JSONValue] {
+        switch storage {
+        case .list(let elements): elements
+        case .text(let text): JSONText.elements(text, levels: levels)
+        }
+    }
+
     /// Whether there is no element; never reads further than the first.
     public var isEmpty: Bool {
         switch storage {

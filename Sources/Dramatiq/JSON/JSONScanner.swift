@@ -5,7 +5,7 @@
 struct JSONScanner {
     let base: UnsafePointer<UInt8>
     let count: Int
-    let maximumDepth: Int
+    var maximumDepth: Int
     var position = 0
 
     static func scan<Result>(

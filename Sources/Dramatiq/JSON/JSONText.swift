@@ -70,6 +70,13 @@ enum JSONText {
         return elements
     }
 
+    /// The elements of an array with the containers in them split, too, down to a number of levels, in one walk.
+    static func elements(_ text: ArraySlice<UInt8>, levels: Int) -> [JSONValue] {
+        var elements: [JSONValue] = []
+        walk(text) { scanner in elements = scanner.elements(text, levels: levels) }
+        return elements
+    }
+
     /// The first element of an array, and the text of the others.
     static func splitFirst(_ text: ArraySlice<UInt8>) -> (first: JSONValue, rest: ArraySlice<UInt8>)? {
         var rest = text
@@ -93,22 +100,16 @@ enum JSONText {
     /// The members of an object, from the text between its braces. A key that comes again keeps its first place and
     /// takes the last value, as in Python.
     static func members(_ text: ArraySlice<UInt8>) -> [JSONObject.Member] {
-        var members: [JSONObject.Member] = []
-        var index = MemberIndex()
+        var members = UniqueMembers()
         walk(text) { scanner in
             while let (key, range) = scanner.nextMember() {
-                let member = member(key: text[offsetBy: key], value: value(text[offsetBy: range]))
-                if let earlier = index.place(of: member, in: members) {
-                    members[earlier].value = member.value
-                } else {
-                    members.append(member)
-                }
+                members.add(member(key: text[offsetBy: key], value: value(text[offsetBy: range])))
             }
         }
-        return members
+        return members.members
     }
 
-    private static func member(key: ArraySlice<UInt8>, value: JSONValue) -> JSONObject.Member {
+    static func member(key: ArraySlice<UInt8>, value: JSONValue) -> JSONObject.Member {
         let content = key.dropFirst().dropLast()
         guard content.contains(UInt8(ascii: "\\")) else {
             return JSONObject.Member(key: KnownKeys.string(content), verbatimKey: nil, value: value)
@@ -133,16 +134,27 @@ enum JSONText {
     }
 }
 
-/// Finds a key among members: one by one while they are few, through a dictionary when somebody sends many.
-private struct MemberIndex {
+/// Collects members. A key that comes again keeps its first place and takes the last value.
+///
+/// Keys are looked for one by one while they are few, and through a dictionary when somebody sends many.
+struct UniqueMembers {
     private struct Key: Hashable {
         var key: String
         var verbatim: [UInt8]?
     }
 
+    private(set) var members: [JSONObject.Member] = []
     private var places: [Key: Int] = [:]
 
-    mutating func place(of member: JSONObject.Member, in members: [JSONObject.Member]) -> Int? {
+    mutating func add(_ member: JSONObject.Member) {
+        if let earlier = place(of: member) {
+            members[earlier].value = member.value
+        } else {
+            members.append(member)
+        }
+    }
+
+    private mutating func place(of member: JSONObject.Member) -> Int? {
         if members.count < 16 {
             return members.firstIndex { $0.key == member.key && $0.verbatimKey == member.verbatimKey }
         }
@@ -159,6 +171,55 @@ private struct TrustedWalk {
 
     var position: Int { scanner.position }
 
+    /// The elements up to the end of the text or the bracket that closes their array.
+    mutating func elements(_ text: ArraySlice<UInt8>, levels: Int) -> [JSONValue] {
+        var elements: [JSONValue] = []
+        scanner.skipWhitespace()
+        while let byte = scanner.byte, byte != UInt8(ascii: "]") {
+            guard let value = value(text, levels: levels) else { break }
+            elements.append(value)
+            skipComma()
+        }
+        return elements
+    }
+
+    /// The members up to the brace that closes their object.
+    private mutating func members(_ text: ArraySlice<UInt8>, levels: Int) -> [JSONObject.Member] {
+        var members = UniqueMembers()
+        scanner.skipWhitespace()
+        while let byte = scanner.byte, byte != UInt8(ascii: "}") {
+            guard let key = nextKey(), let value = value(text, levels: levels) else { break }
+            members.add(JSONText.member(key: text[offsetBy: key], value: value))
+            skipComma()
+        }
+        return members.members
+    }
+
+    private mutating func value(_ text: ArraySlice<UInt8>, levels: Int) -> JSONValue? {
+        if levels > 0, scanner.byte == UInt8(ascii: "[") {
+            scanner.position += 1
+            let elements = elements(text, levels: levels - 1)
+            scanner.position += 1
+            return .array(JSONArray(elements))
+        }
+        if levels > 0, scanner.byte == UInt8(ascii: "{") {
+            scanner.position += 1
+            let members = members(text, levels: levels - 1)
+            scanner.position += 1
+            return .object(JSONObject(members: members))
+        }
+        let start = scanner.position
+        guard (try? scanner.skipValue()) != nil else { return nil }
+        return JSONText.value(text[offsetBy: start..<scanner.position])
+    }
+
+    private mutating func skipComma() {
+        scanner.skipWhitespace()
+        guard scanner.byte == UInt8(ascii: ",") else { return }
+        scanner.position += 1
+        scanner.skipWhitespace()
+    }
+
     /// The next element's range; stops after the comma that follows it.
     mutating func nextElement() -> Range<Int>? {
         scanner.skipWhitespace()
@@ -169,13 +230,19 @@ private struct TrustedWalk {
     /// The next member's ranges, the key with its quotes; stops after the comma that follows it.
     mutating func nextMember() -> (key: Range<Int>, value: Range<Int>)? {
         scanner.skipWhitespace()
-        let keyStart = scanner.position
-        guard keyStart < scanner.count, (try? scanner.skipString()) != nil else { return nil }
-        let keyEnd = scanner.position
+        guard let key = nextKey() else { return nil }
+        return skipValueAndComma().map { (key, $0) }
+    }
+
+    /// The next key's range with its quotes; stops before the value.
+    private mutating func nextKey() -> Range<Int>? {
+        let start = scanner.position
+        guard start < scanner.count, (try? scanner.skipString()) != nil else { return nil }
+        let end = scanner.position
         scanner.skipWhitespace()
         scanner.position += 1
         scanner.skipWhitespace()
-        return skipValueAndComma().map { (keyStart..<keyEnd, $0) }
+        return start..<end
     }
 
     private mutating func skipValueAndComma() -> Range<Int>? {

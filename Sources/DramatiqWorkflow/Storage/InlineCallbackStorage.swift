@@ -26,7 +26,8 @@ public struct InlineCallbackStorage: CallbackStorage {
     package static func callbacks(_ reference: JSONValue) throws(WorkflowError) -> [CompletionCallback] {
         guard let triples = reference.arrayValue else { throw .invalidCallbacks(reason: "they must be an array") }
         var callbacks: [CompletionCallback] = []
-        for triple in triples.elements {
+        // Down to the members of the remaining workflows; their children stay text.
+        for triple in triples.elements(levels: 2) {
             guard let parts = triple.arrayValue?.elements, parts.count == 3,
                 let completionID = parts[0].stringValue, let propagates = parts[2].boolValue
             else {
