@@ -21,6 +21,13 @@ let package = Package(
         .library(name: "DramatiqWorkflow", targets: ["DramatiqWorkflow"]),
         .executable(name: "dramatiq-workflow", targets: ["WorkflowCLI"]),
     ],
+    traits: [
+        // What the command line tool can do beyond the demo, each by its trait, so that the demo builds without the
+        // plugins: `swift run --disable-default-traits dramatiq-workflow demo`.
+        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0450-swiftpm-package-traits.md
+        .default(enabledTraits: ["Plugins"]),
+        .trait(name: "Plugins", description: "The tool's commands that need a plugin."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
@@ -46,13 +53,21 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .systemLibrary(
+            name: "CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
+        ),
         .executableTarget(
             name: "WorkflowCLI",
             dependencies: [
+                "CZlib",
+                "Dramatiq",
                 "DramatiqWorkflow",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -79,6 +94,17 @@ let package = Package(
             dependencies: [
                 "DramatiqWorkflow",
                 "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "WorkflowCLITests",
+            dependencies: [
+                "WorkflowCLI",
+                "CZlib",
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),

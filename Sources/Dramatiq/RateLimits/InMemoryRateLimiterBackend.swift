@@ -5,10 +5,7 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
     fileprivate struct Entry {
         var value: Int
         var expiry: ContinuousClock.Instant
-    }
-
-    fileprivate struct BarrierEntry {
-        /// Who has come, so that the same party coming again changes nothing.
+        /// For a barrier: who has come, so that the same party coming again changes nothing.
         var arrivals: Set<String> = []
         var isComplete = false
     }
@@ -20,7 +17,6 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
 
     fileprivate struct State {
         var entries: [String: Entry] = [:]
-        var barriers: [String: BarrierEntry] = [:]
         var released = ReleasedBarriers()
         var waiters: [String: [Waiter]] = [:]
         /// When expired entries are looked for next, in entries.
@@ -59,10 +55,7 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
 
     /// Forgets a key, as a server does that loses its memory.
     package func remove(_ key: String) {
-        state.withLock { state in
-            state.entries[key] = nil
-            state.barriers[key] = nil
-        }
+        state.withLock { $0.entries[key] = nil }
     }
 
     public func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
@@ -152,14 +145,13 @@ extension InMemoryRateLimiterBackend.State {
     }
 
     mutating func set(_ key: String, _ value: Int, _ now: ContinuousClock.Instant, _ ttl: Duration) {
-        entries[key] = InMemoryRateLimiterBackend.Entry(value: value, expiry: now + ttl)
+        entries[key, default: InMemoryRateLimiterBackend.Entry(value: value, expiry: now)].renew(value, now, ttl)
         if entries.count > sweepThreshold { sweep(now) }
     }
 
     /// Drops what has expired. The threshold grows with what is alive, so the cost per entry stays constant.
     private mutating func sweep(_ now: ContinuousClock.Instant) {
         entries = entries.filter { $0.value.expiry > now }
-        barriers = barriers.filter { entries[$0.key] != nil }
         sweepThreshold = max(1024, entries.count * 2)
     }
 
@@ -193,35 +185,21 @@ extension InMemoryRateLimiterBackend.State {
         _ barrier: BarrierKey,
         _ now: ContinuousClock.Instant
     ) throws(BarrierStateLost) -> Bool {
-        if released.contains(barrier.key) { return true }
-        guard value(barrier.key, now) != nil else { throw BarrierStateLost(key: barrier.key) }
+        guard value(barrier.key, now) != nil else {
+            // A release takes the keys away.
+            if released.contains(barrier.key) { return true }
+            throw BarrierStateLost(key: barrier.key)
+        }
         if let releaseKey = barrier.releaseKey, let ran = value(releaseKey, now) { return ran >= 0 }
         return false
     }
 
     /// Counts a party that has not come before. Returns whether all have come.
     private mutating func record(_ arrival: BarrierCommit.Arrival, _ now: ContinuousClock.Instant) -> Bool {
-        let key = arrival.barrier.key
-        let left = value(key, now) ?? 1
-        var isComplete = barriers[key]?.isComplete ?? false
-        var newLeft = left
-        if !isComplete {
-            if left <= 1, barriers[key] == nil {
-                // The only party of a chain's step: there is nobody to tell apart.
-                barriers[key] = InMemoryRateLimiterBackend.BarrierEntry(arrivals: [arrival.party], isComplete: true)
-                isComplete = true
-            } else if barriers[key, default: .init()].arrivals.insert(arrival.party).inserted {
-                if left <= 1 {
-                    barriers[key]?.isComplete = true
-                    isComplete = true
-                } else {
-                    newLeft = left - 1
-                }
-            }
-        }
-        set(key, newLeft, now, arrival.barrier.ttl)
+        let isComplete = entries[arrival.barrier.key]?.record(arrival.party, now, arrival.barrier.ttl) ?? false
         if let releaseKey = arrival.barrier.releaseKey {
-            set(releaseKey, value(releaseKey, now) ?? -1, now, arrival.barrier.ttl)
+            let fresh = InMemoryRateLimiterBackend.Entry(value: -1, expiry: now)
+            entries[releaseKey, default: fresh].expiry = now + arrival.barrier.ttl
         }
         return isComplete
     }
@@ -234,7 +212,6 @@ extension InMemoryRateLimiterBackend.State {
         }
         entries[barrier.key] = nil
         entries[releaseKey] = nil
-        barriers[barrier.key] = nil
         released.insert(barrier.key)
     }
 
@@ -245,6 +222,31 @@ extension InMemoryRateLimiterBackend.State {
         if let releaseKey = barrier.releaseKey, value(releaseKey, now) == nil {
             set(releaseKey, -1, now, barrier.ttl)
         }
+    }
+}
+
+extension InMemoryRateLimiterBackend.Entry {
+    fileprivate mutating func renew(_ value: Int, _ now: ContinuousClock.Instant, _ ttl: Duration) {
+        if expiry <= now {
+            arrivals = []
+            isComplete = false
+        }
+        self.value = value
+        expiry = now + ttl
+    }
+
+    /// Counts a party that has not come before. Returns whether all have come.
+    fileprivate mutating func record(_ party: String, _ now: ContinuousClock.Instant, _ ttl: Duration) -> Bool {
+        expiry = now + ttl
+        if isComplete { return true }
+        if value <= 1, arrivals.isEmpty {
+            // The only party of a chain's step: there is nobody to tell apart.
+            isComplete = true
+        } else if arrivals.insert(party).inserted {
+            // The last one leaves the count at 1, which is how dramatiq writes "complete".
+            if value <= 1 { isComplete = true } else { value -= 1 }
+        }
+        return isComplete
     }
 }
 

@@ -1,19 +1,37 @@
 import Synchronization
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// Makes version 4 UUIDs (RFC 9562) in the lower-case form that Python writes.
 package enum UniqueID {
     /// Random bytes are taken from the system in blocks, since a system call per id would cost more than the id.
     private static let pool = Mutex(RandomPool())
 
     private struct RandomPool {
+        private static let blockSize = 256
+        private let source = open("/dev/urandom", O_RDONLY | O_CLOEXEC)
         private var words: [UInt64] = []
 
         mutating func next() -> UInt64 {
-            if words.isEmpty {
-                var generator = SystemRandomNumberGenerator()
-                words = (0..<256).map { _ in generator.next() }
-            }
+            if words.isEmpty { words = block() }
             return words.removeLast()
+        }
+
+        private func block() -> [UInt64] {
+            [UInt64](unsafeUninitializedCapacity: Self.blockSize) { buffer, initialized in
+                let bytes = Self.blockSize * MemoryLayout<UInt64>.size
+                if source < 0 || read(source, buffer.baseAddress, bytes) != bytes {
+                    var generator = SystemRandomNumberGenerator()
+                    for index in 0..<Self.blockSize { buffer[index] = generator.next() }
+                }
+                initialized = Self.blockSize
+            }
         }
     }
 

@@ -1,0 +1,21 @@
+/// Makes bytes smaller and gets them back, in one format.
+///
+/// A compressor is used by any number of tasks at once.
+public protocol Compressor: Sendable {
+    /// The format's name for people, file headers and error messages, in lower case: `lz4`, `zlib`.
+    var name: String { get }
+
+    /// Whether bytes begin as this format does. Decides who decodes a message, so it must be cheap and must never
+    /// claim plain JSON, which begins with `{` or white space.
+    func recognizes(_ bytes: [UInt8]) -> Bool
+
+    /// The bytes in this format.
+    func compress(_ bytes: [UInt8]) throws -> [UInt8]
+
+    /// The bytes that were compressed. What comes in is hostile until this returns.
+    ///
+    /// - Parameter maximumSize: the most bytes to give back; memory stays within it whatever the input claims.
+    /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt`` or ``DecodeError/Code/tooLarge``, naming the format
+    ///   and the reason.
+    func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8]
+}

@@ -1,0 +1,47 @@
+/// One line for a terminal, in pieces of different colours. Every character takes one column.
+struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
+    enum Style: String, Sendable {
+        case plain = ""
+        case dim = "\u{1B}[2m"
+        case bold = "\u{1B}[1m"
+        case red = "\u{1B}[31m"
+        case green = "\u{1B}[32m"
+        case yellow = "\u{1B}[33m"
+        case cyan = "\u{1B}[36m"
+    }
+
+    private struct Piece: Sendable, Equatable {
+        var text: String
+        var style: Style
+    }
+
+    private static let reset = "\u{1B}[0m"
+    private var pieces: [Piece] = []
+
+    init(_ text: String = "", _ style: Style = .plain) {
+        append(text, style)
+    }
+
+    init(stringLiteral text: String) {
+        self.init(text)
+    }
+
+    mutating func append(_ text: String, _ style: Style = .plain) {
+        if !text.isEmpty { pieces.append(Piece(text: text, style: style)) }
+    }
+
+    /// The line without colours.
+    var text: String { pieces.map(\.text).joined() }
+
+    /// The line as a terminal gets it, cut off after a number of columns.
+    func rendered(columns: Int) -> String {
+        var left = columns
+        var rendered = ""
+        for piece in pieces where left > 0 {
+            let text = piece.text.prefix(left)
+            left -= text.count
+            rendered += piece.style == .plain ? String(text) : piece.style.rawValue + text + Self.reset
+        }
+        return rendered
+    }
+}
