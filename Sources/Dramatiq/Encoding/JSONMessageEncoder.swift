@@ -50,9 +50,11 @@ public struct JSONMessageEncoder: MessageEncoder {
     /// Reads a message that may have one more field, whose value is left out.
     func decode(_ bytes: [UInt8], extraField: StaticString?) throws(DecodeError) -> Message {
         var fields = MessageFields(extraField: extraField)
-        try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
+        let isCompact = try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
             try fields.scan(&scanner, bytes)
+            return !scanner.hasWhitespace
         }
+        guard isCompact else { return try decode(JSONText.compacted(bytes[...]), extraField: extraField) }
         return try fields.message(bytes)
     }
 }

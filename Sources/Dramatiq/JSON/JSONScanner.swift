@@ -7,6 +7,8 @@ struct JSONScanner {
     let count: Int
     var maximumDepth: Int
     var position = 0
+    /// Whether there was white space between values, which Python doesn't write.
+    var hasWhitespace = false
 
     static func scan<Result>(
         _ bytes: [UInt8],
@@ -43,7 +45,9 @@ struct JSONScanner {
         // Compact JSON has none, so the usual case is one comparison.
         while position < count, base[position] <= 0x20 {
             switch base[position] {
-            case 0x20, 0x0A, 0x0D, 0x09: position += 1
+            case 0x20, 0x0A, 0x0D, 0x09:
+                position += 1
+                hasWhitespace = true
             default: return
             }
         }

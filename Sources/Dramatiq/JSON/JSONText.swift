@@ -33,7 +33,7 @@ enum JSONText {
         default: break
         }
         if text.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }),
-            let double = Double(string), double.description == string
+            let double = Double(string), double.isFinite, JSONWriter.text(double) == string
         {
             return .double(double)
         }
@@ -116,6 +116,26 @@ enum JSONText {
         }
         let (text, isLossless) = unescape(content)
         return JSONObject.Member(key: text, verbatimKey: isLossless ? nil : Array(content), value: value)
+    }
+
+    /// The text without white space between values, so that equal values have equal text.
+    static func compacted(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var compacted: [UInt8] = []
+        compacted.reserveCapacity(text.count)
+        var isInString = false
+        var isEscaped = false
+        for byte in text {
+            if isInString {
+                isInString = isEscaped || byte != UInt8(ascii: "\"")
+                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+            } else if byte <= 0x20 {
+                continue
+            } else {
+                isInString = byte == UInt8(ascii: "\"")
+            }
+            compacted.append(byte)
+        }
+        return compacted
     }
 
     static func isBlank(_ text: ArraySlice<UInt8>) -> Bool {

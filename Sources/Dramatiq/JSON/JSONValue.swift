@@ -66,16 +66,14 @@ extension JSONValue {
         parsing bytes: [UInt8],
         maximumDepth: Int = JSONMessageEncoder.defaultMaximumDepth
     ) throws(DecodeError) {
-        let range = try JSONScanner.scan(bytes, maximumDepth: maximumDepth) { scanner throws(DecodeError) in
+        let isCompact = try JSONScanner.scan(bytes, maximumDepth: maximumDepth) { scanner throws(DecodeError) in
             scanner.skipWhitespace()
-            let start = scanner.position
             try scanner.skipValue()
-            let end = scanner.position
             scanner.skipWhitespace()
             try scanner.expectEnd()
-            return start..<end
+            return !scanner.hasWhitespace
         }
-        self = JSONText.value(bytes[range])
+        self = JSONText.value(isCompact ? bytes[...] : JSONText.compacted(bytes[...])[...])
     }
 
     /// Reads one JSON text.

@@ -107,16 +107,23 @@ package struct JSONWriter {
         }
     }
 
-    /// Writes the shortest text that reads back as the same number, in the form of Python's `repr`, which is also the
-    /// form of Swift's `description`.
+    /// Writes the shortest text that reads back as the same number, in the form of Python's `repr`.
     mutating func write(_ double: Double) {
         if double.isNaN {
             append("NaN")
         } else if double.isInfinite {
             append(double < 0 ? "-Infinity" : "Infinity")
         } else {
-            bytes.append(contentsOf: double.description.utf8)
+            bytes.append(contentsOf: Self.text(double).utf8)
         }
+    }
+
+    /// A finite number's text. Swift's `description` is Python's `repr`, except that Swift turns to exponents from 2^53
+    /// on, and Python from 10^16 on.
+    static func text(_ double: Double) -> String {
+        let magnitude = double.magnitude
+        guard magnitude >= 0x1p53, magnitude < 1e16 else { return double.description }
+        return "\(Int(double)).0"
     }
 }
 

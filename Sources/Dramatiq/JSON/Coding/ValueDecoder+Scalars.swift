@@ -13,16 +13,18 @@ extension ValueDecoder {
         if type == Int.self { return unsafeBitCast(try integer() as Int, to: type) }
         if type == Double.self { return unsafeBitCast(try floatingPoint() as Double, to: type) }
         if type == Bool.self { return unsafeBitCast(try bool(), to: type) }
-        let special: Any? =
-            switch type {
-            case is JSONValue.Type: value
-            case is Data.Type: try data()
-            case is URL.Type: try url()
-            case is Decimal.Type: try decimal()
-            default: nil
-            }
-        if let special = special as? Value { return special }
-        return try Value(from: self)
+        switch type {
+        case is JSONValue.Type: return try cast(value)
+        case is Data.Type: return try cast(try data())
+        case is URL.Type: return try cast(try url())
+        case is Decimal.Type: return try cast(try decimal())
+        default: return try Value(from: self)
+        }
+    }
+
+    private func cast<Value>(_ value: some Any) throws -> Value {
+        guard let value = value as? Value else { throw mismatch(Value.self, "\(Value.self)") }
+        return value
     }
 
     func bool() throws -> Bool {
