@@ -21,6 +21,8 @@ struct DemoPresentation: Sendable {
         }
         write()
         for claim in claims { write(Self.text(claim)) }
+        write()
+        write("Part 1 done")
     }
 
     func run(_ demo: FileManifestDemo) async throws {
@@ -33,6 +35,8 @@ struct DemoPresentation: Sendable {
         write()
         for line in Self.lines(summary, demo.places) { write(line) }
         if summary.skippedCount > 0 { throw DemoFailure.filesSkipped(count: summary.skippedCount) }
+        write()
+        write("Part 2 done")
     }
 
     /// A line between the parts.

@@ -21,7 +21,8 @@ struct LiveRegion {
         var text = isCursorHidden ? "" : Self.hideCursor
         text += Self.stopWrapping + goToStart
         for line in visible {
-            text += line.rendered(columns: size.columns) + Self.clearToEndOfLine + "\n"
+            // Cleared first: behind a line of full width the cursor stands on its last character.
+            text += Self.clearToEndOfLine + line.rendered(columns: size.columns) + "\n"
         }
         text += Self.clearBelow + Self.startWrapping
         rows = visible.count
