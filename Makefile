@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Both install what is missing.
 
 SWIFT ?= swift
+SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: demo test lint format fixtures bench clean
 
@@ -16,17 +17,18 @@ test: lint
 	Scripts/python Fixtures/generate.py --check
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
 
 # Captures Fixtures/ again from the PyPI packages.
 fixtures:
 	Scripts/python Fixtures/generate.py
 
+# Compares with Python and other peers; Benchmarks/README.md says how to read it.
 bench:
 	Benchmarks/run
 
 clean:
-	rm -rf .build .venv
+	rm -rf .build .venv Benchmarks/.build Benchmarks/results

@@ -1,0 +1,114 @@
+public import Foundation
+import Synchronization
+
+/// What a peer's benchmark is given.
+public enum PeerArgument: Sendable, Encodable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
+    case string(String)
+    case integer(Int)
+
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int) { self = .integer(value) }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .string(let value): try container.encode(value)
+        case .integer(let value): try container.encode(value)
+        }
+    }
+}
+
+/// A process that runs rounds when it is asked to, so that its rounds can alternate with ours and its start costs
+/// nothing.
+///
+/// It reads a line of JSON for each round, `{"benchmark": "decode", "seconds": 0.3, "arguments": {…}}`, and answers with
+/// a line, `{"work": 1200, "seconds": 0.301}` or `{"error": "…"}`. It ends when its input does.
+public actor Peer {
+    private struct Request: Encodable {
+        let benchmark: String
+        let seconds: Double
+        let arguments: [String: PeerArgument]
+    }
+
+    private struct Answer: Decodable {
+        let work: Double?
+        let seconds: Double?
+        let error: String?
+    }
+
+    private let name: String
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+    /// Reading blocks, so it happens here.
+    private let queue = DispatchQueue(label: "peer")
+
+    /// Starts a process.
+    public init(executable: URL, arguments: [String]) throws {
+        name = executable.lastPathComponent
+        process.executableURL = executable
+        process.arguments = arguments
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+    }
+
+    /// Starts a script of `Benchmarks/Python` with the project's Python.
+    public static func python(_ script: String) throws -> Peer {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardized
+        return try Peer(
+            executable: root.appending(path: "Scripts/python"),
+            arguments: [root.appending(path: "Benchmarks/Python/\(script)").path])
+    }
+
+    /// Runs one round there.
+    ///
+    /// - Throws: ``PeerError``.
+    public func round(
+        _ benchmark: String,
+        seconds: Double,
+        _ arguments: [String: PeerArgument] = [:]
+    ) async throws -> Measurement {
+        var line = try JSONEncoder().encode(Request(benchmark: benchmark, seconds: seconds, arguments: arguments))
+        line.append(UInt8(ascii: "\n"))
+        try input.fileHandleForWriting.write(contentsOf: line)
+        let handle = output.fileHandleForReading
+        let bytes = await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: Self.readLine(handle)) }
+        }
+        let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes))
+        guard let work = answer?.work, let seconds = answer?.seconds else {
+            let reason = answer?.error ?? "it ended, or answered '\(String(decoding: bytes, as: UTF8.self))'"
+            throw PeerError(peer: name, benchmark: benchmark, reason: reason)
+        }
+        return Measurement(work: work, seconds: seconds)
+    }
+
+    /// Ends the process.
+    public func stop() async {
+        try? input.fileHandleForWriting.close()
+        await withCheckedContinuation { continuation in
+            queue.async { [process] in
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
+    }
+
+    private static func readLine(_ handle: FileHandle) -> [UInt8] {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        // Answers are short, and the time for reading them is nobody's.
+        while read(handle.fileDescriptor, &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
+        return line
+    }
+}
+
+/// A peer did not do its round.
+public struct PeerError: Error, CustomStringConvertible {
+    public let peer: String
+    public let benchmark: String
+    public let reason: String
+
+    public var description: String { "\(peer) could not run '\(benchmark)': \(reason)" }
+}
