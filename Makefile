@@ -5,13 +5,14 @@ SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/So
 
 .PHONY: demo test lint format fixtures bench clean
 
-# Builds only what the demo needs, runs it on this package's own sources.
+# Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
 	Scripts/install demo
-	$(SWIFT) run --product dramatiq-workflow dramatiq-workflow demo
+	$(SWIFT) run --disable-default-traits dramatiq-workflow demo
 
 test: lint
 	Scripts/install test
+	Scripts/python -c ''
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	Scripts/python Fixtures/generate.py --check

@@ -108,6 +108,24 @@ import Testing
         }
     }
 
+    @Test func aRequeuedDeadLetterKeepsItsPriority() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        try await broker.declare(queue: "default")
+        try await withWorker(Worker(broker)) {
+            for priority in [1, 5, 3] {
+                try await broker.enqueue(
+                    Message(
+                        queueName: "default", actorName: "late", args: [.integer(priority)],
+                        options: ["broker_priority": .integer(priority)]))
+            }
+            try await transport.join()
+        }
+        for letter in transport.deadLetters() { try transport.requeueDeadLetter(letter.id) }
+        let consumer = try await transport.consumer(of: "default", prefetch: 3)
+        let order = try await consumer.next(limit: 3).map { try $0.message(decoder: broker.encoder).args }
+        #expect(order == [[5], [3], [1]])
+    }
+
     @Test func actorsOfLowerPriorityNumberRunFirst() async throws {
         let broker = Broker(transport: transport, logger: log.logger)
         let order = Recorder<String>()

@@ -18,7 +18,7 @@ struct InMemoryQueues {
         var waiting: Deque<Signal> = []
         /// Messages that are in the queue or taken and not settled.
         var unfinished = 0
-        var deadLetters: [DeadLetter] = []
+        var deadLetters: [(letter: DeadLetter, entry: Entry)] = []
     }
 
     private var queues: [String: Queue] = [:]
@@ -115,20 +115,21 @@ struct InMemoryQueues {
     private mutating func addDeadLetter(_ entry: Entry, _ reason: String) {
         nextTag += 1
         let name = QueueName.canonical(entry.queueName)
-        queues[name, default: Queue()].deadLetters.append(
-            DeadLetter(
-                id: String(nextTag), queueName: name, payload: entry.payload, reason: reason,
-                timestamp: SystemClock.milliseconds()))
+        let letter = DeadLetter(
+            id: String(nextTag), queueName: name, payload: entry.payload, reason: reason,
+            timestamp: SystemClock.milliseconds())
+        queues[name, default: Queue()].deadLetters.append((letter, entry))
     }
 
     func deadLetters(_ name: String) -> [DeadLetter] {
-        queues[QueueName.canonical(name)]?.deadLetters ?? []
+        queues[QueueName.canonical(name)]?.deadLetters.map(\.letter) ?? []
     }
 
-    mutating func removeDeadLetter(_ name: String, _ id: String) -> DeadLetter? {
+    /// Takes a dead letter out. Returns what it was in its queue, or `nil` if there is none.
+    mutating func removeDeadLetter(_ name: String, _ id: String) -> Entry? {
         let name = QueueName.canonical(name)
-        guard let index = queues[name]?.deadLetters.firstIndex(where: { $0.id == id }) else { return nil }
-        return queues[name]?.deadLetters.remove(at: index)
+        guard let index = queues[name]?.deadLetters.firstIndex(where: { $0.letter.id == id }) else { return nil }
+        return queues[name]?.deadLetters.remove(at: index).entry
     }
 
     // MARK: Waiting for the end

@@ -130,9 +130,8 @@ public final class InMemoryTransport: Transport {
     /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
     public func requeueDeadLetter(_ id: String, queue: String = "default") throws {
         let (isFound, signal) = state.withLock { state -> (Bool, Signal?) in
-            guard let letter = state.removeDeadLetter(queue, id) else { return (false, nil) }
-            let entry = InMemoryQueues.Entry(
-                queueName: letter.queueName, payload: letter.payload, priority: 0, isRedelivered: true)
+            guard var entry = state.removeDeadLetter(queue, id) else { return (false, nil) }
+            entry.isRedelivered = true
             return (true, state.push(entry))
         }
         guard isFound else { throw BrokerError.deadLetterNotFound(queue: queue, id: id) }
