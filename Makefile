@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Both install what is missing.
 
 SWIFT ?= swift
-SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
+SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 .PHONY: demo test lint format fixtures bench clean
 
@@ -15,6 +15,7 @@ test: lint
 	Scripts/python -c ''
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+	$(SWIFT) build --package-path Examples
 	Scripts/python Fixtures/generate.py --check
 
 lint:
@@ -32,4 +33,4 @@ bench:
 	Benchmarks/run
 
 clean:
-	rm -rf .build .venv Benchmarks/.build Benchmarks/results
+	rm -rf .build .venv Benchmarks/.build Benchmarks/results Examples/.build

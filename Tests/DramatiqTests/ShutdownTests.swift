@@ -121,4 +121,26 @@ import Testing
         try await withWorker(Worker(broker)) { try await transport.join() }
         #expect(runs.count == 1)
     }
+
+    @Test func aWorkerCanRunForAsLongAsABodyDoes() async throws {
+        let broker = Broker(transport: transport, logger: log.logger)
+        let runs = Recorder<Int>()
+        let actor = TaskActor("count") { (number: Int) in _ = runs.add(number) }
+        try await broker.declare(actor)
+        for number in 1...5 { try await actor.send(number, to: broker) }
+        let transport = transport
+        let left = try await Worker(broker).run {
+            try await transport.join()
+            return transport.unfinishedCount(queue: "default")
+        }
+        #expect(left == 0)
+        #expect(runs.values.sorted() == [1, 2, 3, 4, 5])
+        // Either's error ends the other one.
+        await #expect(throws: Failure.self) { try await Worker(broker).run { throw Failure() } }
+        await #expect(throws: BrokerError.invalidQueueName("1")) {
+            try await Worker(broker, queues: ["1"]).run { try await Task.sleep(for: .seconds(3600)) }
+        }
+    }
+
+    private struct Failure: Error {}
 }

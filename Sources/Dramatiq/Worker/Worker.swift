@@ -73,6 +73,31 @@ public final class Worker: Service {
         }
     }
 
+    /// Works for as long as a body runs, for programs that end when their work is done and for tests.
+    ///
+    ///     try await Worker(broker).run { try await transport.joinAll() }
+    ///
+    /// When the body returns, the worker is cancelled: messages that it still has go back to their queues.
+    ///
+    /// - Returns: what the body returns.
+    /// - Throws: what the body throws, or what ``run()`` throws, after which the body is cancelled. `CancellationError`
+    ///   if a graceful shutdown ended the worker before the body.
+    public func run<Result: Sendable>(
+        while body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask {
+                try await self.run()
+                return nil
+            }
+            group.addTask { try await body() }
+            // Whoever ends first ends the other one; the group waits for it.
+            defer { group.cancelAll() }
+            guard let result = try await group.next() ?? nil else { throw CancellationError() }
+            return result
+        }
+    }
+
     private func work() async {
         await notify("beforeWorkerBoot") { try await $0.beforeWorkerBoot(self) }
         await withTaskGroup(of: Void.self) { helpers in
