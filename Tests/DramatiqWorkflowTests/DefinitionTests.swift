@@ -47,10 +47,16 @@ import Testing
     }
 
     @Test func severalComponentsRunOneAfterTheOther() {
+        let isSet = true
         let (one, two) = (task.message(1), task.message(2))
         #expect(Workflow(one, two, broker: broker) == Workflow(Chain(one, two), broker: broker))
         #expect(Workflow(one, broker: broker).root == .message(one))
         #expect(Workflow(broker: broker) {}.root == .chain([]))
+        let delayed = WithDelay(.seconds(1)) {
+            one
+            if isSet { two }
+        }
+        #expect(delayed == WithDelay(Chain(one, two), delay: .seconds(1)))
     }
 
     @Test func whatDiffersIsNotEqual() {

@@ -75,6 +75,24 @@ import Testing
         #expect(try letter.message().args == ["a"])
     }
 
+    @Test func aWorkflowThatShallProceedPastALostBarrierKeepsTheMessage() async throws {
+        for (fails, reason) in [(false, "What follows from the message"), (true, "Broken(). What follows")] {
+            let stage = try await Stage(onFailure: .proceed)
+            let failing = try await failing(stage)
+            let first = fails ? failing.message("a") : stage.task.message("a")
+            let slow = Message(queueName: "slow", actorName: "task", args: ["b"])
+            try await Workflow(Chain(Group(first, slow), stage.task.message("c")), broker: stage.broker).run()
+            let ids = try completionIDs(try #require(try await peek(stage).first))
+            stage.backend.remove(ids[1])
+            try await stage.work()
+            #expect(stage.ran.values.sorted() == ["a", "b"])
+            let letters = stage.transport.deadLetters() + stage.transport.deadLetters(queue: "slow")
+            #expect(letters.count == 2)
+            #expect(letters.first?.reason.hasPrefix(reason) == true)
+            #expect(letters.allSatisfy { $0.reason.contains("\(BarrierStateLost(key: ids[1]))") })
+        }
+    }
+
     // MARK: B
 
     @Test func aMessageThatComesAgainDoesNotCountAgain() async throws {

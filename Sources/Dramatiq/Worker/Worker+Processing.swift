@@ -137,14 +137,26 @@ extension Worker {
             } catch is TransitionRetry.ShuttingDown {
                 return await giveBack(item)
             } catch {
-                guard !context.isFailed, !(error is BrokerError) else {
+                guard !(error is BrokerError), !isBare(context.settlement) else {
                     return log(item.message, "A message can't be settled and stays unacknowledged", "\(error)")
                 }
+                let reason = "What follows from the message can't be done: \(error)"
                 context.settlement = Settlement()
-                context.fail("What follows from the message can't be done: \(error)")
-                await broker.chain.willReject(&context, retrying)
+                if let earlier = context.failureReason {
+                    // What was to follow from its failure can't be done either, so it is put aside without that.
+                    context.effects.failureReason = "\(earlier). \(reason)"
+                } else {
+                    context.fail(reason)
+                    await broker.chain.willReject(&context, retrying)
+                }
             }
         }
+    }
+
+    /// Whether nothing but the delivery itself is settled.
+    private func isBare(_ settlement: Settlement) -> Bool {
+        settlement.enqueues.isEmpty && settlement.successors.isEmpty && settlement.barriers == nil
+            && settlement.outcome != .acknowledge
     }
 
     /// Prepares the next settlement of a message that opened a barrier.

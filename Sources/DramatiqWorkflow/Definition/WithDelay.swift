@@ -12,9 +12,10 @@ public struct WithDelay: WorkflowComponent, Equatable, CustomStringConvertible {
         self.delay = delay
     }
 
-    /// Delays what the closure returns.
-    public init(_ delay: Duration, _ task: () throws -> any WorkflowComponent) rethrows {
-        self.task = try task().node
+    /// Delays what the closure lists; of several components, the first is delayed and they run one after the other.
+    public init(_ delay: Duration, @WorkflowBuilder _ components: () throws -> [WorkflowNode]) rethrows {
+        let nodes = try components()
+        task = nodes.count == 1 ? nodes[0] : .chain(nodes)
         self.delay = delay
     }
 
