@@ -8,6 +8,9 @@ public enum WorkflowError: Error, Sendable, Hashable, CustomStringConvertible {
     case invalidNode(reason: String, excerpt: String)
     /// A message's `workflow_completion_callbacks` are not what the storage understands.
     case invalidCallbacks(reason: String)
+    /// A message's callbacks were stored by a storage that this program's ``WorkflowMiddleware`` has not, or by a later
+    /// version of it.
+    case foreignReference(storage: String, version: Int)
     /// A `workflow_on_failure` option that means nothing.
     case invalidFailurePolicy(String)
 
@@ -20,6 +23,9 @@ public enum WorkflowError: Error, Sendable, Hashable, CustomStringConvertible {
             "Not a workflow: \(reason), in \(excerpt)"
         case .invalidCallbacks(let reason):
             "The option workflow_completion_callbacks can't be understood: \(reason)"
+        case .foreignReference(let storage, let version):
+            "The message's workflow was stored by the callback storage '\(storage)' (version \(version)), which this "
+                + "program can't read. Add it: WorkflowMiddleware(…, callbackStorage: new.reading(old))"
         case .invalidFailurePolicy(let value):
             "The option workflow_on_failure can't be \(value): use \"halt\", \"proceed\" or {\"notify\": \"actor\"}"
         }

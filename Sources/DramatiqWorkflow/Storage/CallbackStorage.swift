@@ -1,4 +1,5 @@
 public import Dramatiq
+import Synchronization
 
 /// What happens when a part of a workflow is complete: an entry of a message's callbacks.
 public struct CompletionCallback: Sendable {
@@ -23,7 +24,13 @@ public struct RemainingWorkflow: Sendable {
         case elsewhere(JSONValue, @Sendable () async throws -> JSONValue)
     }
 
+    /// What stands for the workflow in the messages of the last storage that was given it. Shared by copies.
+    private final class Kept: Sendable {
+        let last = Mutex<(storage: any AnyObject & Sendable, reference: JSONValue)?>(nil)
+    }
+
     private let place: Place
+    private let kept = Kept()
 
     /// A workflow that is at hand, as JSON.
     public init(_ workflow: JSONValue) {
@@ -60,6 +67,18 @@ public struct RemainingWorkflow: Sendable {
         case .elsewhere(_, let load): try await load()
         }
     }
+
+    /// What stands for the workflow in a storage's messages: made once, however many callbacks share the workflow. Each
+    /// chain of a group has callbacks of its own, and all of them hold what comes after the group.
+    package func reference(
+        in storage: any AnyObject & Sendable,
+        _ make: () async throws -> JSONValue
+    ) async throws -> JSONValue {
+        if let last = kept.last.withLock({ $0 }), last.storage === storage { return last.reference }
+        let reference = try await make()
+        kept.last.withLock { $0 = (storage, reference) }
+        return reference
+    }
 }
 
 /// Keeps the callbacks of a workflow's messages: in the messages themselves, or somewhere else to keep them small.
@@ -77,7 +96,13 @@ public protocol CallbackStorage: Sendable {
 }
 
 /// Keeps the rest of a workflow apart from the callbacks, once for each completion id.
+///
+/// Two methods are enough; the others have defaults.
 public protocol WorkflowStore: Sendable {
+    /// What references call the store, the type's name unless given: a message must not be taken to another store than
+    /// the one that has its workflow.
+    var name: String { get }
+
     /// Stores a remaining workflow, given as JSON text.
     ///
     /// - Parameter completionID: the barrier after which it runs; the same one means the same workflow.
@@ -86,4 +111,15 @@ public protocol WorkflowStore: Sendable {
 
     /// The JSON text that a reference stands for. The reference comes from a message and is hostile until checked.
     func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8]
+
+    /// Makes sure that what a reference stands for is kept for as long as if it had been stored now: messages that are
+    /// being sent carry it on. Does nothing unless implemented.
+    ///
+    /// - Throws: if it is not there any more.
+    func refresh(_ reference: JSONValue, completionID: String) async throws
+}
+
+extension WorkflowStore {
+    public var name: String { "\(Self.self)" }
+    public func refresh(_ reference: JSONValue, completionID: String) async throws {}
 }

@@ -7,34 +7,59 @@ public struct InlineCallbackStorage: CallbackStorage {
     public init() {}
 
     public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
-        var triples: [JSONValue] = []
-        triples.reserveCapacity(callbacks.count)
-        for callback in callbacks {
-            let remaining = try await callback.remaining?.load() ?? .null
-            triples.append([.string(callback.completionID), remaining, .bool(callback.propagates)])
-        }
-        return .array(JSONArray(triples))
+        try await Self.triples(callbacks) { _, remaining in try await remaining.load() }
     }
 
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         try Self.callbacks(reference)
     }
 
-    /// Reads callbacks that a message carries itself.
+    /// The triples for callbacks, with what `standIn` gives in the place of a remaining workflow.
+    package static func triples(
+        _ callbacks: [CompletionCallback],
+        standIn: (CompletionCallback, RemainingWorkflow) async throws -> JSONValue
+    ) async throws -> JSONValue {
+        var triples: [JSONValue] = []
+        triples.reserveCapacity(callbacks.count)
+        for callback in callbacks {
+            var remaining = JSONValue.null
+            if let workflow = callback.remaining { remaining = try await standIn(callback, workflow) }
+            triples.append([.string(callback.completionID), remaining, .bool(callback.propagates)])
+        }
+        return .array(JSONArray(triples))
+    }
+
+    /// Reads triples.
     ///
-    /// - Throws: ``WorkflowError/invalidCallbacks(reason:)``.
-    package static func callbacks(_ reference: JSONValue) throws(WorkflowError) -> [CompletionCallback] {
-        guard let triples = reference.arrayValue else { throw .invalidCallbacks(reason: "they must be an array") }
+    /// - Parameter resolve: makes a remaining workflow of a reference that stands in its place, and of the completion
+    ///   id beside it.
+    /// - Throws: ``WorkflowError/invalidCallbacks(reason:)``, ``WorkflowError/foreignReference(storage:version:)`` for
+    ///   a reference unless told how to resolve it.
+    package static func callbacks(
+        _ triples: JSONValue,
+        resolve: (StorageReference, String) throws(WorkflowError) -> RemainingWorkflow = {
+            (reference, _) throws(WorkflowError) in throw reference.isForeign
+        }
+    ) throws(WorkflowError) -> [CompletionCallback] {
+        guard let array = triples.arrayValue else {
+            if let reference = try StorageReference(reading: triples) { throw reference.isForeign }
+            throw .invalidCallbacks(reason: "they must be an array")
+        }
         var callbacks: [CompletionCallback] = []
         // Down to the members of the remaining workflows; their children stay text.
-        for triple in triples.elements(levels: 2) {
+        for triple in array.elements(levels: 2) {
             guard let parts = triple.arrayValue?.elements, parts.count == 3,
                 let completionID = parts[0].stringValue, let propagates = parts[2].boolValue
             else {
                 throw .invalidCallbacks(
                     reason: "entry \(callbacks.count + 1) must be [completion id, workflow or null, boolean]")
             }
-            let remaining = parts[1].isNull ? nil : RemainingWorkflow(parts[1])
+            var remaining: RemainingWorkflow?
+            if let reference = try StorageReference(reading: parts[1]) {
+                remaining = try resolve(reference, completionID)
+            } else if !parts[1].isNull {
+                remaining = RemainingWorkflow(parts[1])
+            }
             callbacks.append(
                 CompletionCallback(completionID: completionID, remaining: remaining, propagates: propagates))
         }
