@@ -75,6 +75,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Dramatiq",
+                "DramatiqWorkflow",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
