@@ -19,6 +19,8 @@ let package = Package(
     products: [
         .library(name: "Dramatiq", targets: ["Dramatiq"]),
         .library(name: "DramatiqWorkflow", targets: ["DramatiqWorkflow"]),
+        .library(name: "DramatiqDedupStorage", targets: ["DramatiqDedupStorage"]),
+        .library(name: "DramatiqFileStorage", targets: ["DramatiqFileStorage"]),
         .executable(name: "dramatiq-workflow", targets: ["WorkflowCLI"]),
     ],
     traits: [
@@ -31,6 +33,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
@@ -50,6 +53,26 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqDedupStorage",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqWorkflow",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqFileStorage",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -95,6 +118,43 @@ let package = Package(
             dependencies: [
                 "DramatiqWorkflow",
                 "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "DramatiqDedupStorageTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqDedupStorage",
+                "DramatiqWorkflow",
+                "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        // Stores in processes of its own that the tests of the file storage kill.
+        .executableTarget(
+            name: "StorageStressTool",
+            dependencies: [
+                "DramatiqFileStorage",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/StorageStressTool",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "DramatiqFileStorageTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqDedupStorage",
+                "DramatiqFileStorage",
+                "DramatiqWorkflow",
+                "StorageStressTool",
+                "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),

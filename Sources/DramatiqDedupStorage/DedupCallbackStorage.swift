@@ -1,0 +1,90 @@
+public import Dramatiq
+public import DramatiqWorkflow
+
+/// Keeps what is left of a workflow in a store, once for each completion id and not once for each message; messages
+/// carry a reference. It is loaded only for the message that opens its barrier.
+///
+///     WorkflowMiddleware(
+///         backend: backend,
+///         callbackStorage: DedupCallbackStorage(FileWorkflowStore(directory: "/var/lib/app/workflows")))
+///
+/// Callbacks keep the form of ``InlineCallbackStorage``, with a ``StorageReference`` in place of the remaining workflow,
+/// so messages that carry theirs themselves are understood, too. Python's dramatiq-workflow can't read the references:
+/// use this where all workers of a workflow's actors are Swift.
+public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
+    private static var version: Int { 1 }
+
+    /// Has the workflows.
+    public let store: Store
+    /// Remaining workflows up to this size stay in the messages, in bytes of JSON.
+    public let inlineLimit: Int
+    private let refreshes: RefreshSchedule
+
+    /// - Parameters:
+    ///   - store: has the workflows.
+    ///   - inlineLimit: remaining workflows up to this size stay in the messages, in bytes of JSON. A reference takes
+    ///     about 130 bytes, so a single message may be cheaper carried than stored.
+    public init(_ store: Store, inlineLimit: Int = 0) {
+        self.store = store
+        self.inlineLimit = inlineLimit
+        refreshes = RefreshSchedule()
+    }
+
+    private var name: String { "dedup.\(store.name)" }
+
+    /// - Throws: what the store throws.
+    public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
+        try await InlineCallbackStorage.triples(callbacks) { callback, remaining in
+            try await remaining.reference(in: refreshes) {
+                try await standIn(for: remaining, callback.completionID)
+            }
+        }
+    }
+
+    /// What messages carry for a remaining workflow: a reference that came with a message is carried on without
+    /// loading.
+    private func standIn(for remaining: RemainingWorkflow, _ completionID: String) async throws -> JSONValue {
+        if let carried = remaining.reference, let place = place(in: carried) {
+            do {
+                try await store.refresh(place, completionID: completionID)
+                return carried
+            } catch {
+                // It may still be had from where it came, such as the directory used before this one.
+            }
+        }
+        let workflow = try await remaining.load()
+        let text = workflow.encoded()
+        if text.count <= inlineLimit { return workflow }
+        let place = try await store.store(text, completionID: completionID)
+        return StorageReference(storage: name, version: Self.version, place: place).jsonValue
+    }
+
+    /// - Throws: `WorkflowError.invalidCallbacks`, `WorkflowError.foreignReference`. What the store throws and that a
+    ///   workflow is not JSON is thrown when it is loaded.
+    public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
+        var places: [(JSONValue, String)] = []
+        let callbacks = try InlineCallbackStorage.callbacks(reference) { stored, completionID throws(WorkflowError) in
+            guard stored.storage == name, stored.version == Self.version else { throw stored.isForeign }
+            places.append((stored.place, completionID))
+            return RemainingWorkflow(reference: stored.jsonValue) { [store] in
+                try JSONValue(parsing: try await store.load(stored.place, completionID: completionID))
+            }
+        }
+        for (place, completionID) in places { await refresh(place, completionID) }
+        return callbacks
+    }
+
+    /// A message that arrives renews its barriers, so what comes after them has to be kept as long. Whether it works
+    /// doesn't matter to this message: the one that opens the barrier will be told.
+    private func refresh(_ place: JSONValue, _ completionID: String) async {
+        guard refreshes.isDue(completionID) else { return }
+        try? await store.refresh(place, completionID: completionID)
+    }
+
+    private func place(in carried: JSONValue) -> JSONValue? {
+        guard let stored = try? StorageReference(reading: carried), stored.storage == name,
+            stored.version == Self.version
+        else { return nil }
+        return stored.place
+    }
+}

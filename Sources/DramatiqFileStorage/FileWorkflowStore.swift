@@ -1,0 +1,55 @@
+public import Dramatiq
+public import DramatiqWorkflow
+
+/// Keeps what is left of workflows in files, for `DedupCallbackStorage`.
+///
+///     DedupCallbackStorage(FileWorkflowStore(directory: "/var/lib/app/workflows"))
+///
+/// The same workflow stored twice takes the space once. Machines can share the directory.
+public struct FileWorkflowStore: WorkflowStore {
+    /// Where the files are; sweep it now and then.
+    public let directory: StorageDirectory
+
+    public init(_ directory: StorageDirectory) {
+        self.directory = directory
+    }
+
+    /// - Parameters:
+    ///   - directory: the path of the directory; it is made when it is needed.
+    ///   - durability: what stored workflows survive.
+    ///   - compressor: compresses what is stored; `nil` for none.
+    public init(
+        directory: String,
+        durability: Durability = .powerFailure,
+        compressor: (any Compressor)? = nil
+    ) {
+        self.init(StorageDirectory(directory, durability: durability, compressor: compressor))
+    }
+
+    public var name: String { "file" }
+
+    /// - Throws: ``FileStorageError``, or what the compressor throws.
+    public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
+        try await directory.store(workflow).jsonValue
+    }
+
+    /// - Throws: ``FileStorageError``, or `WorkflowError.invalidCallbacks` for a reference that is none.
+    public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
+        try await directory.load(ContentDigest(reading: reference)).content
+    }
+
+    /// - Throws: ``FileStorageError``, or `WorkflowError.invalidCallbacks` for a reference that is none.
+    public func refresh(_ reference: JSONValue, completionID: String) async throws {
+        try await directory.renew(ContentDigest(reading: reference))
+    }
+}
+
+extension ContentDigest {
+    /// Reads the place in a reference.
+    init(reading place: JSONValue) throws(WorkflowError) {
+        guard let digest = ContentDigest(place) else {
+            throw .invalidCallbacks(reason: "a file must be given as sha256: and 64 hexadecimal digits")
+        }
+        self = digest
+    }
+}

@@ -1,0 +1,141 @@
+import DequeModule
+import Dispatch
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A few threads that run what blocks, in the order in which it comes, so that the cooperative pool never waits for a
+/// disk. They are started when there is work and end with this.
+final class FileThreads: Sendable {
+    /// Enough for a disk to write several files in one go.
+    static let defaultCount = 8
+
+    private let work: Work
+
+    init(count: Int = FileThreads.defaultCount) {
+        work = Work(maximumThreads: count)
+    }
+
+    deinit {
+        work.close()
+    }
+
+    /// Runs a closure on one of the threads. Long ones look at the cancellation that they are given now and then; one
+    /// whose task is cancelled before it begins doesn't run.
+    func run<Value: Sendable>(
+        _ body: @escaping @Sendable (Cancellation) throws -> Value
+    ) async throws -> Value {
+        let cancellation = Cancellation()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                work.add {
+                    continuation.resume(
+                        with: Result {
+                            try cancellation.check()
+                            return try body(cancellation)
+                        })
+                }
+            }
+        } onCancel: {
+            cancellation.cancel()
+        }
+    }
+}
+
+/// Tells a thread that the task which waits for it was cancelled.
+final class Cancellation: Sendable {
+    private let isCancelled = Atomic(false)
+
+    func cancel() {
+        isCancelled.store(true, ordering: .relaxed)
+    }
+
+    /// - Throws: `CancellationError` once it is.
+    func check() throws {
+        if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
+    }
+}
+
+/// What the threads share. They hold this and not ``FileThreads``, whose end is theirs.
+private final class Work: Sendable {
+    private struct State {
+        var jobs = Deque<@Sendable () -> Void>()
+        var threads = 0
+        var idle = 0
+        var isClosed = false
+    }
+
+    private let maximumThreads: Int
+    private let state = Mutex(State())
+    /// Counts what there is for idle threads to wake up for.
+    private let wakeups = DispatchSemaphore(value: 0)
+
+    init(maximumThreads: Int) {
+        self.maximumThreads = maximumThreads
+    }
+
+    func add(_ job: @escaping @Sendable () -> Void) {
+        let isNewThreadNeeded = state.withLock { state in
+            state.jobs.append(job)
+            guard state.idle < state.jobs.count, state.threads < maximumThreads else { return false }
+            state.threads += 1
+            return true
+        }
+        if isNewThreadNeeded, !startThread() {
+            // Without memory for a thread there are the others; without any, this one has to do it.
+            let isAlone = state.withLock { state in
+                state.threads -= 1
+                return state.threads == 0
+            }
+            if isAlone, let job = state.withLock({ $0.jobs.popFirst() }) { return job() }
+        }
+        wakeups.signal()
+    }
+
+    /// Lets the threads end once there is nothing left to do.
+    func close() {
+        let threads = state.withLock { state in
+            state.isClosed = true
+            return state.threads
+        }
+        for _ in 0..<threads { wakeups.signal() }
+    }
+
+    private func runJobs() {
+        while true {
+            state.withLock { $0.idle += 1 }
+            wakeups.wait()
+            let (job, isClosed) = state.withLock { state in
+                state.idle -= 1
+                return (state.jobs.popFirst(), state.isClosed)
+            }
+            if let job { job() } else if isClosed { return }
+        }
+    }
+
+    private func startThread() -> Bool {
+        let context = Unmanaged.passRetained(self).toOpaque()
+        #if canImport(Darwin)
+            var thread: pthread_t?
+            let result = pthread_create(&thread, nil, { Work.run($0) }, context)
+            if result == 0, let thread { pthread_detach(thread) }
+        #else
+            var thread = pthread_t()
+            let result = pthread_create(&thread, nil, { Work.run($0) }, context)
+            if result == 0 { pthread_detach(thread) }
+        #endif
+        if result != 0 { Unmanaged<Work>.fromOpaque(context).release() }
+        return result == 0
+    }
+
+    private static func run(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().runJobs() }
+        return nil
+    }
+}

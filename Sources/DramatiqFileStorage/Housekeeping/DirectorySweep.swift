@@ -1,0 +1,94 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Removes old files from a directory. Blocks.
+///
+/// Finds those that look old without keeping anybody waiting, and then looks at each again under the lock; see
+/// ``ContentFiles`` for why no file can be lost that somebody has just been given a reference to.
+struct DirectorySweep: Sendable {
+    /// How many files are removed before writers get a turn.
+    private static let batchSize = 64
+    /// Nobody takes that long to write a file. Who does (a machine that slept) writes it again.
+    static let temporaryAge = Duration.seconds(3600)
+
+    let files: ContentFiles
+    let age: Duration
+    let isDryRun: Bool
+
+    func run(_ cancellation: Cancellation) throws -> SweepReport {
+        var report = SweepReport(isDryRun: isDryRun)
+        try files.visitDirectories("sweep") { directory, outer, inner in
+            try cancellation.check()
+            let entries = try files.entries(of: directory, outer, inner, "sweep", cancellation)
+            try sweep(directory, entries, &report, cancellation)
+        }
+        return report
+    }
+
+    func sweep(
+        _ directory: borrowing Descriptor,
+        _ entries: [DirectoryEntry],
+        _ report: inout SweepReport,
+        _ cancellation: Cancellation
+    ) throws {
+        let now = FileDate.now
+        var old: [DirectoryEntry] = []
+        for entry in entries {
+            if isOld(entry, entry.status, now) { old.append(entry) } else { report.keep(entry) }
+        }
+        if isDryRun {
+            for entry in old { report.remove(entry) }
+            return
+        }
+        while !old.isEmpty {
+            try cancellation.check()
+            do throws(FileStorageError) {
+                try remove(old.prefix(Self.batchSize), directory, &report)
+            } catch {
+                // The lock can't be had here; there are other directories.
+                return report.fail(error)
+            }
+            old.removeFirst(min(Self.batchSize, old.count))
+        }
+    }
+
+    private func remove(
+        _ entries: ArraySlice<DirectoryEntry>,
+        _ directory: borrowing Descriptor,
+        _ report: inout SweepReport
+    ) throws(FileStorageError) {
+        try DirectoryLock.hold(.exclusive, in: directory, "sweep") { lock throws(FileStorageError) in
+            let now = try lock.now("sweep")
+            for entry in entries {
+                do throws(FileStorageError) {
+                    // Opened and not only looked up: that is when a network file system asks its server.
+                    let status = try directory.open(entry.name, O_RDONLY, "sweep").status("sweep")
+                    guard isOld(entry, status, now) else {
+                        report.keep(entry)
+                        continue
+                    }
+                    guard unlinkat(directory.number, entry.name, 0) == 0 else {
+                        throw FileStorageError.lastCall("sweep", directory.path + "/" + entry.name)
+                    }
+                    report.remove(entry)
+                } catch {
+                    // Missing: another sweep was here, or the writer has given the file its name.
+                    if error.code != .missing { report.fail(error) }
+                }
+            }
+        }
+    }
+
+    private func isOld(_ entry: DirectoryEntry, _ status: FileStatus, _ now: FileDate) -> Bool {
+        switch entry.kind {
+        case .content: now - status.modified > age
+        case .temporary: now - status.modified > min(age, Self.temporaryAge)
+        case .foreign: false
+        }
+    }
+}

@@ -1,0 +1,64 @@
+public import Logging
+public import ServiceLifecycle
+
+/// Sweeps a directory now and then for as long as a program runs.
+///
+///     let sweeper = StorageSweeper(directory)
+///     try await ServiceGroup(services: [worker, sweeper], logger: logger).run()
+///
+/// Any number of processes may have one. A sweep that fails is logged and tried again at the next turn.
+public struct StorageSweeper: Service {
+    public let directory: StorageDirectory
+    /// How long a file must not have been needed.
+    public let age: Duration
+    /// The pause between two sweeps.
+    public let interval: Duration
+    public let logger: Logger
+
+    /// - Parameters:
+    ///   - directory: what is swept.
+    ///   - age: how long a file must not have been needed; the directory's retention unless given.
+    ///   - interval: the pause between two sweeps, an hour unless given.
+    ///   - logger: told what was removed.
+    public init(
+        _ directory: StorageDirectory,
+        olderThan age: Duration? = nil,
+        interval: Duration = .seconds(3600),
+        logger: Logger = Logger(label: "dramatiq.storage")
+    ) {
+        self.directory = directory
+        self.age = age ?? directory.retention.age
+        self.interval = interval
+        self.logger = logger
+    }
+
+    /// Returns when the task is cancelled or gracefully shut down.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await sweep()
+                try? await Task.sleep(for: interval)
+            }
+        }
+    }
+
+    private func sweep() async {
+        do {
+            let report = try await directory.sweep(olderThan: age)
+            logger.info(
+                "Swept the storage directory",
+                metadata: [
+                    "path": "\(directory.path)", "removed": "\(report.removed)",
+                    "removed_bytes": "\(report.removedBytes)", "leftovers": "\(report.removedLeftovers)",
+                    "kept": "\(report.kept)", "failures": "\(report.failureCount)",
+                ])
+            for failure in report.failures { logger.warning("\(failure)") }
+        } catch is CancellationError {
+            // Shutting down.
+        } catch let error as FileStorageError where error.code == .missing {
+            // Nothing was stored yet.
+        } catch {
+            logger.error("Can't sweep the storage directory", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,109 @@
+public import Dramatiq
+
+/// A directory with stored workflows, of this process and of any others that use it at the same time, on this machine or
+/// on others that share the file system.
+///
+/// Files are named by the SHA-256 of what is in them, so the same content is there once. The directory and what is in
+/// it are made when they are needed, with the permissions that the process's `umask` leaves. The file system must have
+/// locks (`flock`), as ext4, XFS, btrfs, tmpfs, APFS and NFS have.
+///
+/// Nothing of this waits for a disk on the threads that run Swift's tasks.
+public final class StorageDirectory: Sendable {
+    /// The largest content unless given: 256 MiB, or a workflow of more than a million tasks.
+    public static let defaultMaximumSize = 256 << 20
+
+    /// The directory's path.
+    public let path: String
+    /// What stored content survives.
+    public let durability: Durability
+    /// For how long what is stored is kept.
+    public let retention: StorageRetention
+
+    let files: ContentFiles
+    private let threads = FileThreads()
+
+    /// - Parameters:
+    ///   - path: the directory's path; a relative one starts at the working directory of this moment.
+    ///   - durability: what stored content survives.
+    ///   - compressor: compresses what is stored; `nil` for none. All processes that read must have it.
+    ///   - readableCompressors: those that files may have been compressed with besides.
+    ///   - maximumSize: the largest content to store or load, in bytes before compression.
+    ///   - retention: for how long what is stored is kept.
+    public init(
+        _ path: String,
+        durability: Durability = .powerFailure,
+        compressor: (any Compressor)? = nil,
+        readableCompressors: [any Compressor] = [],
+        maximumSize: Int = StorageDirectory.defaultMaximumSize,
+        retention: StorageRetention = StorageRetention()
+    ) {
+        let path = FanOut.absolute(path)
+        self.path = path
+        self.durability = durability
+        self.retention = retention
+        files = ContentFiles(
+            places: FanOut(root: path, durability: durability),
+            format: ContentFormat(
+                compressor: compressor, readable: readableCompressors, maximumSize: maximumSize))
+    }
+
+    // MARK: Contents
+
+    func store(_ content: [UInt8]) async throws -> ContentDigest {
+        try await threads.run { [files] _ in try files.store(content) }
+    }
+
+    func load(_ digest: ContentDigest) async throws -> (content: [UInt8], isRenewed: Bool) {
+        try await threads.run { [files] _ in try files.load(digest) }
+    }
+
+    func renew(_ digest: ContentDigest) async throws {
+        try await threads.run { [files] _ in try files.renew(digest) }
+    }
+
+    // MARK: Housekeeping
+
+    /// Removes what no message can need any more: files that were neither stored nor needed for a time, and what
+    /// processes left behind that were killed while they stored. Safe at any time, beside any number of processes that
+    /// store, load and sweep.
+    ///
+    /// - Parameters:
+    ///   - age: how long a file must not have been needed; ``retention``'s unless given. A shorter one removes what
+    ///     messages may still need.
+    ///   - isDryRun: only finds out what would be removed.
+    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`. Files that can't be
+    ///   removed are in the report and keep no other from being removed.
+    public func sweep(olderThan age: Duration? = nil, isDryRun: Bool = false) async throws -> SweepReport {
+        let sweep = DirectorySweep(files: files, age: age ?? retention.age, isDryRun: isDryRun)
+        return try await threads.run { try sweep.run($0) }
+    }
+
+    /// What is in the directory.
+    ///
+    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`.
+    public func statistics() async throws -> StorageStatistics {
+        try await threads.run { [files, retention] cancellation in
+            var statistics = StorageStatistics()
+            let now = FileDate.now
+            try files.visitEntries("list", cancellation) { _, entry in
+                statistics.add(entry, age: max(.zero, now - entry.status.modified), limit: retention.age)
+            }
+            return statistics
+        }
+    }
+
+    /// Reads all files and checks that they are what was stored.
+    ///
+    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`. What is wrong with files is
+    ///   in the report.
+    public func verify() async throws -> VerificationReport {
+        try await threads.run { [files] cancellation in
+            var report = VerificationReport()
+            try files.visitEntries("list", cancellation) { directory, entry in
+                guard case .content(let digest) = entry.kind else { return }
+                report.add(entry, files.problem(with: digest, in: directory))
+            }
+            return report
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@main
+struct StorageStressTool {
+    static func main() async throws {}
+}
