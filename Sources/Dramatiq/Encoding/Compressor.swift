@@ -10,12 +10,28 @@ public protocol Compressor: Sendable {
     func recognizes(_ bytes: [UInt8]) -> Bool
 
     /// The bytes in this format.
+    ///
+    /// - Throws: ``CompressionError``.
     func compress(_ bytes: [UInt8]) throws -> [UInt8]
 
     /// The bytes that were compressed. What comes in is hostile until this returns.
     ///
     /// - Parameter maximumSize: the most bytes to give back; memory stays within it whatever the input claims.
-    /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt`` or ``DecodeError/Code/tooLarge``, naming the format
-    ///   and the reason.
+    /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt``, ``DecodeError/Code/tooLarge`` or
+    ///   ``DecodeError/Code/missingDictionary``, naming the format and the reason.
     func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8]
+}
+
+/// Bytes can't be compressed: there is no memory, or a library refuses.
+public struct CompressionError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The compressor's name.
+    public let format: String
+    public let reason: String
+
+    public init(format: String, reason: String) {
+        self.format = format
+        self.reason = reason
+    }
+
+    public var description: String { "Can't compress with \(format): \(reason)" }
 }

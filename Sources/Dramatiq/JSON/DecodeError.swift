@@ -4,7 +4,7 @@ public struct DecodeError: Error, Sendable, Hashable {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         enum Value: String {
             case unexpectedEnd, unexpectedByte, invalidNumber, invalidString, invalidUTF8, tooDeep, tooLarge
-            case trailingBytes, missingField, unknownField, wrongType, corrupt
+            case trailingBytes, missingField, unknownField, wrongType, corrupt, missingDictionary
         }
 
         let value: Value
@@ -28,6 +28,8 @@ public struct DecodeError: Error, Sendable, Hashable {
         public static let wrongType = Code(value: .wrongType)
         /// An encoding other than JSON is damaged, for example a compressed frame.
         public static let corrupt = Code(value: .corrupt)
+        /// Compressed with a dictionary that the decoder was not given.
+        public static let missingDictionary = Code(value: .missingDictionary)
 
         public var description: String { value.rawValue }
     }
