@@ -21,6 +21,8 @@ let package = Package(
         .library(name: "DramatiqWorkflow", targets: ["DramatiqWorkflow"]),
         .library(name: "DramatiqDedupStorage", targets: ["DramatiqDedupStorage"]),
         .library(name: "DramatiqFileStorage", targets: ["DramatiqFileStorage"]),
+        .library(name: "DramatiqLZ4", targets: ["DramatiqLZ4"]),
+        .library(name: "DramatiqZlib", targets: ["DramatiqZlib"]),
         .executable(name: "dramatiq-workflow", targets: ["WorkflowCLI"]),
     ],
     traits: [
@@ -81,12 +83,29 @@ let package = Package(
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
+        .systemLibrary(
+            name: "CLZ4",
+            pkgConfig: "liblz4",
+            providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]
+        ),
+        .target(
+            name: "DramatiqLZ4",
+            dependencies: ["CLZ4", "Dramatiq"],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqZlib",
+            dependencies: ["CZlib", "Dramatiq"],
+            swiftSettings: swiftSettings
+        ),
         .executableTarget(
             name: "WorkflowCLI",
             dependencies: [
                 "CZlib",
                 "Dramatiq",
+                .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
+                .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -117,6 +136,18 @@ let package = Package(
             name: "DramatiqWorkflowTests",
             dependencies: [
                 "DramatiqWorkflow",
+                "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CompressionTests",
+            dependencies: [
+                "CLZ4",
+                "CZlib",
+                "Dramatiq",
+                "DramatiqLZ4",
+                "DramatiqZlib",
                 "TestSupport",
             ],
             swiftSettings: swiftSettings

@@ -1,0 +1,37 @@
+public import Dramatiq
+
+/// Writes large messages as LZ4 frames and reads these and plain JSON.
+///
+///     let broker = Broker(transport: transport, encoder: LZ4MessageEncoder())
+public typealias LZ4MessageEncoder = CompressedMessageEncoder<LZ4Compressor>
+
+extension CompressedMessageEncoder where C == LZ4Compressor {
+    /// A frame with one block and a checksum is 27 bytes longer than what is in it. Messages that have less to repeat
+    /// than a workflow's callbacks rarely win more than that.
+    public static var defaultMinimumSize: Int { 384 }
+    /// With a dictionary, nearly every message shrinks.
+    public static var defaultMinimumSizeWithDictionary: Int { 128 }
+
+    /// - Parameters:
+    ///   - level: how long to look for a smaller result, from 0 (quick) to 12.
+    ///   - minimumSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
+    ///   - maximumDecodedSize: the largest message, in bytes before compression.
+    ///   - dictionary: what frames are written with; whoever reads them needs it as well.
+    ///   - others: more dictionaries that frames may have been written with.
+    ///   - wrapped: writes and reads what is compressed.
+    public init(
+        level: Int = LZ4Compressor.defaultLevel,
+        minimumSize: Int? = nil,
+        maximumDecodedSize: Int = LZ4MessageEncoder.defaultMaximumDecodedSize,
+        dictionary: CompressionDictionary? = nil,
+        readingDictionaries others: [CompressionDictionary] = [],
+        wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
+    ) {
+        self.init(
+            LZ4Compressor(level: level, dictionary: dictionary, readingDictionaries: others),
+            minimumSize: minimumSize
+                ?? (dictionary == nil ? Self.defaultMinimumSize : Self.defaultMinimumSizeWithDictionary),
+            maximumDecodedSize: maximumDecodedSize,
+            wrapping: wrapped)
+    }
+}

@@ -1,0 +1,37 @@
+public import Dramatiq
+
+/// Writes large messages as zlib streams and reads these and plain JSON.
+///
+///     let broker = Broker(transport: transport, encoder: ZlibMessageEncoder())
+public typealias ZlibMessageEncoder = CompressedMessageEncoder<ZlibCompressor>
+
+extension CompressedMessageEncoder where C == ZlibCompressor {
+    /// A stream is 6 bytes longer than what is in it, and letters take less than a byte, so that even messages with
+    /// nothing to repeat shrink.
+    public static var defaultMinimumSize: Int { 192 }
+    /// With a dictionary, nearly every message shrinks.
+    public static var defaultMinimumSizeWithDictionary: Int { 128 }
+
+    /// - Parameters:
+    ///   - level: how long to look for a smaller result, from 1 (quick) to 9.
+    ///   - minimumSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
+    ///   - maximumDecodedSize: the largest message, in bytes before compression.
+    ///   - dictionary: what streams are written with; whoever reads them needs it as well.
+    ///   - others: more dictionaries that streams may have been written with.
+    ///   - wrapped: writes and reads what is compressed.
+    public init(
+        level: Int = ZlibCompressor.defaultLevel,
+        minimumSize: Int? = nil,
+        maximumDecodedSize: Int = ZlibMessageEncoder.defaultMaximumDecodedSize,
+        dictionary: CompressionDictionary? = nil,
+        readingDictionaries others: [CompressionDictionary] = [],
+        wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
+    ) {
+        self.init(
+            ZlibCompressor(level: level, dictionary: dictionary, readingDictionaries: others),
+            minimumSize: minimumSize
+                ?? (dictionary == nil ? Self.defaultMinimumSize : Self.defaultMinimumSizeWithDictionary),
+            maximumDecodedSize: maximumDecodedSize,
+            wrapping: wrapped)
+    }
+}
