@@ -9,10 +9,12 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 /// One area's benchmarks: an executable that `run` finds by its name.
-func area(_ name: String, _ products: String...) -> Target {
+///
+/// - Parameter peers: targets of this package that the area compares with.
+func area(_ name: String, _ products: String..., peers: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["BenchmarkSupport"] + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
+        dependencies: ["BenchmarkSupport"] + peers + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
         swiftSettings: swiftSettings
     )
 }
@@ -34,6 +36,11 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .target(
+            name: "CRawCompression",
+            linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]
+        ),
         area("CoreBenchmarks", "Dramatiq", "DramatiqWorkflow"),
+        area("CompressionBenchmarks", "Dramatiq", "DramatiqLZ4", "DramatiqZlib", peers: ["CRawCompression"]),
     ]
 )

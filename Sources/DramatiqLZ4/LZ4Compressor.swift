@@ -24,8 +24,8 @@ public struct LZ4Compressor: Compressor {
     /// What frames are written with.
     public let dictionary: CompressionDictionary?
 
-    private let writers: ContextPool<LZ4FrameWriter>
-    private let readers: ContextPool<LZ4FrameReader>
+    private let writers: ContextPool
+    private let readers: ContextPool
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 0 (quick) to 12; beyond that it makes no difference.
@@ -51,7 +51,7 @@ public struct LZ4Compressor: Compressor {
     }
 
     public func compress(_ bytes: [UInt8]) throws -> [UInt8] {
-        guard let writer = writers.take() else { throw LZ4Failure.noMemoryToCompress }
+        guard let writer = writer() else { throw LZ4Failure.noMemoryToCompress }
         // After an error the context is in no state to be used again.
         let frame = try writer.frame(of: bytes)
         writers.give(writer)
@@ -59,9 +59,12 @@ public struct LZ4Compressor: Compressor {
     }
 
     public func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
-        guard let reader = readers.take() else { throw LZ4Failure.noMemoryToDecompress }
-        let content = Result { () throws(DecodeError) in try reader.content(of: bytes, maximumSize: maximumSize) }
-        if reader.isReusable { readers.give(reader) }
-        return try content.get()
+        guard let reader = reader() else { throw LZ4Failure.noMemoryToDecompress }
+        defer { if reader.isReusable { readers.give(reader) } }
+        return try reader.content(of: bytes, maximumSize: maximumSize)
     }
+
+    // The pools hold nothing but what they have made.
+    private func writer() -> LZ4FrameWriter? { writers.take().map { unsafeDowncast($0, to: LZ4FrameWriter.self) } }
+    private func reader() -> LZ4FrameReader? { readers.take().map { unsafeDowncast($0, to: LZ4FrameReader.self) } }
 }

@@ -18,8 +18,8 @@ public struct ZlibCompressor: Compressor {
     /// What streams are written with.
     public let dictionary: CompressionDictionary?
 
-    private let deflaters: ContextPool<Deflater>
-    private let inflaters: ContextPool<Inflater>
+    private let deflaters: ContextPool
+    private let inflaters: ContextPool
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 1 (quick) to 9; beyond these it makes no difference.
@@ -49,7 +49,7 @@ public struct ZlibCompressor: Compressor {
     }
 
     public func compress(_ bytes: [UInt8]) throws -> [UInt8] {
-        guard let deflater = deflaters.take() else { throw ZlibFailure.noMemoryToCompress }
+        guard let deflater = deflater() else { throw ZlibFailure.noMemoryToCompress }
         // After an error the stream is in no state to be used again.
         let stream = try deflater.stream(of: bytes)
         deflaters.give(deflater)
@@ -57,9 +57,13 @@ public struct ZlibCompressor: Compressor {
     }
 
     public func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
-        guard let inflater = inflaters.take() else { throw ZlibFailure.noMemoryToDecompress }
+        guard let inflater = inflater() else { throw ZlibFailure.noMemoryToDecompress }
         // Begins with a reset, so an error does no harm to the next one.
         defer { inflaters.give(inflater) }
         return try inflater.content(of: bytes, maximumSize: maximumSize)
     }
+
+    // The pools hold nothing but what they have made.
+    private func deflater() -> Deflater? { deflaters.take().map { unsafeDowncast($0, to: Deflater.self) } }
+    private func inflater() -> Inflater? { inflaters.take().map { unsafeDowncast($0, to: Inflater.self) } }
 }
