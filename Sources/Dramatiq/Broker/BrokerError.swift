@@ -45,4 +45,12 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
 ///
 /// Transports and backends mark the loss of a connection, a server that is still loading and the like with it. A
 /// worker then repeats the step until it works instead of giving the message up.
-public protocol TransientError: Error {}
+public protocol TransientError: Error {
+    /// Whether it is such an error; for types that also stand for others.
+    var isTransient: Bool { get }
+}
+
+extension TransientError {
+    /// It is.
+    public var isTransient: Bool { true }
+}

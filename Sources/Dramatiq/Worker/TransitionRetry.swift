@@ -42,7 +42,7 @@ struct TransitionRetry: Sendable {
     func `repeat`(after first: any Error, _ step: () async throws -> Void) async throws {
         var error = first
         var failures = 1
-        var attemptsLeft = error is any TransientError ? policy.attempts : policy.attempts - 1
+        var attemptsLeft = Self.isTransient(error) ? policy.attempts : policy.attempts - 1
         while attemptsLeft > 0, !(error is any PermanentError) {
             guard await shutdown.pause(policy.backoff(after: failures)) else { throw ShuttingDown() }
             do {
@@ -50,9 +50,13 @@ struct TransitionRetry: Sendable {
             } catch let next {
                 error = next
                 failures += 1
-                if !(error is any TransientError) { attemptsLeft -= 1 }
+                if !Self.isTransient(error) { attemptsLeft -= 1 }
             }
         }
         throw error
+    }
+
+    private static func isTransient(_ error: any Error) -> Bool {
+        (error as? any TransientError)?.isTransient ?? false
     }
 }
