@@ -166,9 +166,11 @@ let package = Package(
         .executableTarget(
             name: "StorageStressTool",
             dependencies: [
+                "Dramatiq",
                 "DramatiqFileStorage",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/StorageStressTool",
             swiftSettings: swiftSettings

@@ -1,0 +1,216 @@
+import Dramatiq
+import DramatiqWorkflow
+import Foundation
+import Logging
+import ServiceLifecycle
+import ServiceLifecycleTestKit
+import TestSupport
+import Testing
+
+@testable import DramatiqFileStorage
+
+@Suite(.timeLimit(.minutes(2))) struct SweepTests {
+    private let scratch: ScratchDirectory
+    private let store: FileWorkflowStore
+    private var directory: StorageDirectory { store.directory }
+
+    init() throws {
+        scratch = try ScratchDirectory()
+        store = FileWorkflowStore(directory: scratch.storage)
+    }
+
+    private func path(_ reference: JSONValue) -> String {
+        let digest = (reference.stringValue ?? "").dropFirst("sha256:".count)
+        return scratch.storage + "/\(digest.prefix(1))/\(digest.dropFirst().prefix(1))/\(digest)"
+    }
+
+    /// Stores a content as if it had been a time ago.
+    private func stored(_ text: String, _ ago: Duration) async throws -> JSONValue {
+        let reference = try await store.store(Array(text.utf8), completionID: "a")
+        try ScratchDirectory.age(path(reference), by: ago)
+        return reference
+    }
+
+    private func isThere(_ reference: JSONValue) -> Bool {
+        FileManager.default.fileExists(atPath: path(reference))
+    }
+
+    @Test func theAgeIsTheSumOfWhatAMessageMayWaitFor() {
+        let day = Duration.seconds(86_400)
+        let retention = StorageRetention()
+        #expect(retention.barrierTTL == day)
+        #expect(retention.longestDelay == day * 7)
+        #expect(retention.deadLetterRetention == day * 7)
+        #expect(retention.age == day * 16)
+        #expect(retention.age > retention.barrierTTL + retention.longestDelay + retention.deadLetterRetention)
+        #expect(StorageRetention(barrierTTL: day * 30).age == day * 45)
+        #expect(StorageDirectory("x", retention: StorageRetention(longestDelay: .zero)).retention.age == day * 9)
+    }
+
+    @Test func onlyWhatIsOldGoes() async throws {
+        let day = Duration.seconds(86_400)
+        let old = try await stored("old", day * 16 + .seconds(60))
+        let young = try await stored("young", day * 16 - .seconds(60))
+        let report = try await directory.sweep()
+        #expect(report.removed == 1)
+        #expect(report.kept == 1)
+        #expect(report.removedBytes == "dramatiq-workflow 1 none 3\nold".utf8.count)
+        #expect(report.failures == [])
+        #expect(!isThere(old))
+        #expect(isThere(young))
+        #expect(try await directory.sweep(olderThan: day).removed == 1)
+        #expect(!isThere(young))
+    }
+
+    @Test func aDryRunOnlyCounts() async throws {
+        let old = try await stored("old", .seconds(7200))
+        let dry = try await directory.sweep(olderThan: .seconds(3600), isDryRun: true)
+        #expect(dry.isDryRun)
+        #expect(dry.removed == 1)
+        #expect(isThere(old))
+        let wet = try await directory.sweep(olderThan: .seconds(3600))
+        #expect(wet.removed == dry.removed)
+        #expect(wet.removedBytes == dry.removedBytes)
+        #expect(!isThere(old))
+    }
+
+    @Test(arguments: ["store", "refresh", "load"])
+    func whatIsNeededAgainIsYoungAgain(way: String) async throws {
+        let reference = try await stored("needed", .seconds(10 * 86_400))
+        switch way {
+        case "store": _ = try await store.store(Array("needed".utf8), completionID: "b")
+        case "refresh": try await store.refresh(reference, completionID: "a")
+        default: _ = try await store.load(reference, completionID: "a")
+        }
+        #expect(try await directory.sweep(olderThan: .seconds(60)).kept == 1)
+        #expect(isThere(reference))
+    }
+
+    @Test func callbacksAreYoungAgainTogetherWithWhatTheyHold() async throws {
+        let storage = FileCallbackStorage(directory)
+        let rest: JSONValue = .array(JSONArray((0..<2_000).map { .integer($0) }))
+        let reference = try await storage.store([
+            CompletionCallback(completionID: "a", remaining: RemainingWorkflow(rest), propagates: false)
+        ])
+        #expect(scratch.contents.count == 2)
+        for content in scratch.contents { try ScratchDirectory.age(content, by: .seconds(10 * 86_400)) }
+        _ = try await storage.retrieve(reference)
+        #expect(try await directory.sweep(olderThan: .seconds(60)).kept == 2)
+    }
+
+    @Test func whatWasRefreshedAfterItWasFoundOldStays() async throws {
+        let refreshed = try await stored("refreshed", .seconds(10 * 86_400))
+        let old = try await stored("old", .seconds(10 * 86_400))
+        let sweep = DirectorySweep(files: directory.files, age: .seconds(86_400), isDryRun: false)
+        var found: [String: [DirectoryEntry]] = [:]
+        try directory.files.visitDirectories("sweep") { leaf, outer, inner in
+            found[outer + inner] = try directory.files.entries(of: leaf, outer, inner, "sweep", Cancellation())
+        }
+        // Between the look and the removal.
+        _ = try await store.store(Array("refreshed".utf8), completionID: "b")
+        var report = SweepReport(isDryRun: false)
+        try directory.files.visitDirectories("sweep") { leaf, outer, inner in
+            try sweep.sweep(leaf, found[outer + inner] ?? [], &report, Cancellation())
+        }
+        #expect(report.removed == 1)
+        #expect(report.kept == 1)
+        #expect(isThere(refreshed))
+        #expect(!isThere(old))
+    }
+
+    @Test func leftoversGoAfterAnHourAndOthersFilesNever() async throws {
+        let reference = try await stored("x", .zero)
+        let leaf = (path(reference) as NSString).deletingLastPathComponent
+        for name in [".tmp-1-a", ".tmp-1-b", "notes.txt", String(repeating: "a", count: 64)] {
+            try ScratchDirectory.write([1], leaf + "/" + name)
+            try ScratchDirectory.age(leaf + "/" + name, by: .seconds(name == ".tmp-1-b" ? 3000 : 100 * 86_400))
+        }
+        try FileManager.default.createSymbolicLink(
+            atPath: leaf + "/" + String(path(reference).suffix(64).reversed()), withDestinationPath: "/etc/hostname")
+        let report = try await directory.sweep()
+        #expect(report.removedLeftovers == 1)
+        #expect(report.removed == 0)
+        #expect(!FileManager.default.fileExists(atPath: leaf + "/.tmp-1-a"))
+        let statistics = try await directory.statistics()
+        #expect(statistics.temporaryCount == 1)
+        #expect(statistics.foreignCount == 3)
+        #expect(statistics.count == 1)
+    }
+
+    @Test func aWriterWhoseTemporaryFileWasSweptWritesAgain() async throws {
+        var removed = 0
+        for number in 0..<200 where removed < 3 {
+            let content = Array(repeating: UInt8(number), count: 200_000)
+            let reference = JSONValue.string("sha256:" + ContentDigest(of: content).hexadecimal)
+            let leaf = (path(reference) as NSString).deletingLastPathComponent
+            let done = Recorder<Bool>()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    defer { done.add(true) }
+                    try await #expect(store.store(content, completionID: "a") == reference)
+                }
+                // As a sweep would that takes it for a leftover.
+                while done.count == 0 {
+                    let names = (try? FileManager.default.contentsOfDirectory(atPath: leaf)) ?? []
+                    if let name = names.first(where: { $0.hasPrefix(ContentFiles.temporaryPrefix) }) {
+                        if unlink(leaf + "/" + name) == 0 { removed += 1 }
+                        break
+                    }
+                    await Task.yield()
+                }
+                try await group.waitForAll()
+            }
+            try await #expect(store.load(reference, completionID: "a") == content)
+        }
+        #expect(removed == 3)
+    }
+
+    @Test func statisticsCountWhatIsThere() async throws {
+        _ = try await stored("first", .seconds(20 * 86_400))
+        _ = try await stored("second!", .seconds(3600))
+        let statistics = try await directory.statistics()
+        #expect(statistics.count == 2)
+        #expect(statistics.bytes == 2 * "dramatiq-workflow 1 none 5\n".utf8.count + 12)
+        #expect(statistics.expiredCount == 1)
+        #expect(statistics.expiredBytes == "dramatiq-workflow 1 none 5\nfirst".utf8.count)
+        let oldest = try #require(statistics.oldestAge)
+        #expect(oldest >= .seconds(20 * 86_400) && oldest < .seconds(21 * 86_400))
+        let youngest = try #require(statistics.youngestAge)
+        #expect(youngest >= .seconds(3600) && youngest < .seconds(86_400))
+    }
+
+    @Test func aDirectoryThatIsNotThereIsAnError() async throws {
+        for attempt in [
+            { try await self.directory.sweep().kept }, { try await self.directory.statistics().count },
+            { try await self.directory.verify().intact },
+        ] {
+            let error = await #expect(throws: FileStorageError.self) { _ = try await attempt() }
+            #expect(error?.code == .missing)
+            #expect(error?.path == scratch.storage)
+        }
+    }
+
+    @Test func aSweeperSweepsUntilItIsShutDown() async throws {
+        let old = try await stored("old", .seconds(20 * 86_400))
+        let log = RecordingLog()
+        let sweeper = StorageSweeper(directory, interval: .milliseconds(5), logger: log.logger)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await sweeper.run() }
+                try await eventually { !isThere(old) }
+                // And again, and through an error.
+                try FileManager.default.removeItem(atPath: scratch.storage)
+                try ScratchDirectory.write([], scratch.storage)
+                try await eventually {
+                    log.complaints.contains { $0.metadata["error"]?.contains(scratch.storage) == true }
+                }
+                try FileManager.default.removeItem(atPath: scratch.storage)
+                let second = try await stored("old again", .seconds(20 * 86_400))
+                try await eventually { !isThere(second) }
+                trigger.triggerGracefulShutdown()
+                try await group.waitForAll()
+            }
+        }
+        #expect(log.entries.contains { $0.metadata["removed"] == "1" })
+    }
+}
