@@ -90,7 +90,9 @@ struct ContentFormat: Sendable {
         do {
             return try compressor.decompress(Array(payload), maximumSize: size)
         } catch {
-            throw FileStorageError(.corrupt, "load", path, "\(error)")
+            // A compressor with another dictionary is another codec; everything else is the file's fault.
+            let code: FileStorageError.Code = error.code == .missingDictionary ? .unknownCodec : .corrupt
+            throw FileStorageError(code, "load", path, "\(error)")
         }
     }
 }

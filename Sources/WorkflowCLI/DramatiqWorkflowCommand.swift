@@ -6,6 +6,14 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dramatiq-workflow",
         abstract: "Workflows of background tasks, in the wire formats of Python's dramatiq.",
-        subcommands: [DemoCommand.self]
+        subcommands: [DemoCommand.self] + pluginCommands
     )
+
+    private static var pluginCommands: [any ParsableCommand.Type] {
+        #if Plugins
+            [StorageCommand.self]
+        #else
+            []
+        #endif
+    }
 }

@@ -1,0 +1,48 @@
+#if Plugins
+    import ArgumentParser
+    import DramatiqFileStorage
+    import DramatiqLZ4
+    import DramatiqZlib
+
+    /// `dramatiq-workflow storage`.
+    struct StorageCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "storage",
+            abstract: "Look after a directory in which workflows are stored.",
+            discussion: "Safe at any time, beside any number of processes that use the directory.",
+            subcommands: [StorageStatCommand.self, StorageVerifyCommand.self, StorageSweepCommand.self]
+        )
+    }
+
+    /// What the commands for storage directories have in common.
+    struct StorageOptions: ParsableArguments {
+        @Argument(help: ArgumentHelp("The directory that was given to the storage.", valueName: "directory"))
+        var path: String
+
+        @Flag(help: "Print one JSON object and nothing else.")
+        var json = false
+
+        func validate() throws {
+            guard !path.isEmpty else { throw ValidationError("The directory can't be empty") }
+        }
+
+        var directory: StorageDirectory {
+            StorageDirectory(path, readableCompressors: [LZ4Compressor(), ZlibCompressor()])
+        }
+
+        /// Prints a report to standard output.
+        func print(_ report: StorageReport) async throws {
+            let console = Console()
+            if json {
+                console.writeLine(report.jsonLine)
+            } else {
+                for line in report.lines { console.writeLine(line) }
+            }
+            for failure in report.failures {
+                console.writeLine(PrintableText.escape("\(failure)"), to: .error)
+            }
+            try await console.flush()
+            if !report.failures.isEmpty { throw ExitCode.failure }
+        }
+    }
+#endif

@@ -1,0 +1,49 @@
+#if Plugins
+    import Dramatiq
+    import DramatiqFileStorage
+
+    /// What a command has found out about a directory, for people and for programs.
+    struct StorageReport {
+        private var rows: [(label: String, text: String)] = []
+        private var members: [(String, JSONValue)] = []
+        /// What is wrong, which makes the command fail.
+        var failures: [FileStorageError] = []
+
+        /// A number of files and their bytes.
+        mutating func add(_ label: String, key: String, count: Int, bytes: Int? = nil) {
+            let noun = count == 1 ? "file" : "files"
+            rows.append((label, "\(count) \(noun)" + (bytes.map { ", \($0) bytes" } ?? "")))
+            members.append((key, .integer(count)))
+            if let bytes { members.append((key + "_bytes", .integer(bytes))) }
+        }
+
+        /// A time; `nil` is left out for people.
+        mutating func add(_ label: String, key: String, _ age: Duration?) {
+            if let age { rows.append((label, Age(age).description)) }
+            members.append((key + "_seconds", age.map { .integer(Int($0.components.seconds)) } ?? .null))
+        }
+
+        mutating func add(_ label: String, key: String, _ value: Bool) {
+            rows.append((label, value ? "yes" : "no"))
+            members.append((key, .bool(value)))
+        }
+
+        /// A line for each value, with the labels in a column.
+        var lines: [String] {
+            let width = rows.map(\.label.count).max() ?? 0
+            return rows.map { $0.label + String(repeating: " ", count: width - $0.label.count) + "  " + $0.text }
+        }
+
+        var jsonLine: String {
+            let failures = JSONValue.array(
+                JSONArray(
+                    failures.map { failure in
+                        [
+                            "path": .string(failure.path), "code": .string("\(failure.code)"),
+                            "reason": .string(failure.reason),
+                        ]
+                    }))
+            return JSONObject(members + [("failures", failures)]).description
+        }
+    }
+#endif

@@ -1,0 +1,121 @@
+#if Plugins
+    import Dramatiq
+    import DramatiqFileStorage
+    import Foundation
+    import Testing
+
+    @testable import WorkflowCLI
+
+    @Suite struct StorageCommandTests {
+        private let directory: TemporaryDirectory
+        private let store: FileWorkflowStore
+
+        init() throws {
+            directory = try TemporaryDirectory()
+            store = FileWorkflowStore(directory: directory.location.path, durability: .processFailure)
+        }
+
+        private func store(_ text: String, daysAgo days: Double = 0) async throws -> String {
+            let reference = try await store.store(Array(text.utf8), completionID: "a")
+            let digest = try #require(reference.stringValue).dropFirst("sha256:".count)
+            let path = "\(directory.location.path)/\(digest.prefix(1))/\(digest.dropFirst().prefix(1))/\(digest)"
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date.now.addingTimeInterval(-86_400 * days)], ofItemAtPath: path)
+            return path
+        }
+
+        /// Runs the tool in a process of its own.
+        private func run(_ arguments: String...) throws -> (status: Int32, output: String, error: String) {
+            let tool = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+                .appending(path: "dramatiq-workflow")
+            let files = try TemporaryDirectory()
+            try files.write([], "output")
+            try files.write([], "error")
+            let process = Process()
+            process.executableURL = tool
+            process.arguments = ["storage"] + arguments
+            process.standardOutput = try FileHandle(forWritingTo: files.location.appending(path: "output"))
+            process.standardError = try FileHandle(forWritingTo: files.location.appending(path: "error"))
+            try process.run()
+            process.waitUntilExit()
+            return (
+                process.terminationStatus, String(decoding: try files.read("output"), as: UTF8.self),
+                String(decoding: try files.read("error"), as: UTF8.self)
+            )
+        }
+
+        private func members(_ line: String) throws -> JSONObject {
+            try #require(try JSONValue(parsing: line).objectValue)
+        }
+
+        @Test func statCounts() async throws {
+            _ = try await store("first", daysAgo: 20)
+            _ = try await store("second")
+            let path = directory.location.path
+            let plain = try run("stat", path)
+            #expect(plain.status == 0)
+            #expect(plain.output.contains("stored                       2 files, 65 bytes\n"))
+            #expect(plain.output.contains("no longer needed             1 file, 32 bytes\n"))
+            #expect(plain.output.contains("last needed, the earliest    20 d"))
+            #expect(plain.error.isEmpty)
+            let json = try members(try run("stat", path, "--json").output)
+            #expect(json["stored"] == 2)
+            #expect(json["stored_bytes"] == 65)
+            #expect(json["expired"] == 1)
+            #expect(json["failures"] == [])
+        }
+
+        @Test func verifyNamesWhatIsDamaged() async throws {
+            let path = try await store("first")
+            _ = try await store("second")
+            #expect(try run("verify", directory.location.path).status == 0)
+            var bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            bytes[bytes.count - 1] ^= 1
+            try Data(bytes).write(to: URL(filePath: path))
+            let plain = try run("verify", directory.location.path)
+            #expect(plain.status == 1)
+            #expect(plain.error == "Can't load '\(path)': The content is not what was stored\n")
+            let json = try run("verify", directory.location.path, "--json")
+            #expect(json.status == 1)
+            let failures = try #require(try members(json.output)["failures"]?.arrayValue?.elements)
+            #expect(failures.map { $0.objectValue?["path"] } == [.string(path)])
+            #expect(failures.map { $0.objectValue?["code"] } == ["corrupt"])
+        }
+
+        @Test func sweepRemovesAndCanOnlySay() async throws {
+            _ = try await store("first", daysAgo: 20)
+            _ = try await store("second", daysAgo: 3)
+            _ = try await store("third")
+            let path = directory.location.path
+            #expect(try members(try run("sweep", path, "--dry-run", "--json").output)["removed"] == 1)
+            #expect(
+                try members(try run("sweep", path, "--dry-run", "--older-than", "2d", "--json").output)["removed"] == 2)
+            #expect(try await store.directory.statistics().count == 3)
+            #expect(try members(try run("sweep", path, "--json").output)["removed"] == 1)
+            #expect(try members(try run("sweep", path, "--older-than", "48h", "--json").output)["removed"] == 1)
+            #expect(try await store.directory.statistics().count == 1)
+        }
+
+        @Test func aDirectoryThatIsNotThereIsAnError() throws {
+            for command in ["stat", "verify", "sweep"] {
+                let result = try run(command, directory.location.path + "/none")
+                #expect(result.status != 0)
+                #expect(result.error.contains("/none': No such file or directory"))
+                #expect(result.output.isEmpty)
+            }
+        }
+
+        @Test(arguments: ["", "d", "5", "5 d", "-5d", "5w", "1.5h", "99999999999999999999d", "9999999999999999d", "٣d"])
+        func agesHaveAUnit(text: String) {
+            #expect(Age(argument: text) == nil)
+        }
+
+        @Test func agesAreReadAndWritten() {
+            #expect(Age(argument: "0s")?.duration == .zero)
+            #expect(Age(argument: "90m")?.description == "1 h 30 m")
+            #expect(Age(argument: "16d")?.description == "16 d 0 h")
+            #expect(Age(.milliseconds(900)).description == "0 s")
+            #expect(Age(.seconds(61)).description == "1 m 1 s")
+        }
+    }
+#endif
