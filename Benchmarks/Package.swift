@@ -14,7 +14,8 @@ let swiftSettings: [SwiftSetting] = [
 func area(_ name: String, _ products: String..., peers: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["BenchmarkSupport"] + peers + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
+        dependencies: ["BenchmarkSupport"] + peers
+            + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
         swiftSettings: swiftSettings
     )
 }

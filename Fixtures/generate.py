@@ -21,11 +21,11 @@ from dramatiq.brokers.stub import StubBroker  # noqa: E402
 # dramatiq-workflow declares an actor when it is imported, so a broker has to be there first.
 dramatiq.set_broker(StubBroker(middleware=[]))
 
-from capture import hostile, messages, scalars, workflows  # noqa: E402
+from capture import corpus, frames, hostile, messages, scalars, workflows  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 #: Folders that hold nothing but captured files.
-CAPTURED = ["messages", "workflows/wire", "hostile"]
+CAPTURED = ["messages", "workflows", "hostile", "frames"]
 
 
 def require_pinned_versions() -> None:
@@ -38,7 +38,7 @@ def require_pinned_versions() -> None:
 def capture() -> dict[str, bytes]:
     """Every file's content by its path."""
     files: dict[str, bytes] = {}
-    for part in [scalars, messages, workflows, hostile]:
+    for part in [scalars, messages, workflows, corpus, hostile, frames]:
         files.update(part.files())
     return files
 

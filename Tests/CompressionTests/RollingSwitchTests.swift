@@ -54,7 +54,7 @@ import Testing
     func plainJSONIsNeverClaimed(format: Format) throws {
         let compressor = format.compressor()
         for name in Samples.messageNames {
-            let plain = try Samples.bytes("messages/\(name)")
+            let plain = try Fixtures.bytes("messages/\(name)")
             #expect(!compressor.recognizes(plain))
             for space in [" ", "\t", "\n", "\r", "{"] { #expect(!compressor.recognizes(Array(space.utf8))) }
         }

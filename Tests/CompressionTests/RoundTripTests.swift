@@ -1,12 +1,13 @@
 import Dramatiq
 import DramatiqLZ4
 import DramatiqZlib
+import TestSupport
 import Testing
 
 @Suite struct RoundTripTests {
     @Test(arguments: Format.allCases, Samples.messageNames)
     func everyMessageComesBack(format: Format, name: String) throws {
-        let plain = try Samples.bytes("messages/\(name)")
+        let plain = try Fixtures.bytes("messages/\(name)")
         let message = try JSONMessageEncoder().decode(plain)
         for encoder in [format.encoder(), format.encoder(minimumSize: 0)] {
             let encoded = try encoder.encode(message)

@@ -1,21 +1,10 @@
 import Dramatiq
-import Foundation
 import TestSupport
 
 /// Messages and bytes to try things with.
 enum Samples {
-    static let fixtures = URL(filePath: #filePath).appending(path: "../../../../Fixtures").standardized
-
     /// The names of the messages that Python wrote.
-    static let messageNames: [String] = {
-        let files =
-            (try? FileManager.default.contentsOfDirectory(atPath: fixtures.appending(path: "messages").path)) ?? []
-        return files.filter { $0.hasSuffix(".json") }.sorted()
-    }()
-
-    static func bytes(_ path: String) throws -> [UInt8] {
-        [UInt8](try Data(contentsOf: fixtures.appending(path: path)))
-    }
+    static let messageNames = (try? Fixtures.names(in: "messages")) ?? []
 
     /// A message as large as one of a workflow with this many tasks left.
     static func message(tasksLeft: Int) -> Message {
