@@ -1,0 +1,56 @@
+import Logging
+import NIOCore
+import Synchronization
+
+/// The connections for commands that block, one for each at a time. They are used again, and close after a while
+/// without use.
+final class BlockingConnections: Sendable {
+    private struct State {
+        var idle: [RedisConnection] = []
+        var all: [RedisConnection] = []
+        var isClosed = false
+    }
+
+    private let connector: ChannelConnector
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    init(connector: ChannelConnector, group: any EventLoopGroup, logger: Logger) {
+        self.connector = connector
+        self.group = group
+        self.logger = logger
+    }
+
+    /// - Throws: ``RedisError/Code/queueFull``, ``RedisError/Code/clientClosed``, and what `body` throws.
+    func withConnection<Result>(_ body: (RedisConnection) async throws -> Result) async throws -> Result {
+        let connection = try take()
+        defer { state.withLock { $0.idle.append(connection) } }
+        return try await body(connection)
+    }
+
+    private func take() throws(RedisError) -> RedisConnection {
+        let maximum = connector.configuration.maximumBlockingConnections
+        return try state.withLock { state throws(RedisError) in
+            if state.isClosed { throw RedisError(.clientClosed, "The Redis client was shut down") }
+            if let connection = state.idle.popLast() { return connection }
+            guard state.all.count < maximum else {
+                throw RedisError(.queueFull, "More than \(maximum) commands would block at a time")
+            }
+            let connection = RedisConnection(
+                connector: connector, isBlocking: true, eventLoop: group.next(), logger: logger)
+            state.all.append(connection)
+            return connection
+        }
+    }
+
+    /// Ends all of them for good and returns them.
+    func close() -> [RedisConnection] {
+        let connections = state.withLock { state in
+            state.isClosed = true
+            return state.all
+        }
+        for connection in connections { connection.close() }
+        return connections
+    }
+}

@@ -1,0 +1,83 @@
+/// What is said on a new connection before any command: the protocol's version, who we are, which database.
+///
+/// RESP3 is asked for with `HELLO 3`; a server that doesn't know it gets `AUTH` and speaks RESP2.
+///
+/// https://redis.io/docs/latest/commands/hello/
+struct Handshake: Sendable {
+    enum Step: Sendable, Equatable {
+        case hello, authenticate, name, select
+    }
+
+    enum Action: Sendable {
+        /// Send this; its answer is the next event.
+        case send(RedisCommand)
+        /// The connection is ready.
+        case ready
+        /// It can't be used.
+        case fail(RedisError)
+    }
+
+    private let user: String?
+    private let password: String?
+    private let database: Int
+    private let clientName: String?
+    private var step = Step.hello
+
+    init(_ configuration: RedisConfiguration) {
+        user = configuration.user
+        password = configuration.password
+        database = configuration.database
+        clientName = configuration.clientName
+    }
+
+    /// The first command.
+    func start() -> RedisCommand {
+        var hello = RedisCommand("HELLO", "3")
+        if let password {
+            hello.append("AUTH")
+            hello.append(user ?? "default")
+            hello.append(password)
+        }
+        return hello
+    }
+
+    /// Takes the answer to the command that was sent last.
+    mutating func receive(_ reply: RESPValue) -> Action {
+        guard case .error(let error) = reply else { return next(after: step, isAuthenticated: true) }
+        switch step {
+        case .hello: return helloFailed(error)
+        case .authenticate: return .fail(refusal(error))
+        // Names are for people who look at the server; one that doesn't know them is as good.
+        case .name: return next(after: .name, isAuthenticated: true)
+        case .select: return .fail(refusal(error))
+        }
+    }
+
+    private mutating func helloFailed(_ error: RedisError) -> Action {
+        let isRefused = ["WRONGPASS", "NOAUTH", "DENIED"].contains { error.isServerError($0) }
+        if isRefused || error.isTransient { return .fail(refusal(error)) }
+        return next(after: .hello, isAuthenticated: false)
+    }
+
+    private mutating func next(after previous: Step, isAuthenticated: Bool) -> Action {
+        if previous == .hello, !isAuthenticated, let password {
+            step = .authenticate
+            return .send(user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password))
+        }
+        if previous == .hello || previous == .authenticate, let clientName {
+            step = .name
+            return .send(RedisCommand("CLIENT", "SETNAME", clientName))
+        }
+        if previous != .select, database != 0 {
+            step = .select
+            return .send(RedisCommand("SELECT", database))
+        }
+        return .ready
+    }
+
+    private func refusal(_ error: RedisError) -> RedisError {
+        if error.isTransient { return error }
+        let what = step == .select ? "database \(database)" : "user '\(user ?? "default")'"
+        return RedisError(.authenticationFailed, "The server refused \(what)", underlyingError: error)
+    }
+}

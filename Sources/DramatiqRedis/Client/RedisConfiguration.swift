@@ -1,0 +1,119 @@
+/// Where a Redis server is, who talks to it, and how patiently.
+///
+///     try RedisConfiguration(url: "rediss://worker:secret@redis.example.com:6380/2")
+public struct RedisConfiguration: Sendable, Hashable {
+    /// The address of a server.
+    public enum Address: Sendable, Hashable, CustomStringConvertible {
+        case host(String, port: Int)
+        case unixSocket(path: String)
+
+        public var description: String {
+            switch self {
+            case .host(let name, let port): name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
+            case .unixSocket(let path): path
+            }
+        }
+    }
+
+    public var address: Address
+    /// The user of the server's access control list; `nil` for the default one.
+    public var user: String?
+    public var password: String?
+    /// The number of the database.
+    public var database: Int
+    /// How the connection is encrypted; `nil` if it isn't.
+    public var encryption: RedisEncryption?
+    /// What the connections are called in the server's `CLIENT LIST`.
+    public var clientName: String?
+
+    /// How long making a connection may take, from looking up the name to the server's first answer.
+    public var connectTimeout: Duration
+    /// How long a command may wait for its answer, from the moment at which it was handed to the client. After twice
+    /// that time without a byte from a server that owes answers, its connection is given up.
+    public var commandTimeout: Duration
+    /// The pause after the first attempt to connect that failed. It doubles after each further one, and from half of it
+    /// up to all of it is waited.
+    public var minimumBackoff: Duration
+    /// The longest pause between attempts.
+    public var maximumBackoff: Duration
+    /// How many commands may wait to be sent or answered, in all. A pipeline that is larger is let through alone.
+    public var maximumPendingCommands: Int
+    /// How many commands may block at a time, each on a connection of its own.
+    public var maximumBlockingConnections: Int
+    /// After what time without use a connection for blocking commands is closed.
+    public var blockingIdleTimeout: Duration
+    /// The bounds on what a server may send.
+    public var replyLimits: RESPLimits
+
+    public init(
+        address: Address = .host("127.0.0.1", port: 6379),
+        user: String? = nil,
+        password: String? = nil,
+        database: Int = 0,
+        encryption: RedisEncryption? = nil
+    ) {
+        self.address = address
+        self.user = user
+        self.password = password
+        self.database = database
+        self.encryption = encryption
+        clientName = nil
+        connectTimeout = .seconds(5)
+        commandTimeout = .seconds(15)
+        minimumBackoff = .milliseconds(50)
+        maximumBackoff = .seconds(2)
+        maximumPendingCommands = 100_000
+        maximumBlockingConnections = 256
+        blockingIdleTimeout = .seconds(60)
+        replyLimits = RESPLimits()
+    }
+}
+
+/// How a connection to a Redis server is encrypted.
+public struct RedisEncryption: Sendable, Hashable {
+    /// What is checked about the server's certificate.
+    public enum Verification: Sendable, Hashable {
+        /// That it is trusted and made out to the host.
+        case full
+        /// That it is trusted.
+        case certificateOnly
+        /// Nothing: whoever answers is believed.
+        case none
+    }
+
+    public var verification: Verification
+    /// A file of certificates (PEM) to trust instead of the system's.
+    public var trustedCertificates: String?
+    /// A file with this client's certificate and those that sign it (PEM), where the server asks for one.
+    public var certificateChain: String?
+    /// A file with the key of ``certificateChain`` (PEM).
+    public var privateKey: String?
+
+    public init(
+        verification: Verification = .full,
+        trustedCertificates: String? = nil,
+        certificateChain: String? = nil,
+        privateKey: String? = nil
+    ) {
+        self.verification = verification
+        self.trustedCertificates = trustedCertificates
+        self.certificateChain = certificateChain
+        self.privateKey = privateKey
+    }
+}
+
+/// The bounds on what a server may send as one reply. More is an error, and the connection is closed.
+public struct RESPLimits: Sendable, Hashable {
+    /// How many bytes a reply may have on the wire. Redis itself allows 512 MiB for a string.
+    public var replySize: Int
+    /// How many levels of arrays, sets and maps may lie in each other.
+    public var depth: Int
+    /// How many bytes a line may have: a number, a simple string, an error.
+    public var lineLength: Int
+
+    public init(replySize: Int = 1 << 30, depth: Int = 64, lineLength: Int = 1 << 16) {
+        self.replySize = replySize
+        self.depth = depth
+        self.lineLength = lineLength
+    }
+}

@@ -1,0 +1,70 @@
+import NIOCore
+import Synchronization
+
+/// Commands that a task waits for the answers of.
+final class RedisRequest: Sendable {
+    typealias Results = [Result<RESPValue, RedisError>]
+
+    private enum State {
+        case new
+        /// Handed to a connection, under an id.
+        case submitted(id: UInt64, CheckedContinuation<Results, any Error>)
+        case finished
+        case cancelled
+    }
+
+    let commands: [RedisCommand]
+    /// Whether scripts are sent in full although the server is believed to know them.
+    let sendsSources: Bool
+    /// When it is given up.
+    let deadline: NIODeadline
+    private let state = Mutex(State.new)
+
+    init(_ commands: [RedisCommand], sendsSources: Bool, deadline: NIODeadline) {
+        self.commands = commands
+        self.sendsSources = sendsSources
+        self.deadline = deadline
+    }
+
+    /// Whether somebody waits for it.
+    var isWaitedFor: Bool {
+        state.withLock { if case .submitted = $0 { true } else { false } }
+    }
+
+    /// A connection takes it. Returns `false`, and ends the waiting, if the task was cancelled before.
+    func submit(id: UInt64, _ continuation: CheckedContinuation<Results, any Error>) -> Bool {
+        let isCancelled = state.withLock { state in
+            if case .cancelled = state { return true }
+            state = .submitted(id: id, continuation)
+            return false
+        }
+        if isCancelled { continuation.resume(throwing: CancellationError()) }
+        return !isCancelled
+    }
+
+    /// Ends the waiting, unless it has ended.
+    func finish(_ results: Results) {
+        take(.finished)?.continuation.resume(returning: results)
+    }
+
+    /// Ends the waiting at once, unless it has ended. Returns the id under which a connection has it.
+    func cancel() -> UInt64? {
+        guard let (id, continuation) = take(.cancelled) else { return nil }
+        continuation.resume(throwing: CancellationError())
+        return id
+    }
+
+    private func take(_ next: State) -> (id: UInt64, continuation: CheckedContinuation<Results, any Error>)? {
+        state.withLock { state in
+            switch state {
+            case .submitted(let id, let continuation):
+                state = next
+                return (id, continuation)
+            case .new:
+                state = next
+                return nil
+            case .finished, .cancelled: return nil
+            }
+        }
+    }
+}

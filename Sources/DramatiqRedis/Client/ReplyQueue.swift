@@ -1,0 +1,118 @@
+import DequeModule
+import NIOCore
+
+/// A request for one or more commands on its way through a connection.
+struct PendingRequest<Request> {
+    /// Grows from one request to the next.
+    let id: UInt64
+    /// Who waits.
+    let request: Request
+    /// How many answers it gets.
+    let commandCount: Int
+    /// When it is given up.
+    let deadline: NIODeadline
+}
+
+extension PendingRequest: Sendable where Request: Sendable {}
+
+/// The requests that were sent, in the order in which their answers come.
+///
+/// A request that nobody waits for any longer keeps its place: its answers still come and are dropped.
+struct ReplyQueue<Request>: ~Copyable {
+    /// A request that has all of its answers, or gets no more.
+    struct Outcome {
+        let request: Request
+        let results: [Result<RESPValue, RedisError>]
+    }
+
+    private struct Slot {
+        let pending: PendingRequest<Request>
+        let sentAt: NIODeadline
+        var results: [Result<RESPValue, RedisError>] = []
+        var missing: Int
+        var isDiscarded = false
+    }
+
+    private var slots: Deque<Slot> = []
+    /// How many of the first slots are known to be past their deadline.
+    private var expired = 0
+
+    var isEmpty: Bool { slots.isEmpty }
+    /// How many answers are still to come.
+    private(set) var missingCount = 0
+    /// When the oldest request was sent.
+    var oldestSentAt: NIODeadline? { slots.first?.sentAt }
+    /// When the next request is to be given up.
+    var nextDeadline: NIODeadline? { expired < slots.count ? slots[expired].pending.deadline : nil }
+
+    mutating func append(_ pending: PendingRequest<Request>, now: NIODeadline) {
+        var slot = Slot(pending: pending, sentAt: now, missing: pending.commandCount)
+        if pending.commandCount > 1 { slot.results.reserveCapacity(pending.commandCount) }
+        slots.append(slot)
+        missingCount += pending.commandCount
+    }
+
+    /// What an answer led to.
+    enum Received {
+        /// Its request misses others, or nobody waits for it.
+        case kept
+        /// Its request has all of its answers.
+        case completed(Outcome)
+        /// There is no request that it could answer.
+        case unasked
+    }
+
+    /// Takes the next answer.
+    mutating func receive(_ result: Result<RESPValue, RedisError>) -> Received {
+        guard !slots.isEmpty else { return .unasked }
+        missingCount -= 1
+        slots[0].missing -= 1
+        if !slots[0].isDiscarded { slots[0].results.append(result) }
+        guard slots[0].missing == 0 else { return .kept }
+        let slot = slots.removeFirst()
+        expired = max(0, expired - 1)
+        return slot.isDiscarded ? .kept : .completed(Outcome(request: slot.pending.request, results: slot.results))
+    }
+
+    /// Drops the answers of a request from now on. Returns whether it is here.
+    mutating func discard(id: UInt64) -> Bool {
+        var (low, high) = (0, slots.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if slots[middle].pending.id < id { low = middle + 1 } else { high = middle }
+        }
+        guard low < slots.count, slots[low].pending.id == id else { return false }
+        slots[low].isDiscarded = true
+        slots[low].results = []
+        return true
+    }
+
+    /// Gives up the requests whose time is over; their places stay.
+    mutating func expire(now: NIODeadline, _ error: RedisError) -> [Outcome] {
+        var outcomes: [Outcome] = []
+        while expired < slots.count, slots[expired].pending.deadline <= now {
+            if !slots[expired].isDiscarded {
+                outcomes.append(outcome(of: slots[expired], rest: error))
+                slots[expired].isDiscarded = true
+                slots[expired].results = []
+            }
+            expired += 1
+        }
+        return outcomes
+    }
+
+    /// Ends all requests: no answer will come any more.
+    mutating func removeAll(_ error: RedisError) -> [Outcome] {
+        let outcomes = slots.filter { !$0.isDiscarded }.map { outcome(of: $0, rest: error) }
+        slots.removeAll()
+        missingCount = 0
+        expired = 0
+        return outcomes
+    }
+
+    private func outcome(of slot: Slot, rest error: RedisError) -> Outcome {
+        Outcome(
+            request: slot.pending.request,
+            results: slot.results + repeatElement(.failure(error), count: slot.missing))
+    }
+}

@@ -1,0 +1,109 @@
+public import Foundation
+import Synchronization
+
+/// A `redis-server` of a test's own, on a free loopback port, in a temporary directory.
+///
+/// It dies with the process that started it, however that ends: a shell between them waits for the end of its input.
+public final class RedisServer: Sendable {
+    /// How the server is set up.
+    public struct Setup: Sendable {
+        /// Lines of its configuration file.
+        public var directives: [String] = []
+        /// Whether the port speaks TLS.
+        public var isEncrypted = false
+        /// What a URL has before the host, such as `:password@`.
+        public var credentials = ""
+
+        public static let plain = Setup()
+        /// Every write is on disk before it is answered.
+        public static let appendOnly = Setup(directives: ["appendonly yes", "appendfsync always"])
+        /// The default user has the password `secret`, the user `worker` the password `pass/word`.
+        public static let password = Setup(
+            directives: ["requirepass secret", "user worker on >pass/word ~* &* +@all"],
+            credentials: "worker:pass%2Fword@")
+        /// Certificates as in ``TestCertificates``.
+        public static let encrypted = Setup(isEncrypted: true)
+        /// Two megabytes of memory, and none is freed.
+        public static let small = Setup(directives: ["maxmemory 2mb", "maxmemory-policy noeviction"])
+    }
+
+    public let directory: URL
+    public let port: Int
+    public let setup: Setup
+    private let process = Mutex<ServerProcess?>(nil)
+
+    /// Starts a server and waits until it takes commands.
+    public init(_ setup: Setup = .plain) async throws {
+        self.setup = setup
+        directory = FileManager.default.temporaryDirectory.appending(path: "dramatiq-redis-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        port = try LoopbackPort.free()
+        if setup.isEncrypted { try TestCertificates.make(in: directory) }
+        try await start()
+    }
+
+    deinit {
+        process.withLock { $0?.kill() }
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// For a client over TCP.
+    public var url: String { "\(setup.isEncrypted ? "rediss" : "redis")://\(setup.credentials)127.0.0.1:\(port)" }
+    /// Where the server also listens.
+    public var socketPath: String { directory.appending(path: "s").path }
+
+    /// Starts the server again after ``kill()`` or ``stop()``; what is on its disk is there again.
+    ///
+    /// - Parameter waits: whether to wait until it takes commands.
+    public func start(waits: Bool = true) async throws {
+        let port = setup.isEncrypted ? ["port 0", "tls-port \(port)"] + TestCertificates.directives : ["port \(port)"]
+        let directives =
+            port + [
+                "bind 127.0.0.1", "dir \(directory.path)", "unixsocket \(socketPath)", "save \"\"",
+                "enable-debug-command local", "logfile log", "daemonize no",
+            ] + setup.directives
+        let configuration = directory.appending(path: "redis.conf")
+        try directives.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
+        let log = directory.appending(path: "log")
+        try? FileManager.default.removeItem(at: log)
+        let process = try ServerProcess(["redis-server", configuration.path])
+        self.process.withLock { $0 = process }
+        guard waits else { return }
+        for _ in 0..<6000 {
+            let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+            if text.contains("Ready to accept connections") { return }
+            guard process.isRunning else { throw DidNotStart(log: text) }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw DidNotStart(log: (try? String(contentsOf: log, encoding: .utf8)) ?? "")
+    }
+
+    /// Ends the server at once, as a crash would.
+    public func kill() {
+        process.withLock { process in
+            process?.kill()
+            process = nil
+        }
+    }
+
+    /// Kills the server and starts it again.
+    public func restart() async throws {
+        kill()
+        try await start()
+    }
+
+    /// The server did not come up.
+    public struct DidNotStart: Error {
+        public let log: String
+    }
+}
+
+/// Runs a test's body beside a server of its own.
+public func withRedisServer<Result>(
+    _ setup: RedisServer.Setup = .plain,
+    _ body: (RedisServer) async throws -> Result
+) async throws -> Result {
+    let server = try await RedisServer(setup)
+    defer { server.kill() }
+    return try await body(server)
+}
