@@ -6,6 +6,11 @@ final class ConnectionDriver {
     private let connector: ChannelConnector
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let pendingCount: PendingCount
+    /// What of ``pendingCount`` is from here.
+    private var countedCommands = 0
+    /// Whether a loss was logged and nothing better since.
+    private var isOutage = false
     private var machine: ConnectionStateMachine<RedisRequest>
     private var channel: (any Channel)?
     /// Counts the channels, so that one that was given up can be told from the current one.
@@ -15,32 +20,44 @@ final class ConnectionDriver {
     private var wakeupDeadline = NIODeadline.distantFuture
     /// The commands to be written at the end of this turn.
     private var outgoing = ByteBuffer()
+    /// The commands that are being written.
+    private var written = ByteBuffer()
+    private var isFlushing = false
     /// The scripts that the server knows, kept so that no other can take an identifier's place.
     private var knownScripts: [ObjectIdentifier: RedisScript] = [:]
 
-    init(connector: ChannelConnector, isBlocking: Bool, eventLoop: any EventLoop, logger: Logger) {
+    init(
+        connector: ChannelConnector,
+        isBlocking: Bool,
+        pendingCount: PendingCount,
+        eventLoop: any EventLoop,
+        logger: Logger
+    ) {
         self.connector = connector
+        self.pendingCount = pendingCount
         self.eventLoop = eventLoop
         self.logger = logger
         let configuration = connector.configuration
-        machine = ConnectionStateMachine(
-            settings: .init(
-                commandTimeout: TimeAmount(configuration.commandTimeout),
-                minimumBackoff: TimeAmount(configuration.minimumBackoff),
-                maximumBackoff: TimeAmount(configuration.maximumBackoff),
-                isBlocking: isBlocking,
-                idleTimeout: isBlocking ? TimeAmount(configuration.blockingIdleTimeout) : nil),
-            handshake: Handshake(configuration))
+        var settings = ConnectionStateMachine<RedisRequest>.Settings(
+            isBlocking: isBlocking,
+            idleTimeout: isBlocking ? TimeAmount(configuration.blockingIdleTimeout) : nil)
+        settings.commandTimeout = TimeAmount(configuration.commandTimeout)
+        settings.minimumBackoff = TimeAmount(configuration.minimumBackoff)
+        settings.maximumBackoff = TimeAmount(configuration.maximumBackoff)
+        machine = ConnectionStateMachine(settings: settings, handshake: Handshake(configuration))
     }
-
-    /// How many commands wait to be sent or answered.
-    var commandCount: Int { machine.commandCount }
 
     // MARK: From the tasks
 
-    func handle(_ requests: [PendingRequest<RedisRequest>], cancelled: [UInt64]) {
+    /// Takes what came. The cancelled ones first: their connection may have to be closed before others use it.
+    func handle(requests: [PendingRequest<RedisRequest>], cancelled: [UInt64]) {
+        for id in cancelled {
+            if case .close = machine.cancel(id: id) { giveUp("Its command was cancelled") }
+        }
         let now = NIODeadline.now()
-        for pending in requests where pending.request.isWaitedFor {
+        for pending in requests {
+            countedCommands += pending.commandCount
+            guard pending.request.isWaitedFor else { continue }
             switch machine.submit(pending, now: now) {
             case .send: encode(pending.request)
             case .wait: break
@@ -48,12 +65,15 @@ final class ConnectionDriver {
             case .refuse(let error): pending.request.fail(error)
             }
         }
-        for id in cancelled {
-            if case .close = machine.cancel(id: id) {
-                lost(RedisError(.connectionClosed, "Its command was cancelled", mayHaveTakenEffect: true))
-            }
-        }
+        endTurn()
+    }
+
+    /// Writes what was encoded, and sees to what follows from all that happened.
+    private func endTurn() {
         flush()
+        let commandCount = machine.commandCount
+        pendingCount.change(by: commandCount - countedCommands)
+        countedCommands = commandCount
         scheduleWakeup()
     }
 
@@ -67,6 +87,8 @@ final class ConnectionDriver {
         let outcomes = machine.close()
         let closed = detach()
         for outcome in outcomes { outcome.request.finish(outcome.results) }
+        wakeup?.cancel()
+        endTurn()
         return closed
     }
 
@@ -105,13 +127,33 @@ final class ConnectionDriver {
     private func lost(_ error: RedisError) {
         let loss = machine.disconnected(error, jitter: .random(in: 0...1))
         detach()
+        if loss.reconnectAfter != nil || !loss.failed.isEmpty { logLoss(error) }
+        end(loss)
+    }
+
+    /// Closes the connection for a reason of our own.
+    private func giveUp(_ reason: String) {
+        let loss = machine.closed(RedisError(.connectionClosed, reason, mayHaveTakenEffect: true))
+        detach()
+        end(loss)
+    }
+
+    private func end(_ loss: ConnectionStateMachine<RedisRequest>.Loss) {
         if let pause = loss.reconnectAfter {
-            logger.debug("Connection to Redis lost", metadata: ["error": "\(error)"])
             eventLoop.assumeIsolated().scheduleTask(in: pause) {
                 if case .connect = self.machine.backoffElapsed() { self.connect() }
             }
         }
         for outcome in loss.failed { outcome.request.finish(outcome.results) }
+        endTurn()
+    }
+
+    /// Says once for each outage that there is one.
+    private func logLoss(_ error: RedisError) {
+        logger.log(
+            level: isOutage ? .debug : .warning, "No connection to Redis",
+            metadata: ["redis.address": "\(connector.configuration.address)", "error": "\(error)"])
+        isOutage = true
     }
 
     /// Forgets the channel, which closes.
@@ -130,34 +172,40 @@ final class ConnectionDriver {
 
     // MARK: From the channel
 
+    /// Whether somebody listens to the channel of an attempt.
+    func isCurrent(_ attempt: Int) -> Bool { attempt == self.attempt }
+
     func received(_ frame: RESPFrame, attempt: Int) {
         guard attempt == self.attempt else { return }
         switch machine.receive(frame) {
         case .none: break
         case .complete(let outcome):
             outcome.request.finish(outcome.results)
-            if machine.isDrained { lost(RedisError(.connectionClosed, "The server is a replica")) }
         case .send(let command): encode(command)
         case .ready:
             connectTimeout?.cancel()
             connectTimeout = nil
+            if isOutage {
+                logger.info("Connected to Redis again")
+                isOutage = false
+            }
             sendWaiting()
         case .close(let error): lost(error)
         }
+        if machine.isDrained { giveUp("The server is a replica") }
     }
 
     func readCompleted(attempt: Int) {
         guard attempt == self.attempt else { return }
         machine.received(now: .now())
-        flush()
-        scheduleWakeup()
+        endTurn()
     }
 
     func writabilityChanged(_ isWritable: Bool, attempt: Int) {
         guard attempt == self.attempt else { return }
         machine.writabilityChanged(isWritable)
         sendWaiting()
-        flush()
+        endTurn()
     }
 
     // MARK: Writing
@@ -182,10 +230,16 @@ final class ConnectionDriver {
     }
 
     private func flush() {
-        guard outgoing.readableBytes > 0, let channel else { return }
-        channel.writeAndFlush(outgoing, promise: nil)
-        // The storage is used again unless the channel still needs it, or it is large.
-        if outgoing.capacity > 1 << 20 { outgoing = ByteBuffer() } else { outgoing.clear() }
+        // Writing may change the channel's writability or end it, and that leads here again.
+        guard !isFlushing else { return }
+        isFlushing = true
+        while outgoing.readableBytes > 0, let channel {
+            swap(&outgoing, &written)
+            channel.writeAndFlush(written, promise: nil)
+            // The storage is used again unless it is large.
+            if written.capacity > 1 << 20 { written = ByteBuffer() } else { written.clear() }
+        }
+        isFlushing = false
     }
 
     // MARK: Time
@@ -199,15 +253,21 @@ final class ConnectionDriver {
             self.wakeup = nil
             let expiry = self.machine.expire(now: .now())
             for outcome in expiry.failed { outcome.request.finish(outcome.results) }
-            if let error = expiry.close { self.lost(error) }
-            self.scheduleWakeup()
+            switch expiry.close {
+            case .silent: self.lost(.silent)
+            case .unused: self.giveUp("It was not used")
+            case .blocked: self.giveUp("Its command took too long")
+            case nil: break
+            }
+            self.endTurn()
         }
     }
 }
 
-extension RedisRequest {
-    fileprivate func fail(_ error: RedisError) {
-        finish(Array(repeating: .failure(error), count: commands.count))
+extension RedisError {
+    fileprivate static var silent: RedisError {
+        RedisError(
+            .connectionClosed, "The server owed answers and was silent for too long", mayHaveTakenEffect: true)
     }
 }
 

@@ -1,5 +1,4 @@
-import DequeModule
-import NIOCore
+package import NIOCore
 
 /// One logical connection to a server: makes it when somebody needs it, pairs answers with requests, makes it again
 /// when it is lost. Takes events and says what is to be done; does nothing itself.
@@ -8,17 +7,22 @@ import NIOCore
 ///       ▲         │ ▲            │           │          │
 ///       └─────────▼─┴────────────▼───────────▼──────────┘
 ///              backing off                                   (closed from anywhere)
-struct ConnectionStateMachine<Request>: ~Copyable {
-    typealias Outcome = ReplyQueue<Request>.Outcome
+package struct ConnectionStateMachine<Request>: ~Copyable {
+    package typealias Outcome = RequestOutcome<Request>
 
-    struct Settings: Sendable {
-        var commandTimeout = TimeAmount.seconds(15)
-        var minimumBackoff = TimeAmount.milliseconds(50)
-        var maximumBackoff = TimeAmount.seconds(2)
+    package struct Settings: Sendable {
+        package var commandTimeout = TimeAmount.seconds(15)
+        package var minimumBackoff = TimeAmount.milliseconds(50)
+        package var maximumBackoff = TimeAmount.seconds(2)
         /// Whether giving up a request closes the connection, since the server would keep it waiting.
-        var isBlocking = false
+        package var isBlocking: Bool
         /// After what time without a request the connection is closed.
-        var idleTimeout: TimeAmount?
+        package var idleTimeout: TimeAmount?
+
+        package init(isBlocking: Bool = false, idleTimeout: TimeAmount? = nil) {
+            self.isBlocking = isBlocking
+            self.idleTimeout = idleTimeout
+        }
     }
 
     private enum State {
@@ -38,7 +42,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     private let handshake: Handshake
     private var state = State.idle
     /// The requests that were not sent yet.
-    private var waiting: Deque<PendingRequest<Request>> = []
+    private var waiting = WaitingQueue<Request>()
     private var replies = ReplyQueue<Request>()
     private var isWritable = true
     /// Whether to stay connected while there is nothing to send.
@@ -48,20 +52,20 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     private var lastReceived = NIODeadline.uptimeNanoseconds(0)
     private var lastUsed = NIODeadline.uptimeNanoseconds(0)
 
-    init(settings: Settings, handshake: Handshake) {
+    package init(settings: Settings, handshake: Handshake) {
         self.settings = settings
         self.handshake = handshake
     }
 
     /// How many commands wait to be sent or answered.
-    var commandCount: Int { waiting.reduce(replies.missingCount) { $0 + $1.commandCount } }
+    package var commandCount: Int { waiting.commandCount + replies.missingCount }
 
     /// Whether commands can be sent at once.
-    var isReady: Bool { if case .ready = state { true } else { false } }
+    package var isReady: Bool { if case .ready = state { true } else { false } }
 
     // MARK: Requests
 
-    enum Submission {
+    package enum Submission {
         /// Send it now.
         case send
         /// It waits.
@@ -72,7 +76,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     /// A request came.
-    mutating func submit(_ pending: PendingRequest<Request>, now: NIODeadline) -> Submission {
+    package mutating func submit(_ pending: PendingRequest<Request>, now: NIODeadline) -> Submission {
         switch state {
         case .ready where isWritable && waiting.isEmpty:
             lastUsed = now
@@ -90,45 +94,43 @@ struct ConnectionStateMachine<Request>: ~Copyable {
         }
     }
 
-    enum Cancellation {
+    package enum Cancellation {
         case none
         /// Close the connection: its server would go on waiting.
         case close
     }
 
     /// Nobody waits for a request any longer. If it was sent, its place among the answers stays.
-    mutating func cancel(id: UInt64) -> Cancellation {
+    package mutating func cancel(id: UInt64) -> Cancellation {
         if replies.discard(id: id) { return settings.isBlocking ? .close : .none }
-        if let index = waiting.firstIndex(where: { $0.id == id }) { waiting.remove(at: index) }
+        waiting.cancel(id: id)
         return .none
     }
 
     /// The requests that can be sent now, and count as sent.
-    mutating func takeSendable(now: NIODeadline) -> [Request] {
+    package mutating func takeSendable(now: NIODeadline) -> [Request] {
         guard isReady, isWritable, !waiting.isEmpty else { return [] }
         lastUsed = now
-        let requests = waiting.map { pending in
+        return waiting.removeAll().map { pending in
             replies.append(pending, now: now)
             return pending.request
         }
-        waiting.removeAll()
-        return requests
     }
 
     /// The channel takes more bytes, or should get no more for now.
-    mutating func writabilityChanged(_ isWritable: Bool) {
+    package mutating func writabilityChanged(_ isWritable: Bool) {
         self.isWritable = isWritable
     }
 
     // MARK: Connecting
 
-    enum Demand {
+    package enum Demand {
         case none
         case connect
     }
 
     /// From now on the connection is made without being asked for, and made again when it is lost.
-    mutating func stayConnected() -> Demand {
+    package mutating func stayConnected() -> Demand {
         isWanted = true
         guard case .idle = state else { return .none }
         state = .connecting
@@ -136,7 +138,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     /// There is a channel. Returns the first command of the handshake, or `nil` if the channel is not needed any more.
-    mutating func connected(now: NIODeadline) -> RedisCommand? {
+    package mutating func connected(now: NIODeadline) -> RedisCommand? {
         guard case .connecting = state else { return nil }
         state = .handshaking(handshake)
         isWritable = true
@@ -146,46 +148,53 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     /// What becomes of the requests when there is no connection, and when to try again.
-    struct Loss {
-        var failed: [Outcome] = []
+    package struct Loss {
+        package var failed: [Outcome] = []
         /// Make a connection after this pause.
-        var reconnectAfter: TimeAmount?
+        package var reconnectAfter: TimeAmount?
     }
 
-    /// An attempt to connect failed: those that waited for it are told so.
+    /// The connection is gone, or none could be made. After one that was ready, requests that were not sent wait for
+    /// the next one.
     ///
     /// - Parameter jitter: a random number from 0 to 1.
-    mutating func connectFailed(_ error: RedisError, jitter: Double) -> Loss {
-        switch state {
-        case .connecting, .handshaking: break
-        case .idle, .ready, .draining, .backingOff, .closed: return Loss()
-        }
-        failures += 1
-        let failed = removeWaiting(error)
-        state = .backingOff
-        return Loss(failed: failed, reconnectAfter: backoff(jitter))
-    }
-
-    /// The connection is gone. Requests that were not sent wait for the next one.
-    mutating func disconnected(_ error: RedisError, jitter: Double) -> Loss {
+    package mutating func disconnected(_ error: RedisError, jitter: Double) -> Loss {
         switch state {
         case .idle, .backingOff, .closed: return Loss()
         case .connecting, .handshaking: return connectFailed(error, jitter: jitter)
         case .ready, .draining: break
         }
-        let failed = replies.removeAll(error)
-        if failures == 0, waiting.isEmpty, !isWanted {
+        return afterLoss(replies.removeAll(error), pause: failures == 0 ? .zero : backoff(jitter), isFailure: true)
+    }
+
+    /// The connection was closed for a reason of our own, which is no failure of the server.
+    package mutating func closed(_ error: RedisError) -> Loss {
+        switch state {
+        case .ready, .draining: afterLoss(replies.removeAll(error), pause: .zero, isFailure: false)
+        case .idle, .connecting, .handshaking, .backingOff, .closed: Loss()
+        }
+    }
+
+    private mutating func afterLoss(_ failed: [Outcome], pause: TimeAmount, isFailure: Bool) -> Loss {
+        if failures == 0 || !isFailure, waiting.isEmpty, !isWanted {
             state = .idle
             return Loss(failed: failed)
         }
         state = .backingOff
-        let pause = failures == 0 ? .zero : backoff(jitter)
-        failures += 1
+        if isFailure { failures += 1 }
         return Loss(failed: failed, reconnectAfter: pause)
     }
 
+    /// An attempt to connect failed: those that waited for it are told so.
+    private mutating func connectFailed(_ error: RedisError, jitter: Double) -> Loss {
+        failures += 1
+        let failed = removeWaiting(error.code == .connectionClosed ? .connectionFailed(error) : error)
+        state = .backingOff
+        return Loss(failed: failed, reconnectAfter: backoff(jitter))
+    }
+
     /// The pause before the next attempt is over.
-    mutating func backoffElapsed() -> Demand {
+    package mutating func backoffElapsed() -> Demand {
         guard case .backingOff = state else { return .none }
         guard isWanted || !waiting.isEmpty else {
             state = .idle
@@ -204,7 +213,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
 
     // MARK: Answers
 
-    enum Reception {
+    package enum Reception {
         case none
         /// A request has all of its answers.
         case complete(Outcome)
@@ -217,7 +226,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     /// A frame came.
-    mutating func receive(_ frame: RESPFrame) -> Reception {
+    package mutating func receive(_ frame: RESPFrame) -> Reception {
         guard case .reply(let value) = frame else { return .none }
         switch state {
         case .handshaking(var handshake):
@@ -248,35 +257,48 @@ struct ConnectionStateMachine<Request>: ~Copyable {
         case .unasked:
             return .close(RedisError(.malformedReply, "The server answered although nothing was asked"))
         case .kept:
-            return isDrained ? .close(Self.drained) : .none
+            return .none
         case .completed(let outcome):
             return .complete(outcome)
         }
     }
 
     /// Whether the connection is to be closed since nothing more comes that anybody needs.
-    var isDrained: Bool {
+    package var isDrained: Bool {
         guard case .draining = state else { return false }
         return replies.isEmpty
     }
 
     /// Bytes came.
-    mutating func received(now: NIODeadline) {
+    package mutating func received(now: NIODeadline) {
         lastReceived = now
     }
 
     // MARK: Time
 
     /// What is to be done when ``nextDeadline`` has come.
-    struct Expiry {
-        var failed: [Outcome] = []
-        /// Close the connection and report this error to ``disconnected(_:jitter:)``.
-        var close: RedisError?
+    package struct Expiry {
+        package var failed: [Outcome] = []
+        /// Close the connection, and report that to ``disconnected(_:jitter:)``.
+        package var close: Reason?
+
+        package enum Reason {
+            /// The server owes answers and says nothing.
+            case silent
+            /// A command that blocks has taken longer than it may.
+            case blocked
+            /// Nobody needed it for a while.
+            case unused
+        }
     }
 
     /// When ``expire(now:)`` has something to do.
-    var nextDeadline: NIODeadline? {
-        [waiting.first?.deadline, replies.nextDeadline, silenceDeadline, idleDeadline].compactMap(\.self).min()
+    package var nextDeadline: NIODeadline? {
+        let distant = NIODeadline.distantFuture
+        let next = min(
+            waiting.nextDeadline ?? distant, replies.nextDeadline ?? distant, silenceDeadline ?? distant,
+            idleDeadline ?? distant)
+        return next == distant ? nil : next
     }
 
     /// When a server that owes answers and says nothing is given up.
@@ -290,24 +312,20 @@ struct ConnectionStateMachine<Request>: ~Copyable {
         return lastUsed + idleTimeout
     }
 
-    mutating func expire(now: NIODeadline) -> Expiry {
+    package mutating func expire(now: NIODeadline) -> Expiry {
         var expiry = Expiry()
-        while let first = waiting.first, first.deadline <= now {
-            waiting.removeFirst()
-            let error = RedisError(.commandTimeout, "The command was not sent in time")
-            expiry.failed.append(Self.failure(of: first, error))
+        expiry.failed = waiting.expire(now: now).map {
+            $0.failure(RedisError(.commandTimeout, "The command was not sent in time"))
         }
         expiry.failed += replies.expire(
             now: now,
             RedisError(.commandTimeout, "The server did not answer in time", mayHaveTakenEffect: true))
         if let silenceDeadline, silenceDeadline <= now {
-            expiry.close = RedisError(
-                .connectionClosed, "The server was silent for too long; its connection was given up",
-                mayHaveTakenEffect: true)
+            expiry.close = .silent
         } else if settings.isBlocking, !expiry.failed.isEmpty, !replies.isEmpty {
-            expiry.close = RedisError(.connectionClosed, "The connection was given up", mayHaveTakenEffect: true)
+            expiry.close = .blocked
         } else if let idleDeadline, idleDeadline <= now {
-            expiry.close = RedisError(.connectionClosed, "The connection was not used")
+            expiry.close = .unused
         }
         return expiry
     }
@@ -315,7 +333,7 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     // MARK: Ending
 
     /// The client is shut down: everything ends.
-    mutating func close() -> [Outcome] {
+    package mutating func close() -> [Outcome] {
         state = .closed
         isWanted = false
         let lost = RedisError(.clientClosed, "The Redis client was shut down", mayHaveTakenEffect: true)
@@ -323,17 +341,8 @@ struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     private mutating func removeWaiting(_ error: RedisError) -> [Outcome] {
-        let outcomes = waiting.map { Self.failure(of: $0, error) }
-        waiting.removeAll()
-        return outcomes
-    }
-
-    private static func failure(of pending: PendingRequest<Request>, _ error: RedisError) -> Outcome {
-        Outcome(request: pending.request, results: Array(repeating: .failure(error), count: pending.commandCount))
+        waiting.removeAll().map { $0.failure(error) }
     }
 
     private static var clientClosed: RedisError { RedisError(.clientClosed, "The Redis client was shut down") }
-    private static var drained: RedisError {
-        RedisError(.connectionClosed, "The server became a replica", mayHaveTakenEffect: true)
-    }
 }

@@ -3,12 +3,12 @@
 /// RESP3 is asked for with `HELLO 3`; a server that doesn't know it gets `AUTH` and speaks RESP2.
 ///
 /// https://redis.io/docs/latest/commands/hello/
-struct Handshake: Sendable {
+package struct Handshake: Sendable {
     enum Step: Sendable, Equatable {
         case hello, authenticate, name, select
     }
 
-    enum Action: Sendable {
+    package enum Action: Sendable {
         /// Send this; its answer is the next event.
         case send(RedisCommand)
         /// The connection is ready.
@@ -23,7 +23,7 @@ struct Handshake: Sendable {
     private let clientName: String?
     private var step = Step.hello
 
-    init(_ configuration: RedisConfiguration) {
+    package init(_ configuration: RedisConfiguration) {
         user = configuration.user
         password = configuration.password
         database = configuration.database
@@ -31,7 +31,7 @@ struct Handshake: Sendable {
     }
 
     /// The first command.
-    func start() -> RedisCommand {
+    package func start() -> RedisCommand {
         var hello = RedisCommand("HELLO", "3")
         if let password {
             hello.append("AUTH")
@@ -42,7 +42,7 @@ struct Handshake: Sendable {
     }
 
     /// Takes the answer to the command that was sent last.
-    mutating func receive(_ reply: RESPValue) -> Action {
+    package mutating func receive(_ reply: RESPValue) -> Action {
         guard case .error(let error) = reply else { return next(after: step, isAuthenticated: true) }
         switch step {
         case .hello: return helloFailed(error)

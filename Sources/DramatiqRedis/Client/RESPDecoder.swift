@@ -5,7 +5,7 @@
 /// bytes that came and not with what they declare.
 ///
 /// https://redis.io/docs/latest/develop/reference/protocol-spec/
-struct RESPDecoder: ~Copyable {
+package struct RESPDecoder: ~Copyable {
     private let limits: RESPLimits
     /// The arrays, sets and maps that are not complete, from the outside in.
     private var open: [Aggregate] = []
@@ -18,17 +18,17 @@ struct RESPDecoder: ~Copyable {
     /// How many bytes were read before those of the current call.
     private var offset = 0
 
-    init(limits: RESPLimits = RESPLimits()) {
+    package init(limits: RESPLimits = RESPLimits()) {
         self.limits = limits
     }
 
     /// Whether nothing is left over from what was decoded.
-    var isBetweenReplies: Bool { open.isEmpty && bulk == nil && line.isEmpty }
+    package var isBetweenReplies: Bool { open.isEmpty && bulk == nil && line.isEmpty }
 
     /// Decodes the next bytes and hands over each frame that they complete.
     ///
     /// - Throws: ``RedisError/Code/malformedReply``. Nothing can be decoded after that.
-    mutating func decode(_ bytes: Span<UInt8>, _ receive: (RESPFrame) -> Void) throws(RedisError) {
+    package mutating func decode(_ bytes: Span<UInt8>, _ receive: (RESPFrame) -> Void) throws(RedisError) {
         var position = 0
         while position < bytes.count {
             let value =

@@ -1,5 +1,5 @@
 /// What a server sends: the answer to a command, or something that nobody asked for.
-enum RESPFrame: Sendable, Equatable {
+package enum RESPFrame: Sendable, Equatable {
     /// The answer to the oldest command that has none.
     case reply(RESPValue)
     /// Out of band (RESP3); it answers nothing.

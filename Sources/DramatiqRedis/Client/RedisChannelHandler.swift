@@ -25,6 +25,7 @@ final class RedisChannelHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard driver.isCurrent(attempt) else { return }
         let buffer = unwrapInboundIn(data)
         do {
             let (driver, attempt) = (self.driver, self.attempt)

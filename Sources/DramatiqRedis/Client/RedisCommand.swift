@@ -57,6 +57,29 @@ public struct RedisCommand: Sendable {
         for argument in repeat each arguments { append(argument) }
     }
 
+    /// The evaluation of a script with any number of arguments.
+    ///
+    /// - Parameters:
+    ///   - keys: `KEYS`.
+    ///   - arguments: the first of `ARGV`.
+    ///   - list: the others.
+    public init<each Argument: RedisArgument, List: Collection>(
+        _ script: RedisScript,
+        keys: [String],
+        _ arguments: repeat each Argument,
+        list: List
+    ) where List.Element: RedisArgument {
+        var size = Self.encodedSize(keys.count)
+        for key in keys { size += Self.encodedSize(key) }
+        for argument in repeat each arguments { size += Self.encodedSize(argument) }
+        for argument in list { size += Self.encodedSize(argument) }
+        self.init(capacity: size, script: script)
+        append(keys.count)
+        for key in keys { append(key) }
+        for argument in repeat each arguments { append(argument) }
+        for argument in list { append(argument) }
+    }
+
     private init(capacity: Int, script: RedisScript?) {
         self.script = script
         argumentCount = 0
@@ -74,6 +97,20 @@ public struct RedisCommand: Sendable {
         argument.appendRedisBytes(to: &body)
         body.append(UInt8(ascii: "\r"))
         body.append(UInt8(ascii: "\n"))
+    }
+
+    /// The arguments, the command's name first; for a script `EVALSHA` and its digest.
+    public var arguments: [[UInt8]] {
+        var rest = ((script?.evaluateByDigest ?? []) + body)[...]
+        var arguments: [[UInt8]] = []
+        while rest.popFirst() != nil {
+            let length = rest.prefix { $0 != UInt8(ascii: "\r") }
+            let count = length.reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
+            rest = rest.dropFirst(length.count + 2)
+            arguments.append(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count + 2)
+        }
+        return arguments
     }
 
     private static func encodedSize(_ argument: some RedisArgument) -> Int {

@@ -11,8 +11,6 @@ final class RedisConnection: Sendable {
         var cancelled: [UInt64] = []
         var isScheduled = false
         var nextID: UInt64 = 0
-        /// How many commands the event loop had in hand when it looked last, and how many came since.
-        var commandCount = 0
 
         /// Returns whether the event loop has to be woken.
         mutating func schedule() -> Bool {
@@ -22,15 +20,17 @@ final class RedisConnection: Sendable {
     }
 
     let eventLoop: any EventLoop
-    private let maximumPendingCommands: Int
+    private let pendingCount: PendingCount
     private let inbox = Mutex(Inbox())
     private let driver: NIOLoopBoundBox<ConnectionDriver>
 
     init(connector: ChannelConnector, isBlocking: Bool, eventLoop: any EventLoop, logger: Logger) {
         self.eventLoop = eventLoop
-        maximumPendingCommands = connector.configuration.maximumPendingCommands
+        pendingCount = PendingCount(maximum: connector.configuration.maximumPendingCommands)
         driver = .makeBoxSendingValue(
-            ConnectionDriver(connector: connector, isBlocking: isBlocking, eventLoop: eventLoop, logger: logger),
+            ConnectionDriver(
+                connector: connector, isBlocking: isBlocking, pendingCount: pendingCount, eventLoop: eventLoop,
+                logger: logger),
             eventLoop: eventLoop)
     }
 
@@ -47,28 +47,22 @@ final class RedisConnection: Sendable {
 
     private func submit(_ request: RedisRequest, _ continuation: CheckedContinuation<RedisRequest.Results, any Error>) {
         let count = request.commands.count
-        enum Step {
-            case nothing, wake, refuse
-        }
-        let step: Step = inbox.withLock { inbox in
+        let refusal = pendingCount.admit(count)
+        let (isTaken, wakes) = inbox.withLock { inbox in
             let id = inbox.nextID
-            guard request.submit(id: id, continuation) else { return .nothing }
-            guard inbox.commandCount == 0 || inbox.commandCount + count <= maximumPendingCommands else {
-                return .refuse
-            }
+            guard request.submit(id: id, continuation) else { return (false, false) }
+            guard refusal == nil else { return (true, false) }
             inbox.nextID += 1
-            inbox.commandCount += count
             inbox.requests.append(
                 PendingRequest(id: id, request: request, commandCount: count, deadline: request.deadline))
-            return inbox.schedule() ? .wake : .nothing
+            return (true, inbox.schedule())
         }
-        switch step {
-        case .nothing: break
-        case .wake: wake()
-        case .refuse:
-            let error = RedisError(
-                .queueFull, "More than \(maximumPendingCommands) commands would wait for the server")
-            request.finish(Array(repeating: .failure(error), count: count))
+        if let refusal {
+            request.fail(refusal)
+        } else if !isTaken {
+            pendingCount.change(by: -count)
+        } else if wakes {
+            wake()
         }
     }
 
@@ -87,16 +81,14 @@ final class RedisConnection: Sendable {
 
     private func emptyInbox() {
         let driver = self.driver.value
-        let commandCount = driver.commandCount
         let (requests, cancelled) = inbox.withLock { inbox in
             inbox.isScheduled = false
             let (requests, cancelled) = (inbox.requests, inbox.cancelled)
             inbox.requests = []
             inbox.cancelled = []
-            inbox.commandCount = commandCount + requests.reduce(0) { $0 + $1.commandCount }
             return (requests, cancelled)
         }
-        driver.handle(requests, cancelled: cancelled)
+        driver.handle(requests: requests, cancelled: cancelled)
     }
 
     /// Connects now, and stays connected while there is nothing to do.

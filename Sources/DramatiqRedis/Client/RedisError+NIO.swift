@@ -26,6 +26,11 @@ extension RedisError {
         }
     }
 
+    /// The connection was lost before it was ready for commands.
+    static func connectionFailed(_ error: RedisError) -> RedisError {
+        RedisError(.connectionFailed, "The connection was lost before it was ready", underlyingError: error)
+    }
+
     static func connectTimeout(_ address: RedisConfiguration.Address) -> RedisError {
         RedisError(.connectTimeout, "No connection to \(address) in time")
     }

@@ -37,4 +37,16 @@ extension RedisExecutor {
     ) async throws -> RESPValue {
         try await execute(RedisCommand(script, keys: keys, repeat each arguments))
     }
+
+    /// Evaluates a script with any number of arguments.
+    ///
+    /// - Throws: as ``execute(_:)``.
+    public func evaluate<each Argument: RedisArgument, List: Collection>(
+        _ script: RedisScript,
+        keys: [String],
+        _ arguments: repeat each Argument,
+        list: List
+    ) async throws -> RESPValue where List.Element: RedisArgument {
+        try await execute(RedisCommand(script, keys: keys, repeat each arguments, list: list))
+    }
 }

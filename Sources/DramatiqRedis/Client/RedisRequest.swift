@@ -47,6 +47,11 @@ final class RedisRequest: Sendable {
         take(.finished)?.continuation.resume(returning: results)
     }
 
+    /// Ends the waiting with the same error for every command, unless it has ended.
+    func fail(_ error: RedisError) {
+        finish(Array(repeating: .failure(error), count: commands.count))
+    }
+
     /// Ends the waiting at once, unless it has ended. Returns the id under which a connection has it.
     func cancel() -> UInt64? {
         guard let (id, continuation) = take(.cancelled) else { return nil }

@@ -1,29 +1,13 @@
 import DequeModule
-import NIOCore
-
-/// A request for one or more commands on its way through a connection.
-struct PendingRequest<Request> {
-    /// Grows from one request to the next.
-    let id: UInt64
-    /// Who waits.
-    let request: Request
-    /// How many answers it gets.
-    let commandCount: Int
-    /// When it is given up.
-    let deadline: NIODeadline
-}
-
-extension PendingRequest: Sendable where Request: Sendable {}
+package import NIOCore
 
 /// The requests that were sent, in the order in which their answers come.
 ///
 /// A request that nobody waits for any longer keeps its place: its answers still come and are dropped.
-struct ReplyQueue<Request>: ~Copyable {
-    /// A request that has all of its answers, or gets no more.
-    struct Outcome {
-        let request: Request
-        let results: [Result<RESPValue, RedisError>]
-    }
+package struct ReplyQueue<Request>: ~Copyable {
+    package typealias Outcome = RequestOutcome<Request>
+
+    package init() {}
 
     private struct Slot {
         let pending: PendingRequest<Request>
@@ -37,15 +21,15 @@ struct ReplyQueue<Request>: ~Copyable {
     /// How many of the first slots are known to be past their deadline.
     private var expired = 0
 
-    var isEmpty: Bool { slots.isEmpty }
+    package var isEmpty: Bool { slots.isEmpty }
     /// How many answers are still to come.
-    private(set) var missingCount = 0
+    package private(set) var missingCount = 0
     /// When the oldest request was sent.
-    var oldestSentAt: NIODeadline? { slots.first?.sentAt }
+    package var oldestSentAt: NIODeadline? { slots.first?.sentAt }
     /// When the next request is to be given up.
-    var nextDeadline: NIODeadline? { expired < slots.count ? slots[expired].pending.deadline : nil }
+    package var nextDeadline: NIODeadline? { expired < slots.count ? slots[expired].pending.deadline : nil }
 
-    mutating func append(_ pending: PendingRequest<Request>, now: NIODeadline) {
+    package mutating func append(_ pending: PendingRequest<Request>, now: NIODeadline) {
         var slot = Slot(pending: pending, sentAt: now, missing: pending.commandCount)
         if pending.commandCount > 1 { slot.results.reserveCapacity(pending.commandCount) }
         slots.append(slot)
@@ -53,7 +37,7 @@ struct ReplyQueue<Request>: ~Copyable {
     }
 
     /// What an answer led to.
-    enum Received {
+    package enum Received {
         /// Its request misses others, or nobody waits for it.
         case kept
         /// Its request has all of its answers.
@@ -63,7 +47,7 @@ struct ReplyQueue<Request>: ~Copyable {
     }
 
     /// Takes the next answer.
-    mutating func receive(_ result: Result<RESPValue, RedisError>) -> Received {
+    package mutating func receive(_ result: Result<RESPValue, RedisError>) -> Received {
         guard !slots.isEmpty else { return .unasked }
         missingCount -= 1
         slots[0].missing -= 1
@@ -75,20 +59,15 @@ struct ReplyQueue<Request>: ~Copyable {
     }
 
     /// Drops the answers of a request from now on. Returns whether it is here.
-    mutating func discard(id: UInt64) -> Bool {
-        var (low, high) = (0, slots.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if slots[middle].pending.id < id { low = middle + 1 } else { high = middle }
-        }
-        guard low < slots.count, slots[low].pending.id == id else { return false }
-        slots[low].isDiscarded = true
-        slots[low].results = []
+    package mutating func discard(id: UInt64) -> Bool {
+        guard let index = slots.firstIndex(ofID: id, \.pending.id) else { return false }
+        slots[index].isDiscarded = true
+        slots[index].results = []
         return true
     }
 
     /// Gives up the requests whose time is over; their places stay.
-    mutating func expire(now: NIODeadline, _ error: RedisError) -> [Outcome] {
+    package mutating func expire(now: NIODeadline, _ error: RedisError) -> [Outcome] {
         var outcomes: [Outcome] = []
         while expired < slots.count, slots[expired].pending.deadline <= now {
             if !slots[expired].isDiscarded {
@@ -102,7 +81,7 @@ struct ReplyQueue<Request>: ~Copyable {
     }
 
     /// Ends all requests: no answer will come any more.
-    mutating func removeAll(_ error: RedisError) -> [Outcome] {
+    package mutating func removeAll(_ error: RedisError) -> [Outcome] {
         let outcomes = slots.filter { !$0.isDiscarded }.map { outcome(of: $0, rest: error) }
         slots.removeAll()
         missingCount = 0
