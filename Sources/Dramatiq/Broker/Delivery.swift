@@ -19,6 +19,22 @@ public final class Envelope: Sendable {
     public func encoded() throws -> [UInt8] {
         try encoder.encode(message)
     }
+
+    /// The message with one option more, such as the transport's own id for it, as the broker's encoder writes it.
+    ///
+    /// The option stands where dramatiq puts it: before the `eta` of a message that is delayed.
+    public func encoded(addingOption name: String, _ value: JSONValue) throws -> [UInt8] {
+        var message = message
+        let eta = delay == nil ? nil : message.options["eta"]
+        if eta != nil, message.options[name] == nil {
+            message.options["eta"] = nil
+            message.options[name] = value
+            message.options["eta"] = eta
+        } else {
+            message.options[name] = value
+        }
+        return try encoder.encode(message)
+    }
 }
 
 /// A message that a transport handed out and that waits for its settlement.

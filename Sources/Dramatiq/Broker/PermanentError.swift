@@ -2,6 +2,7 @@
 /// encoded. A worker doesn't repeat a step that fails with one.
 public protocol PermanentError: Error {}
 
+extension BrokerError: PermanentError {}
 extension DecodeError: PermanentError {}
 extension EncodeError: PermanentError {}
 extension ArgumentFailure: PermanentError {}

@@ -14,6 +14,14 @@ public protocol Transport: Sendable {
     /// Starts to take messages from a queue, which may be a delay queue.
     func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer
 
+    /// Starts to take messages from a queue, for a worker that decodes them with an encoder. A transport that can hold
+    /// delayed messages until they are due needs it to know when that is; others don't implement this.
+    func consumer(
+        of queue: String,
+        prefetch: Int,
+        encoder: any MessageEncoder
+    ) async throws -> any TransportConsumer
+
     /// Ends a delivery with everything that follows from it; see ``SettlementResult`` for what may hold afterwards.
     ///
     /// After an error nothing is known to hold: the same settlement can be tried again.
@@ -23,6 +31,14 @@ public protocol Transport: Sendable {
 extension Transport {
     /// A thousand, as in dramatiq.
     public var delayedPrefetch: Int { 1000 }
+
+    public func consumer(
+        of queue: String,
+        prefetch: Int,
+        encoder: any MessageEncoder
+    ) async throws -> any TransportConsumer {
+        try await consumer(of: queue, prefetch: prefetch)
+    }
 }
 
 /// Takes messages from one queue.

@@ -16,10 +16,10 @@ extension Worker {
     }
 
     private func consume(_ queue: String, limit: Int) async {
-        let transport = broker.transport
+        let broker = broker
         guard
             let consumer = await waitingOutOutages(
-                queue, { try await transport.consumer(of: queue, prefetch: limit) })
+                queue, { try await broker.transport.consumer(of: queue, prefetch: limit, encoder: broker.encoder) })
         else { return }
         let source = WorkSource(queueName: queue, limit: limit, consumer: consumer)
         workQueue.add(source: source)
