@@ -1,0 +1,162 @@
+import Dramatiq
+
+/// A workflow's barriers in Redis: the part that the scripts of the transport and of the rate limiter backend share.
+///
+/// The keys are dramatiq-workflow's, so that Python's workers can take part:
+///
+/// | key | holds |
+/// |-|-|
+/// | `<id>` | parties left; stays at 1 when the last one has come |
+/// | `<id>_ran` | -1 until the barrier is released, 0 after |
+/// | `<id>_arrived` | ours: a set of who has come, with a mark once the last one has |
+///
+/// Python counts arrivals without names, by decrementing `<id>`. An arrival that we record decrements it as well, so
+/// both see how many are left; what is `released` is decided by `<id>_ran` alone, which both write in one step.
+enum BarrierScript {
+    /// How long a released barrier is remembered at most, in milliseconds: 15 minutes, for which Python keeps it too.
+    static let releasedTTL = 900_000
+
+    /// Defines `read_barriers()`, which reads a ``BarrierCommit`` from the script's arguments, and
+    /// `commit_barriers(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or
+    /// `lost <key>`. Nothing is written before everything is looked at. Expects `take()`, the next argument.
+    static let functions = """
+        local complete_mark = '\\0complete'
+
+        local function read_barrier()
+          return { key = take(), ran = take(), ttl = tonumber(take()) }
+        end
+
+        local function read_barriers()
+          local steps = { releases = {}, creations = {} }
+          for i = 1, tonumber(take()) do steps.releases[i] = read_barrier() end
+          local arrival = take()
+          if arrival ~= '' then
+            steps.arrival = read_barrier()
+            steps.arrival.party = take()
+            steps.arrival.releases = arrival == 'r'
+          end
+          for i = 1, tonumber(take()) do
+            steps.creations[i] = read_barrier()
+            steps.creations[i].parties = take()
+          end
+          return steps
+        end
+
+        -- How many parties are left, or 'released', or 'lost'.
+        local function look_at(barrier)
+          local value, ran
+          if barrier.ran == '' then
+            value = redis.call('GET', barrier.key)
+          else
+            local values = redis.call('MGET', barrier.key, barrier.ran)
+            value, ran = tonumber(values[1] or nil), tonumber(values[2] or nil)
+          end
+          if ran and ran >= 0 then return 'released' end
+          return tonumber(value or nil) or 'lost'
+        end
+
+        local function release(barrier)
+          if barrier.ran == '' then
+            redis.call('SET', barrier.key, '1', 'PX', barrier.ttl)
+          else
+            local ttl = math.min(barrier.ttl, \(releasedTTL))
+            redis.call('SET', barrier.key, '1', 'PX', ttl)
+            redis.call('SET', barrier.ran, '0', 'PX', ttl)
+          end
+          redis.call('UNLINK', barrier.key .. '_arrived')
+        end
+
+        -- Counts a party that has not come before. Returns whether all have come.
+        local function arrive(arrival, left)
+          local arrived = arrival.key .. '_arrived'
+          local is_complete = false
+          if left <= 1 and redis.call('EXISTS', arrived) == 0 then
+            -- The only party of a chain's step, or the last one after others without a name.
+            is_complete = true
+            if arrival.releases then return true end
+            redis.call('SADD', arrived, complete_mark)
+          elseif left <= 1 and redis.call('SISMEMBER', arrived, complete_mark) == 1 then
+            is_complete = true
+          elseif redis.call('SADD', arrived, arrival.party) == 1 then
+            if left <= 1 then
+              is_complete = true
+              redis.call('SADD', arrived, complete_mark)
+            else
+              redis.call('SET', arrival.key, string.format('%d', left - 1), 'PX', arrival.ttl)
+            end
+          end
+          redis.call('PEXPIRE', arrival.key, arrival.ttl)
+          redis.call('PEXPIRE', arrived, arrival.ttl)
+          if arrival.ran ~= '' then redis.call('PEXPIRE', arrival.ran, arrival.ttl) end
+          return is_complete
+        end
+
+        local function commit_barriers(steps)
+          local states = {}
+          local is_released = false
+          for i, barrier in ipairs(steps.releases) do
+            local state = look_at(barrier)
+            if state == 'lost' then return 'lost ' .. barrier.key end
+            if state == 'released' then is_released = true end
+          end
+          if is_released then return 'released' end
+          local arrival = steps.arrival
+          local result = 'committed'
+          if arrival then
+            local left = look_at(arrival)
+            if left == 'lost' then return 'lost ' .. arrival.key end
+            if left == 'released' then
+              result = 'released'
+            else
+              local is_complete = arrive(arrival, left)
+              if is_complete and not arrival.releases then return 'opened' end
+              if is_complete then
+                release(arrival)
+              elseif arrival.releases then
+                result = 'waiting'
+              end
+            end
+          end
+          for _, barrier in ipairs(steps.releases) do release(barrier) end
+          if result ~= 'committed' then return result end
+          for _, barrier in ipairs(steps.creations) do
+            if barrier.ran == '' then
+              redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+            else
+              local ran = redis.call('GET', barrier.ran)
+              if not ran then redis.call('SET', barrier.ran, '-1', 'PX', barrier.ttl) end
+              if not ran or ran == '-1' then
+                redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+              end
+            end
+          end
+          return result
+        end
+        """
+}
+
+extension RedisCommand {
+    /// Adds what `read_barriers()` reads.
+    mutating func append(_ steps: BarrierCommit) {
+        append(steps.releases.count)
+        for barrier in steps.releases { append(barrier) }
+        if let arrival = steps.arrival {
+            append(arrival.releases ? "r" : "h")
+            append(arrival.barrier)
+            append(arrival.party)
+        } else {
+            append("")
+        }
+        append(steps.creations.count)
+        for creation in steps.creations {
+            append(creation.barrier)
+            append(creation.parties)
+        }
+    }
+
+    private mutating func append(_ barrier: BarrierKey) {
+        append(barrier.key)
+        append(barrier.releaseKey ?? "")
+        append(max(1, barrier.ttl.milliseconds))
+    }
+}

@@ -1,0 +1,51 @@
+/// The scripts of the rate limiter backend.
+enum RateLimitScripts {
+    /// Adds to a key within bounds, as Python's optimistic transactions do.
+    ///
+    /// `KEYS[1]` is the key; if there are more, the values of those and the amount together must not be more than the
+    /// maximum. Arguments: amount, ttl in milliseconds, minimum and maximum (each may be empty).
+    static let add = RedisScript(
+        """
+        local amount, minimum, maximum = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+        local value = tonumber(redis.call('GET', KEYS[1]) or '0') + amount
+        if minimum and value < minimum or maximum and value > maximum then return 0 end
+        if #KEYS > 1 then
+          local sum = amount
+          for i = 2, #KEYS do sum = sum + tonumber(redis.call('GET', KEYS[i]) or '0') end
+          if sum > maximum then return 0 end
+        end
+        redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[2])
+        return 1
+        """)
+
+    /// Notifies those that wait on `KEYS[1]`, also those that begin to within `ARGV[1]` milliseconds.
+    static let notify = RedisScript(
+        """
+        redis.call('RPUSH', KEYS[1], 'x')
+        redis.call('PEXPIRE', KEYS[1], ARGV[1])
+        """)
+
+    /// Takes barrier steps: see ``BarrierScript``. Beside `<id>_ran` it keeps `<id>_by`: the party whose arrival
+    /// released the barrier.
+    static let commit = RedisScript(
+        """
+        local at = 0
+        local function take()
+          at = at + 1
+          return ARGV[at]
+        end
+
+        \(BarrierScript.functions)
+
+        local steps = read_barriers()
+        local arrival = steps.arrival
+        if arrival and arrival.releases and redis.call('GET', arrival.key .. '_by') == arrival.party then
+          return 'committed'
+        end
+        local result = commit_barriers(steps)
+        if result == 'committed' and arrival and arrival.releases then
+          redis.call('SET', arrival.key .. '_by', arrival.party, 'PX', math.min(arrival.ttl, \(BarrierScript.releasedTTL)))
+        end
+        return result
+        """)
+}

@@ -1,0 +1,156 @@
+/// The script that sends and settles: any number of ``RedisCommit``, each done as a whole or not at all.
+///
+/// `KEYS[1]` is the namespace. The arguments: the transport's id, for how many milliseconds what became of its commits
+/// is remembered, `1` if the commit needs memory, how many tags can be forgotten and those, then the commits, each
+/// preceded by its number of arguments:
+///
+///     a <taken> <queue> <id>
+///         acknowledge, and nothing besides
+///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl>
+///       <enqueues> <successors> <1, barriers | 0>
+///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
+///         messages, and these as id and bytes
+///
+/// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
+/// or `-` for a commit that sends and settles nothing.
+///
+/// It answers with one text per commit: `committed`, `opened`, `not released`, `not held`, `lost <barrier>` or
+/// `error <text>`.
+///
+/// Redis runs a script as a whole, but undoes nothing of one that fails. So everything is looked at before anything is
+/// written, and the delivery ends last. When its memory is full, Redis refuses a script's first write if that needs
+/// memory, and none after it. A commit that sends several messages begins with such a write and waits for memory; the
+/// others begin with one that frees some, since an acknowledgement, a retry or a next step must not wait.
+enum CommitScript {
+    /// How many arguments a command of a script can be given: a third of Lua's limit (`LUAI_MAXCSTACK`, 8000).
+    static let maximumUnpack = 2500
+
+    static let script = RedisScript(
+        """
+        local namespace = KEYS[1]
+        local at = 0
+        local function take()
+          at = at + 1
+          return ARGV[at]
+        end
+
+        local commits = namespace .. ':__commits__.' .. take()
+        local commits_ttl = take()
+        local needs_memory = take() == '1'
+        local forgotten = tonumber(take())
+        local forgotten_at = at
+        at = at + forgotten
+        local function forget()
+          if forgotten > 0 then
+            redis.call('HDEL', commits, unpack(ARGV, forgotten_at + 1, forgotten_at + forgotten))
+          end
+        end
+        if not needs_memory then
+          redis.call('HDEL', commits, '')
+          forget()
+        end
+
+        \(BarrierScript.functions)
+
+        local function read_messages()
+          local groups = {}
+          for i = 1, tonumber(take()) do
+            groups[i] = { queue = take(), count = tonumber(take()), at = at }
+            at = at + 2 * groups[i].count
+          end
+          return groups
+        end
+
+        local function enqueue(groups)
+          for _, group in ipairs(groups) do
+            local list = namespace .. ':' .. group.queue
+            local first, last = group.at + 1, group.at + 2 * group.count
+            while first <= last do
+              local chunk_end = math.min(last, first + \(maximumUnpack / 2 * 2) - 1)
+              redis.call('HSET', list .. '.msgs', unpack(ARGV, first, chunk_end))
+              local ids = {}
+              for i = first, chunk_end, 2 do ids[#ids + 1] = ARGV[i] end
+              redis.call('RPUSH', list, unpack(ids))
+              first = chunk_end + 1
+            end
+          end
+        end
+
+        local function bury(queue, id, dead_letters, reason, ttl)
+          local time = redis.call('TIME')
+          local now = time[1] * 1000 + math.floor(time[2] / 1000)
+          local name = namespace .. ':' .. dead_letters
+          local message = redis.call('HGET', namespace .. ':' .. queue .. '.msgs', id)
+          redis.call('HSET', name .. '.msgs', id, message)
+          redis.call('ZADD', name, string.format('%d', now), id)
+          redis.call('SET', name .. '.reason.' .. id, reason, 'PX', ttl)
+        end
+
+        local records = {}
+
+        local function settle()
+          local tag, is_repeated, outcome = take(), take() == '1', take()
+          local taken, queue, id = namespace .. ':__acks__.' .. take(), take(), take()
+          local dead_letters, reason, ttl = take(), take(), take()
+          local enqueues, successors = read_messages(), read_messages()
+          local barriers = take() == '1' and read_barriers()
+
+          if is_repeated then
+            local record = redis.call('HGET', commits, tag)
+            if record then return record end
+          end
+          local messages = namespace .. ':' .. queue .. '.msgs'
+          if outcome ~= '-' then
+            if redis.call('SISMEMBER', taken, id) == 0 then return 'not held' end
+            if redis.call('HEXISTS', messages, id) == 0 then
+              -- Somebody else has finished it.
+              redis.call('SREM', taken, id)
+              return 'not held'
+            end
+          end
+
+          local result = 'committed'
+          if barriers then
+            local state = commit_barriers(barriers)
+            if state == 'waiting' or state == 'released' then
+              result = 'not released'
+            elseif state ~= 'committed' then
+              return state
+            end
+          end
+          enqueue(enqueues)
+          if result == 'committed' then enqueue(successors) end
+          if outcome == 'r' then bury(queue, id, dead_letters, reason, ttl) end
+          if outcome == 'q' then redis.call('LPUSH', namespace .. ':' .. queue, id) end
+          if outcome ~= '-' then redis.call('SREM', taken, id) end
+          if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
+          records[#records + 1] = tag
+          records[#records + 1] = result
+          return result
+        end
+
+        local function acknowledge()
+          local taken, queue, id = take(), take(), take()
+          if redis.call('SREM', namespace .. ':__acks__.' .. taken, id) == 0 then return 'not held' end
+          if redis.call('HDEL', namespace .. ':' .. queue .. '.msgs', id) == 0 then return 'not held' end
+          return 'committed'
+        end
+
+        local results = {}
+        while at < #ARGV do
+          local count = tonumber(take())
+          local next_at = at + count
+          local step = take() == 'a' and acknowledge or settle
+          local is_done, result = pcall(step)
+          if not is_done then result = 'error ' .. (type(result) == 'table' and result.err or tostring(result)) end
+          results[#results + 1] = result
+          at = next_at
+        end
+        if needs_memory then forget() end
+        if #records > 0 then
+          redis.call('HSET', commits, unpack(records))
+          redis.call('PEXPIRE', commits, commits_ttl)
+        end
+        return results
+        """)
+}

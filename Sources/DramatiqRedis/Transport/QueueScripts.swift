@@ -1,0 +1,149 @@
+/// The scripts by which a worker takes messages, gives them back and shows that it is alive.
+///
+/// Each begins with a write that needs no memory, so that a server whose memory is full doesn't refuse it: a worker
+/// that could not be heard would lose its messages to others.
+enum QueueScripts {
+    /// Moves ids from a queue to the worker's, in one step with the heartbeat, and answers with ids and bytes in turn.
+    ///
+    /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maximumUnpack``), after how many bytes
+    /// no further message is taken. An id without a message is left behind by a repair and dropped.
+    static let fetch = RedisScript(
+        """
+        local namespace, worker, queue = KEYS[1], ARGV[1], ARGV[2]
+        local list = namespace .. ':' .. queue
+        local ids = redis.call('LRANGE', list, 0, ARGV[3] - 1)
+        if #ids == 0 then return ids end
+        local messages = redis.call('HMGET', list .. '.msgs', unpack(ids))
+        local reply, kept, size, taken = {}, {}, 0, #ids
+        for i, id in ipairs(ids) do
+          local message = messages[i]
+          if message then
+            size = size + #message
+            if #kept > 0 and size > tonumber(ARGV[4]) then
+              taken = i - 1
+              break
+            end
+            kept[#kept + 1] = id
+            reply[#reply + 1] = id
+            reply[#reply + 1] = message
+          end
+        end
+        redis.call('LTRIM', list, taken, -1)
+        if #kept > 0 then
+          local time = redis.call('TIME')
+          redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. queue, unpack(kept))
+          redis.call('ZADD', namespace .. ':__heartbeats__', string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+        end
+        return reply
+        """)
+
+    /// Takes some of a worker's ids, or the given ones, back to their queue, and answers how many it had.
+    ///
+    /// Arguments: worker, queue, how many at most, how long the worker must have been silent in milliseconds (or empty:
+    /// it asks itself), `LPUSH` or `RPUSH`, ids (none: any). Answers -1 if the worker was not silent.
+    static let giveBack = RedisScript(
+        """
+        local namespace, worker, queue, limit, silence, push = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+        if silence ~= '' then
+          local time = redis.call('TIME')
+          local heard = redis.call('ZSCORE', namespace .. ':__heartbeats__', worker)
+          if heard and time[1] * 1000 + time[2] / 1000 - heard < tonumber(silence) then return -1 end
+        end
+        local taken = namespace .. ':__acks__.' .. worker .. '.' .. queue
+        local list = namespace .. ':' .. queue
+        local ids = {}
+        if #ARGV > 5 then
+          for i = 6, #ARGV do
+            if redis.call('SREM', taken, ARGV[i]) == 1 then ids[#ids + 1] = ARGV[i] end
+          end
+        else
+          ids = redis.call('SPOP', taken, limit)
+        end
+        for _, id in ipairs(ids) do
+          if redis.call('HEXISTS', list .. '.msgs', id) == 1 then redis.call(push, list, id) end
+        end
+        return #ids
+        """)
+
+    /// Shows that workers are alive, and answers how many ids each has of each of its queues.
+    ///
+    /// Arguments: the transport's id and how many milliseconds its records are kept, how many workers and their ids,
+    /// then what follows `__acks__.` for each that is counted.
+    static let heartbeat = RedisScript(
+        """
+        local namespace = KEYS[1]
+        redis.call('PEXPIRE', namespace .. ':__commits__.' .. ARGV[1], ARGV[2])
+        local time = redis.call('TIME')
+        local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
+        local workers = tonumber(ARGV[3])
+        for i = 4, 3 + workers do redis.call('ZADD', namespace .. ':__heartbeats__', now, ARGV[i]) end
+        local counts = {}
+        for i = 4 + workers, #ARGV do counts[#counts + 1] = redis.call('SCARD', namespace .. ':__acks__.' .. ARGV[i]) end
+        return counts
+        """)
+
+    /// Lets one worker at a time look for dead ones, and answers with their ids.
+    ///
+    /// Arguments: the transport's id, for how many milliseconds nobody else shall look, after how many a silent worker
+    /// is dead.
+    static let findDead = RedisScript(
+        """
+        local namespace = KEYS[1]
+        redis.call('HDEL', namespace .. ':__commits__.' .. ARGV[1], '')
+        if not redis.call('SET', namespace .. ':__reaper__', ARGV[1], 'NX', 'PX', ARGV[2]) then return {} end
+        local time = redis.call('TIME')
+        local limit = string.format('%d', time[1] * 1000 + time[2] / 1000 - ARGV[3])
+        return redis.call('ZRANGEBYSCORE', namespace .. ':__heartbeats__', '-inf', limit, 'LIMIT', 0, 100)
+        """)
+
+    /// Forgets a worker that holds nothing, unless it was heard.
+    ///
+    /// Arguments: worker, after how many milliseconds a silent one is dead (or 0: it leaves by itself), what follows
+    /// `__acks__.` for all that it may hold.
+    static let forgetWorker = RedisScript(
+        """
+        local namespace, worker = KEYS[1], ARGV[1]
+        local time = redis.call('TIME')
+        local heard = redis.call('ZSCORE', namespace .. ':__heartbeats__', worker)
+        if not heard or time[1] * 1000 + time[2] / 1000 - heard < tonumber(ARGV[2]) then return 0 end
+        for i = 3, #ARGV do
+          if redis.call('EXISTS', namespace .. ':__acks__.' .. ARGV[i]) == 1 then return 0 end
+        end
+        return redis.call('ZREM', namespace .. ':__heartbeats__', worker)
+        """)
+
+    /// Removes dead letters that are older than a number of milliseconds, and answers how many.
+    ///
+    /// Arguments: the name of the dead-letter queue, the age, how many at most.
+    static let expireDeadLetters = RedisScript(
+        """
+        local name = KEYS[1] .. ':' .. ARGV[1]
+        local time = redis.call('TIME')
+        local limit = string.format('%d', time[1] * 1000 + time[2] / 1000 - ARGV[2])
+        local ids = redis.call('ZRANGEBYSCORE', name, '-inf', limit, 'LIMIT', 0, ARGV[3])
+        for _, id in ipairs(ids) do
+          redis.call('ZREM', name, id)
+          redis.call('HDEL', name .. '.msgs', id)
+          redis.call('UNLINK', name .. '.reason.' .. id)
+        end
+        return #ids
+        """)
+
+    /// Answers how many messages wait, how many there are, how many are delayed and dead, the next one's bytes, and
+    /// when the oldest dead letter became one. `ARGV[1]` is the queue.
+    static let status = RedisScript(
+        """
+        local list = KEYS[1] .. ':' .. ARGV[1]
+        local next_id = redis.call('LINDEX', list, 0)
+        local oldest = redis.call('ZRANGE', list .. '.XQ', 0, 0, 'WITHSCORES')
+        return {
+          redis.call('LLEN', list), redis.call('HLEN', list .. '.msgs'), redis.call('HLEN', list .. '.DQ.msgs'),
+          redis.call('ZCARD', list .. '.XQ'), next_id and redis.call('HGET', list .. '.msgs', next_id),
+          oldest[2] or false,
+        }
+        """)
+
+    /// Answers with the workers' ids and when each was heard.
+    static let workers = RedisScript(
+        "return redis.call('ZREVRANGE', KEYS[1] .. ':__heartbeats__', 0, -1, 'WITHSCORES')")
+}

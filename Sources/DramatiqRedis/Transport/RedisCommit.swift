@@ -1,0 +1,159 @@
+import Dramatiq
+
+/// A message that a worker has taken.
+struct TakenMessage: Sendable, Hashable {
+    /// The worker's id and the queue: what follows `__acks__.`.
+    let taken: String
+    /// The queue that it was taken from, such as `default` or `default.DQ`.
+    let queueName: String
+    /// Its id in Redis, which is not its message id.
+    let id: String
+}
+
+/// Messages for one queue, encoded.
+struct QueuedMessages: Sendable {
+    let queueName: String
+    /// The ids in Redis and the bytes.
+    var messages: [(id: String, bytes: [UInt8])]
+
+    /// Gives each message an id of its own, as every enqueue does, and sorts them by queue.
+    ///
+    /// - Throws: what the encoder throws.
+    static func encoded(_ envelopes: [Envelope]) throws -> [QueuedMessages] {
+        if envelopes.isEmpty { return [] }
+        var groups: [QueuedMessages] = []
+        var places: [String: Int] = [:]
+        for envelope in envelopes {
+            let queueName = envelope.queueName
+            let id = UniqueID.make()
+            let bytes = try envelope.encoded(addingOption: RedisTransport.idOption, .string(id))
+            if let last = groups.indices.last, groups[last].queueName == queueName {
+                groups[last].messages.append((id, bytes))
+            } else if let place = places[queueName] {
+                groups[place].messages.append((id, bytes))
+            } else {
+                places[queueName] = groups.count
+                groups.append(QueuedMessages(queueName: queueName, messages: [(id, bytes)]))
+            }
+        }
+        return groups
+    }
+}
+
+/// Something that is done in Redis as a whole or not at all: see ``CommitScript``.
+struct RedisCommit: Sendable {
+    /// What became of it. Raw values are the script's.
+    enum Result: Sendable, Equatable {
+        case committed
+        case opened
+        case notReleased
+        /// The message is not, or no longer, this worker's.
+        case notHeld
+        case barrierLost(key: String)
+        case failed(String)
+
+        init(_ text: String) {
+            switch text {
+            case "committed": self = .committed
+            case "opened": self = .opened
+            case "not released": self = .notReleased
+            case "not held": self = .notHeld
+            default:
+                if text.hasPrefix("lost ") {
+                    self = .barrierLost(key: String(text.dropFirst(5)))
+                } else {
+                    self = .failed(text.hasPrefix("error ") ? String(text.dropFirst(6)) : text)
+                }
+            }
+        }
+    }
+
+    /// What this process knows it by, so that a repeated one can be told from a new one.
+    let tag: UInt64
+    /// Whether it was tried before, and may have been done.
+    var isRepeated = false
+    /// The message that ends with it, and how.
+    var settled: (message: TakenMessage, outcome: Settlement.Outcome)?
+    var enqueues: [QueuedMessages] = []
+    var successors: [QueuedMessages] = []
+    var barriers: BarrierCommit?
+    /// For how long a rejected message is kept, in milliseconds.
+    var deadLetterTTL = 0
+
+    /// Whether it is an acknowledgement and nothing else.
+    var isPlainAcknowledgement: Bool {
+        settled?.outcome == .acknowledge && enqueues.isEmpty && successors.isEmpty && barriers == nil
+    }
+
+    var messageCount: Int {
+        enqueues.reduce(0) { $0 + $1.messages.count } + successors.reduce(0) { $0 + $1.messages.count }
+    }
+
+    /// Whether it adds to the server's memory rather than moving on what is there.
+    var needsMemory: Bool { settled == nil || messageCount > 1 }
+
+    /// About how many bytes it has on the wire.
+    var size: Int {
+        (enqueues + successors).reduce(256) { size, group in
+            group.messages.reduce(size) { $0 + $1.bytes.count + 64 }
+        }
+    }
+}
+
+extension RedisCommand {
+    /// Adds a commit as the script reads it.
+    mutating func append(_ commit: RedisCommit) {
+        if let (message, _) = commit.settled, commit.isPlainAcknowledgement {
+            append(4)
+            append("a")
+            append(message.taken)
+            append(message.queueName)
+            append(message.id)
+            return
+        }
+        append(11 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
+        append("g")
+        append(String(commit.tag))
+        append(commit.isRepeated ? "1" : "0")
+        var reason = ""
+        switch commit.settled?.outcome {
+        case .acknowledge?: append("a")
+        case .reject(let text)?:
+            append("r")
+            reason = RedisTransport.shortened(text)
+        case .requeue?: append("q")
+        case nil: append("-")
+        }
+        append(commit.settled?.message.taken ?? "")
+        append(commit.settled?.message.queueName ?? "")
+        append(commit.settled?.message.id ?? "")
+        append(commit.settled.map { QueueName.deadLetter(QueueName.canonical($0.message.queueName)) } ?? "")
+        append(reason)
+        append(commit.deadLetterTTL)
+        append(commit.enqueues)
+        append(commit.successors)
+        append(commit.barriers == nil ? "0" : "1")
+        if let barriers = commit.barriers { append(barriers) }
+    }
+
+    private mutating func append(_ groups: [QueuedMessages]) {
+        append(groups.count)
+        for group in groups {
+            append(group.queueName)
+            append(group.messages.count)
+            for message in group.messages {
+                append(message.id)
+                append(message.bytes)
+            }
+        }
+    }
+
+    private static func count(_ groups: [QueuedMessages]) -> Int {
+        groups.reduce(1) { $0 + 2 + 2 * $1.messages.count }
+    }
+
+    private static func count(_ barriers: BarrierCommit?) -> Int {
+        guard let barriers else { return 0 }
+        return 3 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
+    }
+}

@@ -1,0 +1,36 @@
+import Dramatiq
+import Synchronization
+
+/// Takes messages from a queue as they come.
+final class RedisConsumer: TransportConsumer {
+    private let source: RedisMessageSource
+    private let leave: @Sendable () async -> Void
+    private let isClosed = Mutex(false)
+
+    init(source: RedisMessageSource, close: @escaping @Sendable () async -> Void) {
+        self.source = source
+        leave = close
+    }
+
+    func next(limit: Int) async throws -> [Delivery] {
+        while !Task.isCancelled, !isClosed.withLock({ $0 }) {
+            let messages = try await source.take(limit: limit)
+            if !messages.isEmpty {
+                source.watcher.noteActivity()
+                return source.deliveries(messages)
+            }
+            await source.watcher.wait()
+        }
+        return []
+    }
+
+    func close() async {
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        guard isFirst else { return }
+        source.close()
+        await leave()
+    }
+}

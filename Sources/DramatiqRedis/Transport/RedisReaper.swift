@@ -1,0 +1,79 @@
+import Dramatiq
+import Logging
+
+/// Brings back to their queues what dead workers had taken, in Swift or in Python, and removes old dead letters.
+struct RedisReaper: Sendable {
+    /// How many keys one `SCAN` looks at, so that the server is never kept for long.
+    private static let scanCount = 1000
+
+    let executor: any RedisExecutor
+    let keys: RedisKeys
+    let configuration: RedisTransport.Configuration
+    let transportID: String
+    let logger: Logger
+
+    private var silence: Int { max(1, configuration.heartbeatTimeout.milliseconds) }
+
+    /// Looks for dead workers, unless somebody else has just done so.
+    func returnWhatTheDeadHold() async throws {
+        let reply = try await executor.evaluate(
+            QueueScripts.findDead, keys: [keys.namespace], transportID, max(1, silence / 2), silence
+        ).array()
+        let dead = try reply.map { try $0.string() }
+        guard !dead.isEmpty else { return }
+        let queues = try await queuesHeld(by: dead)
+        for worker in dead {
+            let names = queues[worker] ?? []
+            for queue in names { try await returnMessages(of: worker, queue) }
+            var command = RedisCommand(QueueScripts.forgetWorker, keys: [keys.namespace], worker, silence)
+            for queue in names { command.append("\(worker).\(queue)") }
+            _ = try await executor.execute(command)
+        }
+    }
+
+    /// The queues from which workers have taken something.
+    private func queuesHeld(by workers: [String]) async throws -> [String: [String]] {
+        var queues: [String: Set<String>] = [:]
+        let pattern = RedisKeys.escaped(keys.takenPrefix) + "*"
+        var cursor = "0"
+        repeat {
+            let reply = try await executor.execute(
+                RedisCommand("SCAN", cursor, "MATCH", pattern, "COUNT", Self.scanCount)
+            ).array()
+            guard reply.count == 2 else { throw RedisError(.unexpectedReply, "SCAN answered something else") }
+            cursor = try reply[0].string()
+            for key in try reply[1].array() {
+                let holder = try key.string().dropFirst(keys.takenPrefix.count)
+                for worker in workers where holder.hasPrefix("\(worker).") {
+                    queues[worker, default: []].insert(String(holder.dropFirst(worker.count + 1)))
+                }
+            }
+        } while cursor != "0"
+        return queues.mapValues(Array.init)
+    }
+
+    private func returnMessages(of worker: String, _ queue: String) async throws {
+        let chunk = RedisMessageSource.maximumCount
+        let command = RedisCommand(
+            QueueScripts.giveBack, keys: [keys.namespace], worker, queue, chunk, silence, "RPUSH")
+        var total = 0
+        while true {
+            let count = try await executor.execute(command).integer()
+            total += max(0, count)
+            if count < chunk { break }
+        }
+        guard total > 0 else { return }
+        logger.notice(
+            "Returned to their queue what a dead worker had taken",
+            metadata: ["worker": "\(worker)", "queue_name": "\(queue)", "messages": "\(total)"])
+    }
+
+    /// Removes the dead letters of a queue that are too old.
+    func expireDeadLetters(of queue: String) async throws {
+        let chunk = RedisMessageSource.maximumCount
+        let command = RedisCommand(
+            QueueScripts.expireDeadLetters, keys: [keys.namespace], QueueName.deadLetter(queue),
+            configuration.deadLetterTTL.milliseconds, chunk)
+        while try await executor.execute(command).integer() == chunk {}
+    }
+}

@@ -1,0 +1,248 @@
+public import Dramatiq
+public import Logging
+
+/// Carries messages over a Redis server, in the layout of Python's dramatiq: both can share queues.
+///
+///     let redis = try RedisClient(url: "redis://127.0.0.1:6379")
+///     let broker = Broker(transport: RedisTransport(redis), …)
+///
+/// A message is settled in one script: acknowledgement, retries, next steps, and the barriers of workflows if their
+/// ``RedisRateLimiterBackend`` is on the same client. A commit whose answer is lost is repeated and then recognised,
+/// so nothing is done twice.
+///
+/// A worker owns what it has taken for as long as its heartbeat is heard, which does not depend on what its actors do.
+/// What dead workers had, those of Python included, goes back to its queue. The clocks of Python's machines and of the
+/// server may differ by less than ``Configuration/heartbeatTimeout``.
+///
+/// The keys of one namespace are used together, so a Redis Cluster must keep them in one slot: `{dramatiq}`.
+public final class RedisTransport: Transport {
+    /// How a transport behaves. The defaults are dramatiq's.
+    public struct Configuration: Sendable, Hashable {
+        /// What the keys begin with.
+        public var namespace: String
+        /// How long a worker may be silent before what it holds goes to others. All workers of a namespace should
+        /// agree. A worker is heard four times as often.
+        public var heartbeatTimeout: Duration
+        /// How long dead letters are kept.
+        public var deadLetterTTL: Duration
+        /// How many delayed messages of one queue are held until they are due, as ids only. If more are delayed, those
+        /// that are due first are held, and the others are looked at in turn.
+        public var delayedLimit: Int
+        /// For how long sending is repeated while there is no connection.
+        public var sendPatience: Duration
+
+        public init(
+            namespace: String = "dramatiq",
+            heartbeatTimeout: Duration = .seconds(60),
+            deadLetterTTL: Duration = .seconds(7 * 86_400),
+            delayedLimit: Int = 100_000,
+            sendPatience: Duration = .seconds(5)
+        ) {
+            self.namespace = namespace
+            self.heartbeatTimeout = max(.milliseconds(100), heartbeatTimeout)
+            self.deadLetterTTL = max(.milliseconds(1), deadLetterTTL)
+            self.delayedLimit = max(1, delayedLimit)
+            self.sendPatience = sendPatience
+        }
+    }
+
+    /// The option that carries a message's id in Redis: another one for every enqueue.
+    static let idOption = "redis_message_id"
+    /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
+    static let commitRecordTTL = 600_000
+
+    public let configuration: Configuration
+    let executor: any RedisExecutor
+    let keys: RedisKeys
+    let logger: Logger
+    /// What Redis knows this transport by.
+    let id = UniqueID.make()
+    let commits: CommitQueue
+    private let ledger = TakenLedger()
+    private let presence: WorkerPresence
+
+    /// - Parameters:
+    ///   - executor: the client, usually a `RedisClient`.
+    ///   - logger: gets what has no caller to be thrown to.
+    public init(
+        _ executor: any RedisExecutor,
+        configuration: Configuration = Configuration(),
+        logger: Logger = Logger(label: "dramatiq.redis")
+    ) {
+        self.executor = executor
+        self.configuration = configuration
+        self.logger = logger
+        keys = RedisKeys(namespace: configuration.namespace)
+        commits = CommitQueue(executor: executor, keys: keys, transportID: id)
+        presence = WorkerPresence(
+            executor: executor, keys: keys, configuration: configuration, transportID: id, logger: logger)
+    }
+
+    /// A queue is there as soon as something is in it, so this does nothing.
+    public func declare(queue name: String) async throws {}
+
+    // MARK: Sending
+
+    /// Sends messages and creates barriers, all or none. Repeated while there is no connection, for as long as
+    /// ``Configuration/sendPatience`` allows.
+    ///
+    /// - Throws: `RedisError`; whether the messages were sent is not known then if it `mayHaveTakenEffect`.
+    public func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
+        var commit = RedisCommit(tag: ledger.nextTag())
+        commit.enqueues = try QueuedMessages.encoded(envelopes)
+        if let barriers {
+            if shares(barriers) {
+                commit.barriers = barriers
+            } else {
+                _ = try await barriers.backend.commit(barriers)
+            }
+        }
+        guard commit.messageCount > 0 || commit.barriers != nil else { return }
+        let deadline = ContinuousClock.now + configuration.sendPatience
+        var pause = Duration.milliseconds(20)
+        while true {
+            do {
+                let result = try await self.commit(commit)
+                if result == .committed || result == .notReleased { return }
+                throw RedisError(.unexpectedReply, "Sending messages came to \(result)")
+            } catch let error as RedisError {
+                guard error.isOutage, ContinuousClock.now + pause < deadline else { throw error }
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(1))
+            commit.isRepeated = true
+        }
+    }
+
+    /// Does a commit, and tells the consumers of the queues that get something.
+    private func commit(_ commit: RedisCommit) async throws -> RedisCommit.Result {
+        defer { ledger.wakeConsumers(of: commit) }
+        return try await commits.commit(commit)
+    }
+
+    /// Whether barriers are kept where the messages are.
+    private func shares(_ barriers: BarrierCommit) -> Bool {
+        guard let backend = barriers.backend as? RedisRateLimiterBackend else { return false }
+        return backend.executor as AnyObject === executor as AnyObject
+    }
+
+    // MARK: Settling
+
+    /// Settles a delivery in one script. The barriers are part of it if their backend is a
+    /// ``RedisRateLimiterBackend`` on the same client; otherwise see ``RedisTransport`` for the order of the steps.
+    ///
+    /// - Throws: `BrokerError.deliveryNotHeld` if the message is no longer this worker's, because it was silent for too
+    ///   long: somebody else has it, and nothing was done. `BarrierStateLost`. `RedisError`.
+    public func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
+        guard let taken = ledger.begin(delivery.tag) else { throw notHeld(delivery) }
+        var commit = RedisCommit(tag: delivery.tag, isRepeated: taken.wasTried)
+        commit.settled = (taken.message, settlement.outcome)
+        commit.deadLetterTTL = configuration.deadLetterTTL.milliseconds
+        commit.enqueues = try QueuedMessages.encoded(settlement.enqueues)
+        commit.successors = try QueuedMessages.encoded(settlement.successors)
+        if let barriers = settlement.barriers {
+            guard shares(barriers) else { return try await settle(delivery, commit, elsewhere: barriers) }
+            commit.barriers = barriers
+        }
+        return try await settle(delivery, commit)
+    }
+
+    private func settle(_ delivery: Delivery, _ commit: RedisCommit) async throws -> SettlementResult {
+        let result = try await self.commit(commit)
+        switch result {
+        case .opened:
+            return .barrierOpened
+        case .committed, .notReleased:
+            ledger.end(delivery.tag)
+            return result == .committed ? .committed : .notReleased
+        case .notHeld:
+            ledger.end(delivery.tag)
+            // The answer to an acknowledgement was lost, and this is the second.
+            if commit.isPlainAcknowledgement, commit.isRepeated { return .committed }
+            throw notHeld(delivery)
+        case .barrierLost(let key):
+            throw BarrierStateLost(key: key)
+        case .failed(let text):
+            throw RedisError(.server, text)
+        }
+    }
+
+    /// Settles a delivery whose barriers are kept somewhere else, so that there is no one step for both.
+    ///
+    /// The arrival comes first, then the new barriers, then the messages with the acknowledgement, and the release at
+    /// last. A crash in between means that a step is done again: it can start the next step of a workflow twice, but
+    /// loses nothing and starts nothing too early.
+    private func settle(
+        _ delivery: Delivery,
+        _ commit: RedisCommit,
+        elsewhere barriers: BarrierCommit
+    ) async throws -> SettlementResult {
+        var commit = commit
+        let backend = barriers.backend
+        var isReleased = true
+        if var arrival = barriers.arrival {
+            let releases = arrival.releases
+            arrival.releases = false
+            switch try await backend.commit(BarrierCommit(backend: backend, arrival: arrival)) {
+            case .opened: if !releases { return .barrierOpened }
+            case .committed: isReleased = !releases
+            case .waiting, .alreadyReleased: isReleased = false
+            }
+        }
+        if !isReleased {
+            commit.successors = []
+        } else if !barriers.creations.isEmpty {
+            _ = try await backend.commit(BarrierCommit(backend: backend, creations: barriers.creations))
+        }
+        let result = try await settle(delivery, commit)
+        var releases = barriers.releases
+        if isReleased, let arrival = barriers.arrival, arrival.releases { releases.append(arrival.barrier) }
+        if !releases.isEmpty {
+            do {
+                _ = try await backend.commit(BarrierCommit(backend: backend, releases: releases))
+            } catch {
+                // All that follows from the release is done; only a party that comes twice would still need to know.
+                logger.warning("A barrier's release can't be recorded", metadata: ["error": "\(error)"])
+            }
+        }
+        return isReleased ? result : .notReleased
+    }
+
+    private func notHeld(_ delivery: Delivery) -> BrokerError {
+        let message = try? delivery.message(decoder: JSONMessageEncoder())
+        return BrokerError.deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
+    }
+
+    // MARK: Taking
+
+    /// A thousand that are due: those that are not are held by the consumer, without their bytes.
+    public var delayedPrefetch: Int { 1000 }
+
+    public func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
+        try await consumer(of: queue, prefetch: prefetch, encoder: JSONMessageEncoder())
+    }
+
+    public func consumer(
+        of queue: String,
+        prefetch: Int,
+        encoder: any MessageEncoder
+    ) async throws -> any TransportConsumer {
+        let source = presence.enter(queue) { workerID in
+            RedisMessageSource(executor: executor, keys: keys, workerID: workerID, queueName: queue, ledger: ledger)
+        }
+        let close: @Sendable () async -> Void = { [presence] in await presence.leave(source) }
+        guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, close: close) }
+        return RedisDelayedConsumer(
+            source: source, decoder: encoder, limit: configuration.delayedLimit, close: close)
+    }
+
+    /// A text that may come from anywhere, bounded.
+    static func shortened(_ text: String) -> String {
+        text.utf8.count <= 8192 ? text : String(text.prefix(2000)) + "…"
+    }
+}
+
+extension RedisError {
+    /// Whether there is no server to talk to at present, as opposed to one that is there and is full.
+    var isOutage: Bool { isTransient && !isServerError("OOM") }
+}

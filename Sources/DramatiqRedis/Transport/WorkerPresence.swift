@@ -1,0 +1,156 @@
+import Dramatiq
+import Logging
+import Synchronization
+
+/// Shows that this process's workers are alive, for as long as they have consumers, and looks for those that are not.
+///
+/// Both run apart from the cooperative pool, so that a worker is heard whatever its actors do.
+final class WorkerPresence: Sendable {
+    private struct State {
+        var sources: [RedisMessageSource] = []
+        var task: Task<Void, Never>?
+        /// Since when every heartbeat worked, and when the last one did.
+        var steadySince: ContinuousClock.Instant?
+        var lastBeat: ContinuousClock.Instant?
+    }
+
+    private let executor: any RedisExecutor
+    private let keys: RedisKeys
+    private let configuration: RedisTransport.Configuration
+    private let transportID: String
+    private let logger: Logger
+    private let taskExecutor = EventLoopTaskExecutor()
+    private let state = Mutex(State())
+
+    init(
+        executor: any RedisExecutor,
+        keys: RedisKeys,
+        configuration: RedisTransport.Configuration,
+        transportID: String,
+        logger: Logger
+    ) {
+        self.executor = executor
+        self.keys = keys
+        self.configuration = configuration
+        self.transportID = transportID
+        self.logger = logger
+    }
+
+    /// Adds a consumer of a queue. Consumers of the same queue are different workers to Redis.
+    func enter(_ queue: String, _ make: (_ workerID: String) -> RedisMessageSource) -> RedisMessageSource {
+        state.withLock { state in
+            var number = 1
+            var workerID = transportID
+            while state.sources.contains(where: { $0.queueName == queue && $0.workerID == workerID }) {
+                number += 1
+                workerID = "\(transportID)-\(number)"
+            }
+            let source = make(workerID)
+            state.sources.append(source)
+            // It ends when the last source leaves.
+            if state.task == nil { state.task = Task(executorPreference: taskExecutor) { await self.run() } }
+            return source
+        }
+    }
+
+    /// Removes a consumer and gives back what it has. If the server can't be reached, others find that once this
+    /// worker is silent.
+    func leave(_ source: RedisMessageSource) async {
+        do {
+            try await source.giveBackAll()
+        } catch {
+            logger.warning(
+                "Messages can't be returned to their queue now; they are once this worker is taken for dead",
+                metadata: ["queue_name": "\(source.queueName)", "error": "\(error)"])
+        }
+        let (isLast, task) = state.withLock { state in
+            state.sources.removeAll { $0 === source }
+            let isLast = !state.sources.contains { $0.workerID == source.workerID }
+            guard state.sources.isEmpty else { return (isLast, nil as Task<Void, Never>?) }
+            defer { state.task = nil }
+            return (isLast, state.task)
+        }
+        task?.cancel()
+        await task?.value
+        if isLast {
+            _ = try? await executor.evaluate(
+                QueueScripts.forgetWorker, keys: [keys.namespace], source.workerID, 0, source.taken)
+        }
+    }
+
+    private func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.beat() }
+            group.addTask { await self.reap() }
+        }
+    }
+
+    // MARK: Being heard
+
+    private func beat() async {
+        // Well below the timeout, so that one or two may get lost.
+        let interval = configuration.heartbeatTimeout / 4
+        while !Task.isCancelled {
+            let sources = state.withLock(\.sources)
+            do {
+                let counts = try await executor.execute(heartbeat(sources)).array()
+                noteBeat()
+                for (source, count) in zip(sources, counts) { source.compare(count: try count.integer()) }
+            } catch {
+                state.withLock { $0.steadySince = nil }
+                if !Task.isCancelled {
+                    logger.warning("A heartbeat failed", metadata: ["error": "\(error)"])
+                }
+            }
+            await taskExecutor.sleep(for: interval)
+        }
+    }
+
+    private func heartbeat(_ sources: [RedisMessageSource]) -> RedisCommand {
+        let workers = Set(sources.map(\.workerID))
+        var command = RedisCommand(
+            QueueScripts.heartbeat, keys: [keys.namespace], transportID, RedisTransport.commitRecordTTL, workers.count)
+        for worker in workers { command.append(worker) }
+        for source in sources { command.append(source.taken) }
+        return command
+    }
+
+    private func noteBeat() {
+        let now = ContinuousClock.now
+        state.withLock { state in
+            // After a pause, of the server or of this process, nobody could be heard.
+            if let last = state.lastBeat, now - last > configuration.heartbeatTimeout / 2 { state.steadySince = nil }
+            state.lastBeat = now
+            if state.steadySince == nil { state.steadySince = now }
+        }
+    }
+
+    /// Whether the server was there for long enough for everybody alive to be heard.
+    private var isSteady: Bool {
+        guard let since = state.withLock(\.steadySince) else { return false }
+        return ContinuousClock.now - since > configuration.heartbeatTimeout
+    }
+
+    // MARK: Looking for the dead
+
+    private func reap() async {
+        let reaper = RedisReaper(
+            executor: executor, keys: keys, configuration: configuration, transportID: transportID, logger: logger)
+        var nextExpiry = ContinuousClock.now
+        while !Task.isCancelled {
+            await taskExecutor.sleep(for: configuration.heartbeatTimeout / 2)
+            guard isSteady, !Task.isCancelled else { continue }
+            do {
+                try await reaper.returnWhatTheDeadHold()
+                guard ContinuousClock.now >= nextExpiry else { continue }
+                nextExpiry = .now + .seconds(60)
+                let queues = Set(state.withLock(\.sources).map { QueueName.canonical($0.queueName) })
+                for queue in queues { try await reaper.expireDeadLetters(of: queue) }
+            } catch {
+                if !Task.isCancelled {
+                    logger.warning("Looking for dead workers failed", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Dramatiq
+import DramatiqRedis
+import DramatiqWorkflow
+import Logging
+import RedisTestSupport
+import TestSupport
+
+/// A broker with workflows over a Redis server, and an actor that records what ran.
+struct RedisStage {
+    let redis: RedisClient
+    let executor: any RedisExecutor
+    let transport: RedisTransport
+    let backend: any RateLimiterBackend
+    let broker: Broker
+    let log: RecordingLog
+    /// The names of the tasks that ran, in order.
+    let ran = Recorder<String>()
+    let task: TaskActor<String, Void>
+
+    init(
+        _ server: RedisServer,
+        namespace: String = "dramatiq",
+        heartbeatTimeout: Duration = .seconds(60),
+        delayedLimit: Int = 100_000,
+        backend: (any RateLimiterBackend)? = nil,
+        storage: any CallbackStorage = InlineCallbackStorage(),
+        wrapping: (RedisClient) -> any RedisExecutor = { $0 }
+    ) async throws {
+        let log = RecordingLog()
+        self.log = log
+        redis = try RedisClient(url: server.url, logger: log.logger)
+        executor = wrapping(redis)
+        let configuration = RedisTransport.Configuration(
+            namespace: namespace, heartbeatTimeout: heartbeatTimeout, delayedLimit: delayedLimit)
+        transport = RedisTransport(executor, configuration: configuration, logger: log.logger)
+        self.backend = backend ?? RedisRateLimiterBackend(executor)
+        broker = Broker(
+            transport: transport,
+            middleware: Broker.defaultMiddleware + [
+                WorkflowMiddleware(backend: self.backend, callbackStorage: storage)
+            ],
+            logger: log.logger)
+        let ran = ran
+        task = TaskActor("task", options: [.minBackoff(.milliseconds(1)), .maxBackoff(.milliseconds(3))]) { name in
+            _ = ran.add(name)
+        }
+        try await broker.declare(task)
+    }
+
+    /// A quick worker.
+    var worker: Worker {
+        Worker(
+            broker, concurrency: 4,
+            transitionRetries: TransitionRetryPolicy(
+                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(20)))
+    }
+
+    /// Works until there is nothing left to do.
+    func work(queue: String = "default") async throws {
+        try await withWorker(worker) { try await transport.join(queue: queue) }
+    }
+
+    /// Runs a workflow to its end.
+    func run(_ components: any WorkflowComponent...) async throws {
+        let root = components.count == 1 ? components[0] : Chain(children: components.map(\.node))
+        try await Workflow(root, broker: broker).run()
+        try await work()
+    }
+
+    /// The names of all keys on the server, sorted.
+    func keys() async throws -> [String] {
+        try await redis.execute(RedisCommand("KEYS", "*")).array().map { try $0.string() }.sorted()
+    }
+}
