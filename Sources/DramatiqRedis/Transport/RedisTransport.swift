@@ -102,9 +102,12 @@ public final class RedisTransport: Transport {
         var pause = Duration.milliseconds(20)
         while true {
             do {
-                let result = try await self.commit(commit)
-                if result == .committed || result == .notReleased { return }
-                throw RedisError(.unexpectedReply, "Sending messages came to \(result)")
+                switch try await self.commit(commit) {
+                case .committed, .notReleased: return
+                case .barrierLost(let key): throw BarrierStateLost(key: key)
+                case .failed(let text): throw RedisError(.server, text)
+                case .opened, .notHeld: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
+                }
             } catch let error as RedisError {
                 guard error.isOutage, ContinuousClock.now + pause < deadline else { throw error }
             }

@@ -1,0 +1,244 @@
+import Dramatiq
+import DramatiqWorkflow
+import RedisTestSupport
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import DramatiqRedis
+
+/// What one settlement does, and what it doesn't do twice.
+@Suite(.timeLimit(.minutes(3))) struct RedisSettlementTests {
+    private func take(_ stage: RedisStage, _ count: Int = 1) async throws -> ([Delivery], any TransportConsumer) {
+        let consumer = try await stage.transport.consumer(of: "default", prefetch: count)
+        var deliveries: [Delivery] = []
+        while deliveries.count < count { deliveries += try await consumer.next(limit: count - deliveries.count) }
+        return (deliveries, consumer)
+    }
+
+    private func envelope(_ stage: RedisStage, _ name: String) async throws -> Envelope {
+        try await stage.broker.envelope(stage.task.message(name), delay: nil)
+    }
+
+    /// The names of the tasks that wait in the queue, in order.
+    private func waiting(_ stage: RedisStage) async throws -> [String] {
+        let ids = try await stage.redis.execute(RedisCommand("LRANGE", "dramatiq:default", 0, -1)).array()
+        var names: [String] = []
+        for id in ids {
+            let bytes = try await stage.redis.execute(
+                RedisCommand("HGET", "dramatiq:default.msgs", try id.string())
+            ).bytes()
+            names.append(try JSONMessageEncoder().decode(bytes).args.elements[0].stringValue ?? "?")
+        }
+        return names
+    }
+
+    @Test func everythingOfASettlementHolds() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            try await stage.task.send("first", to: stage.broker)
+            let (deliveries, consumer) = try await take(stage)
+            let delivery = deliveries[0]
+            let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
+            let group = BarrierKey(key: "group", releaseKey: "group_ran", ttl: .seconds(100))
+            _ = try await stage.backend.commit(
+                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let result = try await stage.transport.settle(
+                delivery,
+                Settlement(
+                    enqueues: [try await envelope(stage, "retry")],
+                    successors: [try await envelope(stage, "a"), try await envelope(stage, "b")],
+                    barriers: BarrierCommit(
+                        backend: stage.backend,
+                        arrival: .init(barrier: step, party: "m", releases: true),
+                        creations: [.init(barrier: group, parties: 2)])))
+            #expect(result == .committed)
+            #expect(try await waiting(stage) == ["retry", "a", "b"])
+            #expect(try await stage.redis.execute(RedisCommand("GET", "step_ran")).string() == "0")
+            #expect(try await stage.redis.execute(RedisCommand("GET", "group")).string() == "2")
+            #expect(try await stage.redis.execute(RedisCommand("GET", "group_ran")).string() == "-1")
+            await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, Settlement()) }
+            await consumer.close()
+        }
+    }
+
+    /// The answer to a settlement is lost, and it is settled again: whatever it was, its effects are there once.
+    @Test(arguments: [Settlement.Outcome.acknowledge, .reject(reason: "no"), .requeue])
+    func aRepeatedSettlementIsRecognised(outcome: Settlement.Outcome) async throws {
+        try await withRedisServer { server in
+            let box = Mutex<FaultyExecutor?>(nil)
+            let stage = try await RedisStage(server) { client in
+                let executor = FaultyExecutor(client)
+                box.withLock { $0 = executor }
+                return executor
+            }
+            let faulty = try #require(box.withLock { $0 })
+            try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
+            let (deliveries, consumer) = try await take(stage, 2)
+            let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
+            _ = try await stage.backend.commit(
+                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let settlement = Settlement(
+                outcome: outcome,
+                successors: [try await envelope(stage, "next")],
+                barriers: BarrierCommit(
+                    backend: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
+            faulty.set { _ in .after }
+            await #expect(throws: RedisError.self) { try await stage.transport.settle(deliveries[0], settlement) }
+            await #expect(throws: RedisError.self) { try await stage.transport.settle(deliveries[0], settlement) }
+            await #expect(throws: RedisError.self) {
+                try await stage.transport.settle(deliveries[1], Settlement())
+            }
+            faulty.set { _ in nil }
+            #expect(try await stage.transport.settle(deliveries[0], settlement) == .committed)
+            #expect(try await stage.transport.settle(deliveries[1], Settlement()) == .committed)
+            #expect(try await waiting(stage) == (outcome == .requeue ? ["0", "next"] : ["next"]))
+            #expect(
+                try await stage.transport.deadLetterCount() == (outcome == .reject(reason: "no") ? 1 : 0))
+            await consumer.close()
+        }
+    }
+
+    @Test func aRepeatedSendIsRecognised() async throws {
+        try await withRedisServer { server in
+            let box = Mutex<FaultyExecutor?>(nil)
+            let stage = try await RedisStage(server) { client in
+                let executor = FaultyExecutor(client)
+                box.withLock { $0 = executor }
+                return executor
+            }
+            let faulty = try #require(box.withLock { $0 })
+            let faults = Mutex<[FaultyExecutor.Fault]>([.after, .before, .after])
+            faulty.set { _ in faults.withLock { $0.popLast() } }
+            try await stage.task.send("once", to: stage.broker)
+            #expect(faults.withLock { $0.isEmpty })
+            #expect(try await waiting(stage) == ["once"])
+        }
+    }
+
+    /// The answer to a fetch is lost: the messages are this worker's and it doesn't know. It finds them.
+    @Test func messagesWhoseDeliveryWasLostAreFound() async throws {
+        try await withRedisServer { server in
+            let box = Mutex<FaultyExecutor?>(nil)
+            let stage = try await RedisStage(server) { client in
+                let executor = FaultyExecutor(client)
+                box.withLock { $0 = executor }
+                return executor
+            }
+            let faulty = try #require(box.withLock { $0 })
+            try await stage.broker.enqueue((0..<700).map { stage.task.message("\($0)") })
+            let consumer = try await stage.transport.consumer(of: "default", prefetch: 1000)
+            faulty.set { _ in .after }
+            await #expect(throws: RedisError.self) { try await consumer.next(limit: 600) }
+            await #expect(throws: RedisError.self) { try await consumer.next(limit: 600) }
+            faulty.set { _ in nil }
+            var ids: Set<String> = []
+            var total = 0
+            while total < 700 {
+                for delivery in try await consumer.next(limit: 1000) {
+                    ids.insert(try delivery.message(decoder: JSONMessageEncoder()).messageID)
+                    total += 1
+                }
+            }
+            #expect(ids.count == 700)
+            await consumer.close()
+            #expect(try await waiting(stage).count == 700)
+        }
+    }
+
+    /// A worker that was silent for too long: another one has its message, and what the first one settles is ignored.
+    @Test func aDeliveryThatWasTakenOverChangesNothing() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            try await stage.task.send("a", to: stage.broker)
+            let (deliveries, consumer) = try await take(stage)
+            let delivery = deliveries[0]
+            // What a reaper does.
+            let key = try #require(try await stage.keys().first { $0.contains("__acks__") })
+            let id = try await stage.redis.execute(RedisCommand("SPOP", key)).string()
+            _ = try await stage.redis.execute(RedisCommand("RPUSH", "dramatiq:default", id))
+            let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
+            _ = try await stage.backend.commit(
+                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let settlement = Settlement(
+                successors: [try await envelope(stage, "next")],
+                barriers: BarrierCommit(
+                    backend: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
+            await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, settlement) }
+            #expect(try await waiting(stage) == ["a"])
+            #expect(try await stage.redis.execute(RedisCommand("GET", "step_ran")).string() == "-1")
+            await consumer.close()
+        }
+    }
+
+    @Test func aBarrierThatVanishedIsAnErrorAndTheMessageIsKept() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            try await Workflow(Chain(stage.task.message("1"), stage.task.message("2")), broker: stage.broker).run()
+            for key in try await stage.keys() where key.hasSuffix("_ran") {
+                _ = try await stage.redis.execute(RedisCommand("DEL", key, String(key.dropLast(4))))
+            }
+            try await stage.work()
+            #expect(stage.ran.values == ["1"])
+            let letter = try #require(try await stage.transport.deadLetters().first)
+            #expect(letter.reason.contains("is not in the backend"))
+            #expect(try letter.message().args.elements == ["1"])
+        }
+    }
+
+    /// A server whose memory is full refuses what needs more, says so, and still lets workers finish.
+    @Test func aFullServerLosesNothing() async throws {
+        try await withRedisServer(.small) { server in
+            let stage = try await RedisStage(server)
+            var sent = 0
+            let filler = String(repeating: "x", count: 2000)
+            do {
+                while sent < 5000 {
+                    try await stage.task.send("\(sent) \(filler)", to: stage.broker)
+                    sent += 1
+                }
+            } catch let error as RedisError {
+                #expect(error.serverCode == "OOM")
+                #expect(error.isTransient)
+            }
+            #expect(sent > 10 && sent < 5000)
+            try await stage.work()
+            #expect(Set(stage.ran.values).count == sent)
+            #expect(stage.ran.count == sent)
+        }
+    }
+
+    @Test func aFanOutWaitsForMemoryAndASingleStepDoesNot() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            try await stage.broker.enqueue((0..<3).map { stage.task.message("\($0)") })
+            let (deliveries, consumer) = try await take(stage, 3)
+            let fan = Settlement(enqueues: [try await envelope(stage, "a"), try await envelope(stage, "b")])
+            _ = try await stage.redis.execute(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
+            let error = await #expect(throws: RedisError.self) {
+                try await stage.transport.settle(deliveries[0], fan)
+            }
+            #expect(error?.isTransient == true)
+            #expect(
+                try await stage.transport.settle(
+                    deliveries[1], Settlement(enqueues: [try await envelope(stage, "retry")])) == .committed)
+            #expect(
+                try await stage.transport.settle(deliveries[2], Settlement(outcome: .reject(reason: "r"))) == .committed
+            )
+            _ = try await stage.redis.execute(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
+            #expect(try await stage.transport.settle(deliveries[0], fan) == .committed)
+            #expect(try await waiting(stage) == ["retry", "a", "b"])
+            await consumer.close()
+        }
+    }
+
+    @Test func largeCommitsAreDoneAsAWhole() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            try await stage.broker.enqueue((0..<12_000).map { stage.task.message("\($0)") })
+            let names = try await waiting(stage)
+            #expect(names.count == 12_000)
+            #expect(zip(names, 0...).first { $0 != "\($1)" } == nil)
+        }
+    }
+}
