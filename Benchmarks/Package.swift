@@ -14,8 +14,11 @@ let swiftSettings: [SwiftSetting] = [
 func area(_ name: String, _ products: String..., peers: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["BenchmarkSupport"] + peers
-            + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
+        dependencies: [
+            "BenchmarkSupport",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "Logging", package: "swift-log"),
+        ] + peers + products.map { .product(name: $0, package: "swift-dramatiq-workflow") },
         swiftSettings: swiftSettings
     )
 }
@@ -26,6 +29,7 @@ let package = Package(
     dependencies: [
         .package(name: "swift-dramatiq-workflow", path: "..", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     ],
     targets: [
         .target(name: "CAllocationCount"),

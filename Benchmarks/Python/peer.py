@@ -32,16 +32,19 @@ def repeating(call: Callable[[], object], seconds: float, units_per_call: float 
     return calls * units_per_call, elapsed
 
 
-def serve(benchmarks: dict[str, Callable[..., Round]]) -> None:
-    """Answers until the input ends. A benchmark is called with `seconds` and its arguments."""
+def serve(benchmarks: dict[str, Callable[..., Round | float]]) -> None:
+    """Answers until the input ends. A benchmark is called with `seconds` and its arguments.
+
+    It returns what a round came to, or a single number that the Swift side asked for.
+    """
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            work, seconds = benchmarks[request["benchmark"]](seconds=request["seconds"], **request["arguments"])
-            answer = {"work": work, "seconds": seconds}
+            result = benchmarks[request["benchmark"]](seconds=request["seconds"], **request["arguments"])
+            answer = dict(zip(("work", "seconds"), result)) if isinstance(result, tuple) else {"value": result}
         except Exception as error:  # noqa: BLE001: the other side reports it
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")

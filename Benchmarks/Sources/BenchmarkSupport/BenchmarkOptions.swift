@@ -11,6 +11,9 @@ public struct BenchmarkOptions: ParsableArguments {
     @Option(help: "Runs only what has this in its name.")
     public var filter: String?
 
+    @Option(help: "Runs only this contestant, for example under a profiler.")
+    public var only: String?
+
     @Flag(help: "Prints the results as JSON instead of tables.")
     public var json = false
 

@@ -48,13 +48,22 @@ public struct Comparison {
     /// What is counted per second, in the plural.
     public let unit: String
     /// The first one is ours: ratios are its rates over the others'.
-    public let contestants: [Contestant]
+    public internal(set) var contestants: [Contestant]
     public let aims: [Aim]
+    /// The most rounds that it is worth, for work that takes long.
+    public let maximumRounds: Int
 
-    public init(_ name: String, unit: String, aims: [Aim] = [], _ contestants: Contestant...) {
+    public init(
+        _ name: String,
+        unit: String,
+        aims: [Aim] = [],
+        maximumRounds: Int = .max,
+        _ contestants: Contestant...
+    ) {
         self.name = name
         self.unit = unit
         self.aims = aims
+        self.maximumRounds = maximumRounds
         self.contestants = contestants
     }
 }

@@ -31,9 +31,10 @@ public actor Peer {
     }
 
     private struct Answer: Decodable {
-        let work: Double?
-        let seconds: Double?
-        let error: String?
+        var work: Double?
+        var seconds: Double?
+        var value: Double?
+        var error: String?
     }
 
     private let name: String
@@ -69,19 +70,38 @@ public actor Peer {
         seconds: Double,
         _ arguments: [String: PeerArgument] = [:]
     ) async throws -> Measurement {
-        var line = try JSONEncoder().encode(Request(benchmark: benchmark, seconds: seconds, arguments: arguments))
+        let answer = try await ask(Request(benchmark: benchmark, seconds: seconds, arguments: arguments))
+        guard let work = answer.work, let seconds = answer.seconds else {
+            throw PeerError(peer: name, benchmark: benchmark, reason: "it answered without work and seconds")
+        }
+        return Measurement(work: work, seconds: seconds)
+    }
+
+    /// A number that is found there in another way than by a round, for a ``Figure``: it answers `{"value": 12.5}`.
+    ///
+    /// - Throws: ``PeerError``.
+    public func value(_ benchmark: String, _ arguments: [String: PeerArgument] = [:]) async throws -> Double {
+        let answer = try await ask(Request(benchmark: benchmark, seconds: 0, arguments: arguments))
+        guard let value = answer.value else {
+            throw PeerError(peer: name, benchmark: benchmark, reason: "it answered without a value")
+        }
+        return value
+    }
+
+    private func ask(_ request: Request) async throws -> Answer {
+        var line = try JSONEncoder().encode(request)
         line.append(UInt8(ascii: "\n"))
         try input.fileHandleForWriting.write(contentsOf: line)
         let handle = output.fileHandleForReading
         let bytes = await withCheckedContinuation { continuation in
             queue.async { continuation.resume(returning: Self.readLine(handle)) }
         }
-        let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes))
-        guard let work = answer?.work, let seconds = answer?.seconds else {
-            let reason = answer?.error ?? "it ended, or answered '\(String(decoding: bytes, as: UTF8.self))'"
-            throw PeerError(peer: name, benchmark: benchmark, reason: reason)
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)) else {
+            let reason = bytes.isEmpty ? "it ended" : "it answered '\(String(decoding: bytes, as: UTF8.self))'"
+            throw PeerError(peer: name, benchmark: request.benchmark, reason: reason)
         }
-        return Measurement(work: work, seconds: seconds)
+        if let error = answer.error { throw PeerError(peer: name, benchmark: request.benchmark, reason: error) }
+        return answer
     }
 
     /// Ends the process.

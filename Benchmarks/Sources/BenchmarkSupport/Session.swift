@@ -19,6 +19,9 @@ public struct Session {
         options.filter.map { name.contains($0) } ?? true
     }
 
+    /// Whether others than one contestant are wanted.
+    public var includesPeers: Bool { options.only == nil }
+
     /// Runs a comparison: a warm-up round for everybody, then rounds in which all take their turn one after the other,
     /// so that a busy machine slows all of them and the ratios hold.
     ///
@@ -26,9 +29,11 @@ public struct Session {
     @discardableResult
     public mutating func compare(_ comparison: Comparison) async throws -> ComparisonResult? {
         guard includes(comparison.name) else { return nil }
+        var comparison = comparison
+        if let only = options.only { comparison.contestants.removeAll { $0.name != only } }
         for contestant in comparison.contestants { _ = try await contestant.round(options.seconds) }
         var rounds: [[Measurement]] = []
-        for number in 0..<options.rounds {
+        for number in 0..<min(options.rounds, comparison.maximumRounds) {
             rounds.append(try await round(comparison.contestants, startingAt: number))
         }
         let result = ComparisonResult(comparison, rounds: rounds)

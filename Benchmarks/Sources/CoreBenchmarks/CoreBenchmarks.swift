@@ -10,6 +10,8 @@ struct CoreBenchmarks: AsyncParsableCommand {
         let python = try Peer.python("core.py")
         var session = Session(area: "core", options)
         try await measureMessages(&session, python)
+        try await measureTasks(&session, python)
+        try await measureWorkflows(&session, python)
         await python.stop()
         try session.finish()
     }
