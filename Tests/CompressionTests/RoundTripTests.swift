@@ -96,7 +96,7 @@ import Testing
                         let encoded = try encoder.encode(message)
                         #expect(try encoder.decode(encoded) == message)
                         // An error in one of the contexts must not show in the next use of it.
-                        let damaged = encoded.dropLast(2) + encoded.suffix(2).map { ~$0 }
+                        let damaged = Array(encoded.dropLast(2)) + encoded.suffix(2).map { ~$0 }
                         #expect(throws: DecodeError.self) { try encoder.decode(damaged) }
                     }
                 }
