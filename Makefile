@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test lint format fixtures bench clean
+.PHONY: demo test lint format fixtures bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -32,5 +32,11 @@ fixtures:
 bench:
 	Benchmarks/run
 
+# Gives the decoders of compressed messages 5 million damaged inputs each, with the address sanitizer.
+fuzz:
+	Scripts/install test
+	$(SWIFT) build -c release --sanitize=address --scratch-path .build-asan --product DecoderFuzzTool
+	.build-asan/release/DecoderFuzzTool
+
 clean:
-	rm -rf .build .venv Benchmarks/.build Benchmarks/results Examples/.build
+	rm -rf .build .build-asan .venv Benchmarks/.build Benchmarks/results Examples/.build

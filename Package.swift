@@ -120,6 +120,7 @@ let package = Package(
             dependencies: [
                 "CZlib",
                 "Dramatiq",
+                .target(name: "DramatiqDedupStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
@@ -163,6 +164,18 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "DecoderFuzzTool",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqLZ4",
+                "DramatiqZlib",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/DecoderFuzzTool",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CompressionTests",
             dependencies: [
@@ -170,9 +183,11 @@ let package = Package(
                 "CZlib",
                 "Dramatiq",
                 "DramatiqLZ4",
+                "DramatiqWorkflow",
                 "DramatiqZlib",
                 "TestSupport",
             ],
+            exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -239,7 +254,9 @@ let package = Package(
                 "CZlib",
                 "Dramatiq",
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
+                .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
+                "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings

@@ -9,19 +9,22 @@ final class LZ4FrameReader: @unchecked Sendable {
     /// A byte of a block stands for no more than this many bytes of content.
     private static let largestRatio = 255
 
-    private let context: OpaquePointer
+    private var context: OpaquePointer
     private let dictionaries: [UInt32: [UInt8]]
     private var buffer = GrowingBuffer()
     /// Whether the next frame can be read with the memory that this one took: liblz4 keeps that of the largest block.
     private(set) var isReusable = true
 
     init?(dictionaries: [UInt32: [UInt8]]) {
-        var context: OpaquePointer?
-        guard LZ4F_isError(LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))) == 0, let context else {
-            return nil
-        }
+        guard let context = Self.makeContext() else { return nil }
         self.context = context
         self.dictionaries = dictionaries
+    }
+
+    private static func makeContext() -> OpaquePointer? {
+        var context: OpaquePointer?
+        let code = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
+        return LZ4F_isError(code) == 0 ? context : nil
     }
 
     deinit {
@@ -33,10 +36,23 @@ final class LZ4FrameReader: @unchecked Sendable {
         do throws(DecodeError) {
             return try unsafe(frame, maximumSize)
         } catch {
-            LZ4F_resetDecompressionContext(context)
+            abandonFrame()
             buffer.clear()
             throw error
         }
+    }
+
+    /// Makes ready for another frame before this one has come to its end.
+    ///
+    /// `LZ4F_resetDecompressionContext` would be there for it. In liblz4 1.9.4 it leaves behind how much of the frame is
+    /// still to come, and the next frame that doesn't say its size is then refused ("frame size wrong").
+    private func abandonFrame() {
+        guard let fresh = Self.makeContext() else {
+            isReusable = false
+            return
+        }
+        LZ4F_freeDecompressionContext(context)
+        context = fresh
     }
 
     private func unsafe(_ frame: [UInt8], _ maximumSize: Int) throws(DecodeError) -> [UInt8] {
@@ -58,7 +74,7 @@ final class LZ4FrameReader: @unchecked Sendable {
             let reader = LZ4DictionaryFrame(info: info, dictionary: dictionary, maximumSize: maximumSize)
             let content = try reader.content(of: frame, from: headerSize, &buffer)
             // For liblz4 the frame has only begun.
-            LZ4F_resetDecompressionContext(context)
+            abandonFrame()
             return content
         }
         if declared > 0 { return try sized(frame, from: headerSize, size: Int(declared)) }

@@ -11,7 +11,10 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
 
     private static var pluginCommands: [any ParsableCommand.Type] {
         #if Plugins
-            [StorageCommand.self]
+            [
+                MeasureCommand.self, EncodeCommand.self, DecodeCommand.self, TrainDictionaryCommand.self,
+                StorageCommand.self,
+            ]
         #else
             []
         #endif

@@ -126,6 +126,21 @@ import Testing
         }
     }
 
+    /// liblz4 1.9.4 keeps from a frame that was given up how much of it was to come, and holds it against the next one.
+    @Test func aDamagedFrameDoesNoHarmToTheNext() throws {
+        let dictionary = try dictionary()
+        let compressor = LZ4Compressor(dictionary: dictionary)
+        let sizeless = try Fixtures.bytes("frames/text-no-size.lz4")
+        let content = try Fixtures.bytes("messages/text-20-kilobytes.json")
+        for damaged in try [
+            LZ4Compressor().compress(Self.plain).dropLast(30), compressor.compress(Self.plain).dropLast(30),
+            compressor.compress(Self.plain).dropLast(0),
+        ] {
+            _ = failure(compressor, Array(damaged))
+            #expect(try compressor.decompress(sizeless, maximumSize: content.count) == content)
+        }
+    }
+
     /// What can't be read is put aside as it came, with a reason for a person to read.
     @Test(arguments: Format.allCases)
     func theDeadLetterHasTheBytes(format: Format) async throws {

@@ -22,17 +22,22 @@ final class Console: Sendable {
 
     /// Takes a text to be written after all that was taken before.
     func write(_ text: String, to stream: Stream = .output) {
+        write(Array(text.utf8), to: stream)
+    }
+
+    /// Takes bytes to be written after all that was taken before.
+    func write(_ bytes: [UInt8], to stream: Stream = .output) {
         queue.async {
             switch stream {
             case .output:
                 guard self.failure.withLock({ $0 == nil }) else { return }
-                if !Descriptor.writeAll(Array(text.utf8), to: self.outputDescriptor) {
+                if !Descriptor.writeAll(bytes, to: self.outputDescriptor) {
                     let code = errno
                     self.failure.withLock { $0 = OutputError(code: code) }
                 }
             case .error:
                 // Where should one say that this failed?
-                _ = Descriptor.writeAll(Array(text.utf8), to: self.errorDescriptor)
+                _ = Descriptor.writeAll(bytes, to: self.errorDescriptor)
             }
         }
     }

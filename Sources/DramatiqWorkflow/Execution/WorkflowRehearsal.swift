@@ -1,0 +1,66 @@
+package import Dramatiq
+
+/// Runs a workflow from its start to its end without its actors: every task counts as succeeded as soon as its message
+/// is sent. Shows what running it sends.
+package struct WorkflowRehearsal: Sendable {
+    /// Where callbacks are kept.
+    package let callbackStorage: any CallbackStorage
+
+    package init(callbackStorage: any CallbackStorage = InlineCallbackStorage()) {
+        self.callbackStorage = callbackStorage
+    }
+
+    /// Runs a workflow.
+    ///
+    /// - Parameters:
+    ///   - workflow: the definition.
+    ///   - visit: gets every message in the order in which they are sent, a delayed one as it lies in its delay queue.
+    /// - Throws: what the storage or `visit` throws, `CancellationError`.
+    package func run(_ workflow: WorkflowNode, visit: (Message) async throws -> Void) async throws {
+        let transport = RehearsalTransport()
+        let backend = InMemoryRateLimiterBackend()
+        let middleware = WorkflowMiddleware(backend: backend, callbackStorage: callbackStorage)
+        let broker = Broker(transport: transport, middleware: [middleware])
+        try await Workflow(workflow, broker: broker).run()
+        while let message = transport.next() {
+            try Task.checkCancellation()
+            try await visit(message)
+            try await finish(message, broker, middleware, transport)
+        }
+    }
+
+    /// Does what follows from a task that has succeeded.
+    private func finish(
+        _ message: Message,
+        _ broker: Broker,
+        _ middleware: WorkflowMiddleware,
+        _ transport: RehearsalTransport
+    ) async throws {
+        var context = MessageContext(
+            broker: broker, message: message, actor: AnyNamedActor(name: message.actorName), isRedelivered: false)
+        try await middleware.beforeAck(&context)
+        while let barriers = context.settlement.barriers {
+            switch try await barriers.backend.commit(barriers) {
+            case .opened:
+                // Nobody else arrives, so it is this message that goes on.
+                guard let proceed = context.whenBarrierOpens else { return }
+                context.whenBarrierOpens = nil
+                try await proceed(&context)
+            case .committed:
+                return transport.add(context.settlement.successors)
+            case .waiting, .alreadyReleased:
+                return
+            }
+        }
+    }
+}
+
+/// Stands for whatever actor a message is for.
+private struct AnyNamedActor: AnyTaskActor {
+    let name: String
+    var queueName: String { "default" }
+    var priority: Int { 0 }
+    var options: ActorOptions { ActorOptions() }
+
+    func perform(_ message: Message) async throws -> ActorResult { .none }
+}

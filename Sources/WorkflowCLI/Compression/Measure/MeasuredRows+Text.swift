@@ -1,0 +1,87 @@
+import Foundation
+
+extension MeasuredRows {
+    /// A table for people: sizes with units, times per message.
+    ///
+    /// - Parameter totalsOnly: leaves out all but the rows of all samples together.
+    func table(totalsOnly: Bool) -> String {
+        let header = [
+            "workflow", "storage", "encoder", "messages", "total", "mean", "median", "largest", "stored", "ratio",
+            "encode", "decode",
+        ]
+        var lines = [header]
+        var groups = totalsOnly ? [] : bySample
+        if totalsOnly || groups.count > 1 { groups.append((Self.allSamples, totals)) }
+        for (sample, rows) in groups {
+            for (index, row) in rows.enumerated() {
+                let tally = row.tally
+                lines.append([
+                    index == 0 ? sample : "",
+                    index == 0 || rows[index - 1].storage != row.storage ? row.storage : "",
+                    row.encoder, "\(tally.count)", Readable.size(Double(tally.total)), Readable.size(tally.mean),
+                    Readable.size(Double(tally.median)), Readable.size(Double(tally.largest)),
+                    row.stored == 0 ? "–" : Readable.size(Double(row.stored)), Readable.ratio(row.ratio),
+                    Readable.time(tally.meanEncoding), Readable.time(tally.meanDecoding),
+                ])
+            }
+        }
+        let widths = header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+        return lines.map { line in
+            let cells = line.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                return column < 3 ? cell + padding : padding + cell
+            }
+            let text = cells.joined(separator: "  ")
+            return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
+        }.joined()
+    }
+
+    /// Comma-separated values (RFC 4180): sizes in bytes, times in nanoseconds per message.
+    var csv: String {
+        let header =
+            "workflow,storage,encoder,messages,total_bytes,mean_bytes,median_bytes,largest_bytes,stored_bytes,"
+            + "ratio,encode_ns,decode_ns\r\n"
+        return (rows + totals).reduce(into: header) { csv, row in
+            let tally = row.tally
+            csv +=
+                [
+                    Self.quoted(row.sample), Self.quoted(row.storage), Self.quoted(row.encoder), "\(tally.count)",
+                    "\(tally.total)", String(format: "%.1f", tally.mean), "\(tally.median)", "\(tally.largest)",
+                    "\(row.stored)", String(format: "%.6f", row.ratio), "\(tally.meanEncoding.nanoseconds)",
+                    "\(tally.meanDecoding.nanoseconds)",
+                ].joined(separator: ",") + "\r\n"
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        guard text.contains(where: { ",\"\r\n".contains($0) }) else { return text }
+        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+    }
+
+    /// A JSON array with an object for each row: sizes in bytes, times in nanoseconds per message.
+    func json() throws -> String {
+        struct Row: Encodable {
+            let workflow, storage, encoder: String
+            let messages, total_bytes: Int
+            let mean_bytes: Double
+            let median_bytes, largest_bytes, stored_bytes: Int
+            let ratio: Double
+            let encode_ns, decode_ns: Int
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let rows = (rows + totals).map { row in
+            Row(
+                workflow: row.sample, storage: row.storage, encoder: row.encoder, messages: row.tally.count,
+                total_bytes: row.tally.total, mean_bytes: row.tally.mean, median_bytes: row.tally.median,
+                largest_bytes: row.tally.largest, stored_bytes: row.stored, ratio: row.ratio,
+                encode_ns: row.tally.meanEncoding.nanoseconds, decode_ns: row.tally.meanDecoding.nanoseconds)
+        }
+        return String(decoding: try encoder.encode(rows), as: UTF8.self) + "\n"
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, rounded towards zero.
+    fileprivate var nanoseconds: Int { Int(self / .nanoseconds(1)) }
+}

@@ -1,0 +1,91 @@
+#if Plugins
+    import ArgumentParser
+    import Dramatiq
+
+    /// `dramatiq-workflow measure`.
+    struct MeasureCommand: AsyncParsableCommand {
+        enum Format: String, ExpressibleByArgument, CaseIterable {
+            case table, json, csv
+        }
+
+        static let configuration = CommandConfiguration(
+            commandName: "measure",
+            abstract: "Count what encoders and callback storages make of workflows and messages.",
+            discussion: """
+                Takes definitions of workflows and captured messages. A workflow is run to its end without its actors, so \
+                every message is counted with all that it carries; one that is delayed is counted once. Ratios are to plain \
+                JSON with callbacks in the messages, and count what a storage keeps elsewhere. Times are means per message, \
+                on this machine; build with -c release for them.
+                """
+        )
+
+        @Argument(help: "Files, and directories that are looked through.", completion: .file())
+        var paths: [String]
+
+        @Option(
+            help: ArgumentHelp(
+                "An encoder to measure besides json: lz4, zlib, zlib:9; may be repeated.", valueName: "encoder"))
+        var encoder: [EncoderChoice] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "A callback storage to measure: \(StorageColumn.all.map(\.name).joined(separator: ", ")); may be "
+                    + "repeated.", valueName: "storage"))
+        var storage: [String] = []
+
+        @OptionGroup var dictionary: DictionaryOption
+
+        @Option(help: "How to print the numbers: table, json or csv.")
+        var format = Format.table
+
+        @Flag(help: "Print the table for all files together only.")
+        var totals = false
+
+        @Option(help: ArgumentHelp("Where to draw a chart, as SVG.", valueName: "file"))
+        var chart: String?
+
+        func validate() throws {
+            guard !paths.isEmpty, !paths.contains("") else { throw ValidationError("Name a file or directory") }
+            let known = StorageColumn.all.map(\.name)
+            for name in storage where !known.contains(name) {
+                throw ValidationError("There is no storage '\(name)'; there are \(known.joined(separator: ", "))")
+            }
+        }
+
+        func run() async throws {
+            let dictionary = try await dictionary.load()
+            let source = FileSampleSource(
+                paths: paths.map { FilePath($0) }, decoder: EncoderChoice.decoder(dictionary: dictionary))
+            let measurement = SampleMeasurement(
+                encoders: encoders(dictionary),
+                storages: StorageColumn.all.filter { storage.isEmpty || storage.contains($0.name) })
+            var rows = MeasuredRows()
+            for sample in try await source.samples() { rows.add(try await measurement.rows(of: sample)) }
+
+            let console = Console()
+            switch format {
+            case .table: console.write(rows.table(totalsOnly: totals))
+            case .json: console.write(try rows.json())
+            case .csv: console.write(rows.csv)
+            }
+            try await console.flush()
+            if let chart {
+                let svg = Array(rows.chart.utf8)
+                try await BlockingWork.run { _ in try AtomicFile.write(svg, to: FilePath(chart)) }
+            }
+        }
+
+        /// Plain JSON first, then each encoder without and with the dictionary.
+        private func encoders(_ dictionary: CompressionDictionary?) -> [SampleMeasurement.Encoder] {
+            let plain = EncoderChoice.all.filter { $0.format == .json }
+            let others = (encoder.isEmpty ? EncoderChoice.all : encoder).filter { $0.format != .json }
+            let choices = plain + others
+            var encoders = choices.map { SampleMeasurement.Encoder(name: $0.name, encoder: $0.encoder()) }
+            guard let dictionary else { return encoders }
+            encoders += others.map {
+                SampleMeasurement.Encoder(name: "\($0.name)+dictionary", encoder: $0.encoder(dictionary: dictionary))
+            }
+            return encoders
+        }
+    }
+#endif
