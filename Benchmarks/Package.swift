@@ -45,7 +45,11 @@ let package = Package(
             name: "CRawCompression",
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]
         ),
+        .target(name: "CRawFiles"),
         area("CoreBenchmarks", "Dramatiq", "DramatiqWorkflow"),
         area("CompressionBenchmarks", "Dramatiq", "DramatiqLZ4", "DramatiqZlib", peers: ["CRawCompression"]),
+        area(
+            "StorageBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",
+            "DramatiqWorkflow", peers: ["CRawFiles"]),
     ]
 )
