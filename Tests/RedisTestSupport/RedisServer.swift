@@ -9,8 +9,8 @@ public final class RedisServer: Sendable {
     public struct Setup: Sendable {
         /// Lines of its configuration file.
         public var directives: [String] = []
-        /// Whether the port speaks TLS.
-        public var isEncrypted = false
+        /// The names in the server's certificate; `nil` for a port without TLS.
+        public var certificateNames: String?
         /// What a URL has before the host, such as `:password@`.
         public var credentials = ""
 
@@ -21,8 +21,10 @@ public final class RedisServer: Sendable {
         public static let password = Setup(
             directives: ["requirepass secret", "user worker on >pass/word ~* &* +@all"],
             credentials: "worker:pass%2Fword@")
-        /// Certificates as in ``TestCertificates``.
-        public static let encrypted = Setup(isEncrypted: true)
+        /// Its certificate is signed by ``TestCertificates/authority(in:)``.
+        public static let encrypted = Setup(certificateNames: "DNS:localhost,IP:127.0.0.1")
+        /// Its certificate is made out to another host.
+        public static let misnamed = Setup(certificateNames: "DNS:elsewhere.invalid,IP:127.0.0.9")
         /// Two megabytes of memory, and none is freed.
         public static let small = Setup(directives: ["maxmemory 2mb", "maxmemory-policy noeviction"])
     }
@@ -38,7 +40,7 @@ public final class RedisServer: Sendable {
         directory = FileManager.default.temporaryDirectory.appending(path: "dramatiq-redis-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         port = try LoopbackPort.free()
-        if setup.isEncrypted { try TestCertificates.make(in: directory) }
+        if let names = setup.certificateNames { try TestCertificates.make(names: names, in: directory) }
         try await start()
     }
 
@@ -47,8 +49,9 @@ public final class RedisServer: Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
+    private var isEncrypted: Bool { setup.certificateNames != nil }
     /// For a client over TCP.
-    public var url: String { "\(setup.isEncrypted ? "rediss" : "redis")://\(setup.credentials)127.0.0.1:\(port)" }
+    public var url: String { "\(isEncrypted ? "rediss" : "redis")://\(setup.credentials)127.0.0.1:\(port)" }
     /// Where the server also listens.
     public var socketPath: String { directory.appending(path: "s").path }
 
@@ -56,7 +59,7 @@ public final class RedisServer: Sendable {
     ///
     /// - Parameter waits: whether to wait until it takes commands.
     public func start(waits: Bool = true) async throws {
-        let port = setup.isEncrypted ? ["port 0", "tls-port \(port)"] + TestCertificates.directives : ["port \(port)"]
+        let port = isEncrypted ? ["port 0", "tls-port \(port)"] + TestCertificates.directives : ["port \(port)"]
         let directives =
             port + [
                 "bind 127.0.0.1", "dir \(directory.path)", "unixsocket \(socketPath)", "save \"\"",

@@ -1,6 +1,6 @@
 public import Foundation
 
-/// Certificates for a server on 127.0.0.1, made anew by `openssl` and trusted by nobody but who is told to.
+/// Certificates for a server, made anew by `openssl` and trusted by nobody but who is told to.
 public enum TestCertificates {
     /// The file of the authority that signed the server's certificate.
     public static func authority(in directory: URL) -> String { directory.appending(path: "ca.crt").path }
@@ -9,8 +9,8 @@ public enum TestCertificates {
         "tls-cert-file server.crt", "tls-key-file server.key", "tls-ca-cert-file ca.crt", "tls-auth-clients optional",
     ]
 
-    static func make(in directory: URL) throws {
-        try Data("subjectAltName=DNS:localhost,IP:127.0.0.1\n".utf8).write(to: directory.appending(path: "names"))
+    static func make(names: String, in directory: URL) throws {
+        try Data("subjectAltName=\(names)\n".utf8).write(to: directory.appending(path: "names"))
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
         let steps = [
             "req -x509 \(key) -days 2 -subj /CN=TestAuthority -keyout ca.key -out ca.crt",

@@ -254,7 +254,9 @@ final class ConnectionDriver {
             let expiry = self.machine.expire(now: .now())
             for outcome in expiry.failed { outcome.request.finish(outcome.results) }
             switch expiry.close {
-            case .silent: self.lost(.silent)
+            case .silent:
+                self.logLoss(.silent)
+                self.lost(.silent)
             case .unused: self.giveUp("It was not used")
             case .blocked: self.giveUp("Its command took too long")
             case nil: break
