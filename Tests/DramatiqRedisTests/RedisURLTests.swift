@@ -56,6 +56,15 @@ import Testing
         #expect(error?.isTransient == false)
     }
 
+    @Test func whatIsPrintedHasNoPassword() throws {
+        let configuration = try RedisConfiguration(url: "rediss://worker:hidden@h/3")
+        var dumped = ""
+        dump(configuration, to: &dumped)
+        for text in ["\(configuration)", String(reflecting: configuration), dumped, "\([configuration])"] {
+            #expect(text.contains("encrypted worker@h:6379, database 3") && !text.contains("hidden"))
+        }
+    }
+
     @Test func errorsDoNotRepeatThePassword() {
         let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: "redis://u:secret%zz@h") }
         #expect(error?.description.contains("secret") == false)

@@ -220,13 +220,14 @@ final class ConnectionDriver {
 
     private func encode(_ command: RedisCommand, sendsSource: Bool = false) {
         guard let script = command.script else {
-            outgoing.writeCommand(argumentCount: command.argumentCount, command.body)
+            outgoing.writeArgumentCount(command.argumentCount)
+            outgoing.writeBytes(command.body)
             return
         }
         let isKnown = knownScripts.updateValue(script, forKey: ObjectIdentifier(script)) != nil
-        outgoing.writeCommand(
-            argumentCount: command.argumentCount + 2,
-            isKnown && !sendsSource ? script.evaluateByDigest : script.evaluateBySource, command.body)
+        outgoing.writeArgumentCount(command.argumentCount + 2)
+        outgoing.writeBytes(isKnown && !sendsSource ? script.evaluateByDigest : script.evaluateBySource)
+        outgoing.writeBytes(command.body)
     }
 
     private func flush() {
@@ -274,11 +275,13 @@ extension RedisError {
 }
 
 extension ByteBuffer {
-    /// Adds a command: how many arguments it has, then they, encoded.
-    fileprivate mutating func writeCommand(argumentCount: Int, _ arguments: [UInt8]...) {
-        writeInteger(UInt8(ascii: "*"))
-        writeString(String(argumentCount))
-        writeStaticString("\r\n")
-        for part in arguments { writeBytes(part) }
+    /// Begins a command.
+    fileprivate mutating func writeArgumentCount(_ count: Int) {
+        if count < 10 {
+            let digit = UInt8(ascii: "0") + UInt8(count)
+            writeMultipleIntegers(UInt8(ascii: "*"), digit, UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+        } else {
+            writeString("*\(count)\r\n")
+        }
     }
 }

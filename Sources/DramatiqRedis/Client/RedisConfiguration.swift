@@ -69,6 +69,17 @@ public struct RedisConfiguration: Sendable, Hashable {
     }
 }
 
+/// Without the password.
+extension RedisConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String {
+        let user = user.map { "\($0)@" } ?? ""
+        return "\(encryption == nil ? "" : "encrypted ")\(user)\(address), database \(database)"
+    }
+
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(reflecting: description) }
+}
+
 /// How a connection to a Redis server is encrypted.
 public struct RedisEncryption: Sendable, Hashable {
     /// What is checked about the server's certificate.

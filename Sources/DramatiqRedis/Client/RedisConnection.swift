@@ -67,11 +67,13 @@ final class RedisConnection: Sendable {
     }
 
     private func cancel(_ request: RedisRequest) {
-        guard let id = request.cancel() else { return }
+        guard let (id, continuation) = request.cancel() else { return }
         let wakes = inbox.withLock { inbox in
             inbox.cancelled.append(id)
             return inbox.schedule()
         }
+        // After that: whoever uses this connection next must find the cancellation before his own request.
+        continuation.resume(throwing: CancellationError())
         if wakes { wake() }
     }
 

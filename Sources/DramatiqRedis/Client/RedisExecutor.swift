@@ -1,4 +1,7 @@
 /// Runs commands on a Redis server. ``RedisClient`` is one; everything else in this module is written against this.
+///
+/// A connection is shared. Commands that change what it is or how it answers (`SELECT`, `SUBSCRIBE`, `MONITOR`,
+/// `CLIENT REPLY`, `MULTI` outside of one pipeline, …) don't belong here.
 public protocol RedisExecutor: Sendable {
     /// Runs a command.
     ///

@@ -52,11 +52,10 @@ final class RedisRequest: Sendable {
         finish(Array(repeating: .failure(error), count: commands.count))
     }
 
-    /// Ends the waiting at once, unless it has ended. Returns the id under which a connection has it.
-    func cancel() -> UInt64? {
-        guard let (id, continuation) = take(.cancelled) else { return nil }
-        continuation.resume(throwing: CancellationError())
-        return id
+    /// Marks it as cancelled, unless it has ended. Returns who waits, to be told by the caller, and the id under which
+    /// a connection has it.
+    func cancel() -> (id: UInt64, continuation: CheckedContinuation<Results, any Error>)? {
+        take(.cancelled)
     }
 
     private func take(_ next: State) -> (id: UInt64, continuation: CheckedContinuation<Results, any Error>)? {
