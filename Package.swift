@@ -87,6 +87,7 @@ let package = Package(
                 "Dramatiq",
                 "DramatiqWorkflow",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -144,7 +145,26 @@ let package = Package(
         ),
         .target(
             name: "RedisTestSupport",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqRedis",
+                "DramatiqWorkflow",
+                "TestSupport",
+            ],
             path: "Tests/RedisTestSupport",
+            swiftSettings: swiftSettings
+        ),
+        // A worker process for tests to kill.
+        .executableTarget(
+            name: "RedisTestWorker",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqRedis",
+                "DramatiqWorkflow",
+                "RedisTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/RedisTestWorker",
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -238,6 +258,7 @@ let package = Package(
                 "DramatiqRedis",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
+                "RedisTestWorker",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -245,6 +266,19 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqRedis",
+                "DramatiqWorkflow",
+                "RedisTestSupport",
+                "RedisTestWorker",
+                "TestSupport",
+            ],
+            exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

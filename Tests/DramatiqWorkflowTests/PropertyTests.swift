@@ -7,108 +7,28 @@ import Testing
 
 /// Random trees with random failures, retries, delays and crashes: every task runs, nothing starts too early.
 @Suite(.timeLimit(.minutes(5))) struct PropertyTests {
-    /// What a random tree must keep to.
-    private struct Tree {
-        var root: WorkflowNode
-        /// For each task: those that must have ended before it starts.
-        var predecessors: [Int: Set<Int>] = [:]
-        /// For each task: how long after them it may start, in milliseconds.
-        var delays: [Int: Int] = [:]
-        /// For each task: how often it fails before it succeeds.
-        var failures: [Int: Int] = [:]
-    }
-
-    private struct TreeMaker {
-        let task: TaskActor<Int, Int, Void>
-        var generator: SeededGenerator
-        var tree = Tree(root: .chain([]))
-        private var count = 0
-
-        init(task: TaskActor<Int, Int, Void>, seed: UInt64) {
-            self.task = task
-            generator = SeededGenerator(seed: seed)
-        }
-
-        mutating func make() -> Tree {
-            tree.root = node(depth: Int.random(in: 1...5, using: &generator), after: [], delay: 0).node
-            return tree
-        }
-
-        /// A random node, and the tasks whose end is its end. A part without tasks ends when what it waits for has.
-        private mutating func node(
-            depth: Int, after: Set<Int>, delay: Int
-        ) -> (node: WorkflowNode, ends: Set<Int>) {
-            switch depth == 0 ? 0 : Int.random(in: 0..<10, using: &generator) {
-            case 0...2:
-                count += 1
-                let id = count
-                tree.predecessors[id] = after
-                tree.delays[id] = delay
-                let failures =
-                    Int.random(in: 0..<10, using: &generator) < 2
-                    ? Int.random(in: 1...3, using: &generator) : 0
-                tree.failures[id] = failures
-                return (.message(task.message(id, failures)), [id])
-            case 3...5:
-                var ends = after
-                var children: [WorkflowNode] = []
-                for index in 0..<Int.random(in: 0...4, using: &generator) {
-                    let child = node(depth: depth - 1, after: ends, delay: index == 0 ? delay : 0)
-                    children.append(child.node)
-                    ends = child.ends
-                }
-                return (.chain(children), ends)
-            case 6...8:
-                var ends: Set<Int> = []
-                var children: [WorkflowNode] = []
-                for _ in 0..<Int.random(in: 0...5, using: &generator) {
-                    let child = node(depth: depth - 1, after: after, delay: delay)
-                    children.append(child.node)
-                    ends.formUnion(child.ends)
-                }
-                return (.group(children), children.isEmpty ? after : ends)
-            default:
-                let more = Int.random(in: 0...30, using: &generator)
-                let child = node(depth: depth - 1, after: after, delay: delay + more)
-                return (.withDelay(child.node, .milliseconds(more)), child.ends)
-            }
-        }
-    }
-
-    /// What happened to a task: when it started first and when it ended last, in order and by the clock.
-    private struct Life {
-        var attempts = 0
-        var successes = 0
-        var firstStart = (order: Int.max, time: 0)
-        var firstEnd: (order: Int, time: Int)?
-    }
-
     private final class History: Sendable {
-        private let state = Mutex((order: 0, lives: [Int: Life]()))
+        private let state = Mutex((order: 0, lives: [Int: TaskLife]()))
 
         /// Returns the number of the attempt.
         func start(_ id: Int) -> Int {
             state.withLock { state in
                 state.order += 1
-                var life = state.lives[id, default: Life()]
-                life.attempts += 1
-                if life.attempts == 1 { life.firstStart = (state.order, SystemClock.milliseconds()) }
+                var life = state.lives[id, default: TaskLife()]
+                life.start(order: state.order, time: SystemClock.milliseconds())
                 state.lives[id] = life
-                return life.attempts
+                return life.starts
             }
         }
 
         func end(_ id: Int) {
             state.withLock { state in
                 state.order += 1
-                state.lives[id]?.successes += 1
-                if state.lives[id]?.firstEnd == nil {
-                    state.lives[id]?.firstEnd = (state.order, SystemClock.milliseconds())
-                }
+                state.lives[id]?.end(order: state.order, time: SystemClock.milliseconds())
             }
         }
 
-        var lives: [Int: Life] { state.withLock(\.lives) }
+        var lives: [Int: TaskLife] { state.withLock(\.lives) }
     }
 
     private func actor(_ history: History) -> TaskActor<Int, Int, Void> {
@@ -119,27 +39,6 @@ import Testing
         }
     }
 
-    private func check(_ tree: Tree, _ history: History, seed: UInt64, exactlyOnce: Bool) {
-        let lives = history.lives
-        #expect(Set(lives.keys) == Set(tree.predecessors.keys), "seed \(seed)")
-        for (id, life) in lives {
-            if exactlyOnce {
-                #expect(life.successes == 1, "task \(id), seed \(seed)")
-                #expect(life.attempts == (tree.failures[id] ?? 0) + 1, "task \(id), seed \(seed)")
-            }
-            #expect(life.successes >= 1, "task \(id), seed \(seed)")
-            for predecessor in tree.predecessors[id] ?? [] {
-                guard let end = lives[predecessor]?.firstEnd else {
-                    Issue.record("task \(predecessor) before \(id) didn't end, seed \(seed)")
-                    continue
-                }
-                #expect(end.order < life.firstStart.order, "task \(id) after \(predecessor), seed \(seed)")
-                let delay = tree.delays[id] ?? 0
-                #expect(life.firstStart.time >= end.time + delay, "task \(id) after \(predecessor), seed \(seed)")
-            }
-        }
-    }
-
     @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes])
     func everyTaskRunsOnceAndInOrder(fidelity: InMemoryTransport.Fidelity) async throws {
         for seed in UInt64(1)...150 {
@@ -147,11 +46,10 @@ import Testing
             let stage = try await Stage(fidelity: fidelity)
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            var maker = TreeMaker(task: actor, seed: seed)
-            let tree = maker.make()
+            let tree = RandomTree(seed: seed) { actor.message($0, $1) }
             try await Workflow(tree.root, broker: stage.broker).run()
             try await stage.work()
-            check(tree, history, seed: seed, exactlyOnce: true)
+            #expect(tree.violations(history.lives, exactlyOnce: true) == [], "seed \(seed)")
             #expect(stage.transport.deadLetters().isEmpty, "seed \(seed)")
         }
     }
@@ -169,8 +67,7 @@ import Testing
             }
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            var maker = TreeMaker(task: actor, seed: seed)
-            let tree = maker.make()
+            let tree = RandomTree(seed: seed) { actor.message($0, $1) }
             let transport = try #require(box.withLock { $0 })
             let dice = Mutex(SeededGenerator(seed: seed))
             let roll: @Sendable (Int) -> Bool = { sides in
@@ -198,7 +95,7 @@ import Testing
                 for letter in stage.transport.deadLetters() { try stage.transport.requeueDeadLetter(letter.id) }
                 try await stage.work()
             } while !stage.transport.deadLetters().isEmpty
-            check(tree, history, seed: seed, exactlyOnce: false)
+            #expect(tree.violations(history.lives, exactlyOnce: false) == [], "seed \(seed)")
         }
     }
 }

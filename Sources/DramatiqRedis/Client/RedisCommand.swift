@@ -12,7 +12,7 @@ public struct RedisCommand: Sendable {
     /// The arguments, each as `$length CRLF bytes CRLF`. For a script: those that follow its digest.
     private(set) var body: [UInt8]
     /// What is to be evaluated, if anything.
-    let script: RedisScript?
+    package let script: RedisScript?
 
     /// A command.
     public init<each Argument: RedisArgument>(_ name: String, _ arguments: repeat each Argument) {

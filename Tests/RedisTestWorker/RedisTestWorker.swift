@@ -1,0 +1,111 @@
+import Dramatiq
+import DramatiqRedis
+import DramatiqWorkflow
+import Foundation
+import Logging
+import RedisTestSupport
+import Synchronization
+
+/// A worker in a process of its own, whose tasks note in Redis what they do. Tests kill it.
+///
+/// Arguments, as `name=value`: `url`, `namespace`, `heartbeat` (milliseconds), `concurrency`, `actors` (names, each with
+/// its queue: `task@default`), `die` (`before:3`: kills itself before the third commit is sent; `after:3`: once it was
+/// done and before anybody hears of it).
+@main
+struct RedisTestWorker {
+    private struct Failure: Error {}
+
+    static func main() async throws {
+        var arguments: [String: String] = [:]
+        for argument in CommandLine.arguments.dropFirst() {
+            let parts = argument.split(separator: "=", maxSplits: 1)
+            if parts.count == 2 { arguments[String(parts[0])] = String(parts[1]) }
+        }
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        let namespace = arguments["namespace"] ?? "dramatiq"
+        let redis = try RedisClient(url: arguments["url"] ?? "redis://127.0.0.1:6379")
+        let executor = FaultyExecutor(redis)
+        if let fault = arguments["die"] { die(fault, executor) }
+        let transport = RedisTransport(
+            executor,
+            configuration: RedisTransport.Configuration(
+                namespace: namespace,
+                heartbeatTimeout: .milliseconds(Int(arguments["heartbeat"] ?? "") ?? 60_000)))
+        let broker = Broker(
+            transport: transport,
+            middleware: Broker.defaultMiddleware + [
+                CurrentMessage(), WorkflowMiddleware(backend: RedisRateLimiterBackend(executor)),
+            ])
+        for actor in (arguments["actors"] ?? "task@default").split(separator: ",") {
+            let parts = actor.split(separator: "@").map(String.init)
+            try await broker.declare(task(parts[0], queue: parts[1], redis, TaskEvents.key(namespace: namespace)))
+        }
+        let worker = Worker(
+            broker, concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
+            transitionRetries: TransitionRetryPolicy(minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
+        let work = Task { try await worker.run() }
+        // Ends with the input; reading it blocks, so it needs a thread.
+        Thread.detachNewThread {
+            while !FileHandle.standardInput.availableData.isEmpty {}
+            work.cancel()
+        }
+        try await work.value
+    }
+
+    /// A task that fails as often as it is told, and takes as long. With a negative time it keeps a thread busy.
+    private static func task(
+        _ name: String,
+        queue: String,
+        _ redis: RedisClient,
+        _ events: String
+    ) -> TaskActor<Int, Int, Int, Int, Void> {
+        TaskActor(name, queue: queue, options: [.minBackoff(.milliseconds(1)), .maxBackoff(.milliseconds(3))]) {
+            (workflow: Int, id: Int, failures: Int, milliseconds: Int) in
+            let options = CurrentMessage.message?.options
+            let enqueue = options?["redis_message_id"]?.stringValue ?? "none"
+            try await note("start \(workflow) \(id) \(enqueue)", redis, events)
+            if (options?["retries"]?.intValue ?? 0) < failures { throw Failure() }
+            if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+            if milliseconds < 0 {
+                let end = ContinuousClock.now + .milliseconds(-milliseconds)
+                while ContinuousClock.now < end {}
+            }
+            try await note("end \(workflow) \(id) \(enqueue)", redis, events)
+        }
+    }
+
+    /// Notes an event once, however often it has to be tried.
+    private static let noteOnce = RedisScript(
+        """
+        if redis.call('SADD', KEYS[1] .. ':noted', ARGV[1]) == 1 then redis.call('RPUSH', KEYS[1], ARGV[2]) end
+        """)
+
+    private static func note(_ event: String, _ redis: RedisClient, _ events: String) async throws {
+        let event = "\(event) \(Int(Date().timeIntervalSince1970 * 1000))"
+        let id = UUID().uuidString
+        while true {
+            do {
+                _ = try await redis.evaluate(noteOnce, keys: [events], id, event)
+                return
+            } catch let error as RedisError where error.isTransient {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+
+    private static func die(_ fault: String, _ executor: FaultyExecutor) {
+        let parts = fault.split(separator: ":")
+        guard parts.count == 2, let number = Int(parts[1]) else { return }
+        let count = Mutex(0)
+        executor.set { command in
+            guard command.isCommit else { return nil }
+            let isTheOne = count.withLock { count in
+                count += 1
+                return count == number
+            }
+            guard isTheOne else { return nil }
+            if parts[0] == "before" { kill(getpid(), SIGKILL) }
+            return .after(then: { _ = kill(getpid(), SIGKILL) })
+        }
+    }
+}
