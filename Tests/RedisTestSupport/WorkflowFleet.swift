@@ -31,6 +31,7 @@ public final class WorkflowFleet: Sendable {
     /// Starts a worker of Swift.
     public func startWorker(
         actors: String = "task@default",
+        queues: String? = nil,
         concurrency: Int = 4,
         die fault: String? = nil,
         log: String? = nil
@@ -39,8 +40,21 @@ public final class WorkflowFleet: Sendable {
             "url=\(server.url)", "namespace=\(namespace)", "concurrency=\(concurrency)", "actors=\(actors)",
             "heartbeat=\(heartbeat.milliseconds)",
         ]
+        if let queues { arguments.append("queues=\(queues)") }
         if let fault { arguments.append("die=\(fault)") }
         return try ChildProcess(TestPrograms.worker, arguments, log: log)
+    }
+
+    /// Starts a worker of Python's dramatiq, with the actor `python` on a queue of the same name, and others.
+    ///
+    /// - Parameter actors: more actors, each with its queue.
+    public func startPythonWorker(actors: String = "", log: String? = nil) throws -> ChildProcess {
+        try ChildProcess(
+            TestPrograms.python(),
+            [
+                TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)",
+                ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","),
+            ], log: log)
     }
 
     /// Makes a random workflow with a number of its own.

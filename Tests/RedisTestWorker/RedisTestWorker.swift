@@ -9,7 +9,7 @@ import Synchronization
 /// A worker in a process of its own, whose tasks note in Redis what they do. Tests kill it.
 ///
 /// Arguments, as `name=value`: `url`, `namespace`, `heartbeat` (milliseconds), `concurrency`, `actors` (names, each with
-/// its queue: `task@default`), `die` (`before:3`: kills itself before the third commit is sent; `after:3`: once it was
+/// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the third commit is sent; `after:3`: once it was
 /// done and before anybody hears of it).
 @main
 struct RedisTestWorker {
@@ -41,7 +41,9 @@ struct RedisTestWorker {
             try await broker.declare(task(parts[0], queue: parts[1], redis, TaskEvents.key(namespace: namespace)))
         }
         let worker = Worker(
-            broker, concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
+            broker,
+            concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
+            queues: arguments["queues"].map { Set($0.split(separator: ",").map(String.init)) },
             transitionRetries: TransitionRetryPolicy(minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
         let work = Task { try await worker.run() }
         // Ends with the input; reading it blocks, so it needs a thread.

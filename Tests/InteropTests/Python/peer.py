@@ -1,0 +1,115 @@
+"""Python's side of the tests that share a Redis server with Python's dramatiq and dramatiq-workflow.
+
+    peer.py work URL NAMESPACE HEARTBEAT ACTORS   a worker; ACTORS: name@queue,name@queue
+    peer.py start URL NAMESPACE                   starts the workflows of its input, one per line as JSON
+    peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
+    peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
+
+With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder.
+"""
+
+import json
+import os
+import sys
+import time
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import CurrentMessage
+from dramatiq.rate_limits.backends import RedisBackend
+from dramatiq_workflow import Workflow, WorkflowMiddleware
+from dramatiq_workflow._serialize import unserialize_workflow
+
+
+class LZ4Encoder(dramatiq.JSONEncoder):
+    def encode(self, data):
+        import lz4.frame
+
+        return lz4.frame.compress(super().encode(data))
+
+    def decode(self, data):
+        import lz4.frame
+
+        return super().decode(lz4.frame.decompress(data))
+
+
+class Failure(Exception):
+    pass
+
+
+def make_broker(url, namespace, heartbeat=60_000):
+    if "LZ4" in os.environ:
+        dramatiq.set_encoder(LZ4Encoder())
+    # Python looks for dead workers by chance; here with every thousandth command, and more often in a short lease.
+    chance = 1_000_000 if heartbeat < 5_000 else 1_000
+    broker = RedisBroker(
+        url=url, namespace=namespace, heartbeat_timeout=heartbeat, maintenance_chance=chance
+    )
+    broker.add_middleware(CurrentMessage())
+    broker.add_middleware(WorkflowMiddleware(RedisBackend(url=url)))
+    dramatiq.set_broker(broker)
+    return broker
+
+
+def work(url, namespace, heartbeat, actors):
+    broker = make_broker(url, namespace, int(heartbeat))
+    client = redis.Redis.from_url(url)
+
+    def note(event, workflow, task, enqueue):
+        client.rpush(
+            f"{namespace}:events", f"{event} {workflow} {task} {enqueue} {int(time.time() * 1000)}"
+        )
+
+    def run(workflow, task, failures, milliseconds):
+        options = CurrentMessage.get_current_message().options
+        enqueue = options["redis_message_id"]
+        note("start", workflow, task, enqueue)
+        if options.get("retries", 0) < failures:
+            raise Failure()
+        if milliseconds > 0:
+            time.sleep(milliseconds / 1000)
+        note("end", workflow, task, enqueue)
+
+    for actor in actors.split(","):
+        name, queue = actor.split("@")
+        dramatiq.actor(run, actor_name=name, queue_name=queue, broker=broker)
+    broker.emit_after("process_boot")
+    worker = dramatiq.Worker(broker, worker_timeout=20, worker_threads=8)
+    worker.start()
+    # Ends with the input, and so with the process that started this one.
+    while sys.stdin.buffer.read1(4096):
+        pass
+    worker.stop()
+
+
+def start(url, namespace):
+    broker = make_broker(url, namespace)
+    broker.emit_after("process_boot")
+    for line in sys.stdin:
+        Workflow(unserialize_workflow(json.loads(line)), broker).run()
+
+
+def send(url, namespace, queue):
+    broker = make_broker(url, namespace)
+    broker.declare_queue(queue)
+    for line in sys.stdin.buffer:
+        message = dramatiq.Message(**json.loads(line))
+        broker.enqueue(message.copy(queue_name=queue))
+
+
+def receive(url, namespace, queue, count):
+    broker = make_broker(url, namespace)
+    broker.declare_queue(queue)
+    consumer = broker.consume(queue, prefetch=100, timeout=20)
+    left = int(count)
+    while left > 0:
+        message = next(consumer)
+        if message is not None:
+            sys.stdout.buffer.write(dramatiq.JSONEncoder().encode(message.asdict()) + b"\n")
+            consumer.ack(message)
+            left -= 1
+
+
+if __name__ == "__main__":
+    {"work": work, "start": start, "send": send, "receive": receive}[sys.argv[1]](*sys.argv[2:])

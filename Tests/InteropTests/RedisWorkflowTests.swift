@@ -1,0 +1,89 @@
+import Dramatiq
+import DramatiqRedis
+import DramatiqWorkflow
+import RedisTestSupport
+import TestSupport
+import Testing
+
+/// Workflows whose tasks run in Swift and in Python.
+@Suite(.timeLimit(.minutes(5))) struct RedisWorkflowTests {
+    /// Starts workflows, those with odd numbers from Python.
+    private func start(_ fleet: WorkflowFleet, seeds: ClosedRange<UInt64>, longestTask: Int = 5) async throws {
+        var pythons: [[UInt8]] = []
+        for seed in seeds {
+            let (number, tree) = fleet.makeTree(seed: seed, longestTask: longestTask) { generator in
+                Bool.random(using: &generator) ? ("swift", "swift") : ("python", "python")
+            }
+            if number.isMultiple(of: 2) {
+                try await Workflow(tree.root, broker: fleet.broker).run()
+            } else {
+                pythons.append(try tree.root.encoded())
+            }
+        }
+        _ = try await PythonPeer.run(["start", fleet.server.url, fleet.namespace], input: pythons)
+    }
+
+    /// Chains, groups, delays, retries and empty nodes, each task in a language that was drawn by lot, started by either
+    /// side: every task runs once, and none too early.
+    @Test func workflowsCrossBothLanguages() async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
+            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
+            let python = try fleet.startPythonWorker()
+            try await start(fleet, seeds: 1...200)
+            let violations = try await fleet.violations(within: .seconds(120), exactlyOnce: true)
+            #expect(violations == [])
+            #expect(swift.isRunning)
+            #expect(python.isRunning)
+            swift.kill()
+            python.kill()
+        }
+    }
+
+    /// The Swift worker is killed again and again while workflows run; one of Python finds what it held, and finishes.
+    @Test func pythonTakesOverWhatSwiftHeld() async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(1000))
+            for round in 0..<4 {
+                let swift = try fleet.startWorker(concurrency: 4)
+                for tree in 0..<5 { try await fleet.startTree(seed: UInt64(round * 5 + tree)) }
+                try await eventually {
+                    try await fleet.transport.status(queue: "default").taken > 0
+                }
+                swift.kill()
+            }
+            #expect(try await fleet.transport.unfinishedCount() > 0)
+            let python = try fleet.startPythonWorker(actors: "task@default")
+            let violations = try await fleet.violations(exactlyOnce: false)
+            #expect(violations == [])
+            python.kill()
+        }
+    }
+
+    /// The other way round, with single tasks: Python's own steps after a task are not one commit, so a workflow can be
+    /// lost when its Python worker dies (README, "Mixed fleets").
+    @Test func swiftTakesOverWhatPythonHeld() async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(1000))
+            for round in 0..<2 {
+                let python = try fleet.startPythonWorker(actors: "task@default")
+                try await fleet.broker.enqueue(
+                    (0..<30).map { task in
+                        Message(
+                            queueName: "default", actorName: "task",
+                            args: [0, .integer(round * 30 + task), 0, 200])
+                    })
+                try await eventually {
+                    try await fleet.transport.status(queue: "default").taken > 0
+                }
+                python.kill()
+            }
+            #expect(try await fleet.transport.unfinishedCount() > 0)
+            let swift = try fleet.startWorker(concurrency: 16)
+            #expect(try await fleet.violations(exactlyOnce: false) == [])
+            let events = try await TaskEvents(fleet.redis, namespace: "dramatiq")
+            #expect(events.lives[0]?.values.filter { $0.ends > 0 }.count == 60)
+            swift.kill()
+        }
+    }
+}
