@@ -17,7 +17,9 @@ import Testing
 
     private func stage() async throws -> Stage {
         let clock = clock
-        return try await Stage(backend: InMemoryRateLimiterBackend(now: { clock.instant }))
+        let stage = try await Stage(backend: InMemoryRateLimiterBackend(now: { clock.instant }))
+        try await stage.broker.declare(queue: "slow")
+        return stage
     }
 
     /// The completion ids that a message waits at, outermost first.

@@ -44,7 +44,8 @@ struct RedisTestWorker {
             broker,
             concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
             queues: arguments["queues"].map { Set($0.split(separator: ",").map(String.init)) },
-            transitionRetries: TransitionRetryPolicy(minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
+            transitionRetries: TransitionRetryPolicy(
+                minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
         let work = Task { try await worker.run() }
         // Ends with the input; reading it blocks, so it needs a thread.
         Thread.detachNewThread {

@@ -119,7 +119,9 @@ extension RandomTree {
                     violations.append("task \(predecessor) before \(id) didn't end")
                     continue
                 }
-                if end.order >= life.firstStart.order { violations.append("task \(id) started before \(predecessor) ended") }
+                if end.order >= life.firstStart.order {
+                    violations.append("task \(id) started before \(predecessor) ended")
+                }
                 if life.firstStart.time < end.time + (delays[id] ?? 0) {
                     violations.append("task \(id) started too soon after \(predecessor)")
                 }

@@ -77,8 +77,8 @@ public final class Broker: Sendable {
         }
     }
 
-    /// Makes a queue known. Enqueuing does so by itself; declare a queue that a worker shall watch before any message
-    /// and any actor of this broker names it.
+    /// Makes a queue known, so that workers take from it. Declaring an actor does so by itself; enqueuing doesn't, since
+    /// the actors may be another program's.
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the transport throws.
     public func declare(queue name: String) async throws {
@@ -88,6 +88,15 @@ public final class Broker: Sendable {
         try await transport.declare(queue: name)
         guard registry.withLock({ $0.addQueue(name) }) else { return }
         for middleware in chain.middleware { try middleware.afterDeclareQueue(name, broker: self) }
+    }
+
+    /// Makes sure that a queue exists to which a message goes.
+    private func makeReachable(_ queue: String) async throws {
+        if registry.withLock({ $0.reaches(queue) }) { return }
+        let name = QueueName.canonical(queue)
+        guard QueueName.isValid(name) else { throw BrokerError.invalidQueueName(queue) }
+        try await transport.declare(queue: name)
+        registry.withLock { _ = $0.targets.insert(name) }
     }
 
     /// The actor of a name.
@@ -150,9 +159,7 @@ public final class Broker: Sendable {
     package func envelope(_ message: Message, delay: Duration?) async throws -> Envelope {
         var message = message
         try await chain.willEnqueue(&message, delay: delay, broker: self)
-        if !registry.withLock({ $0.queues.contains(message.queueName) }) {
-            try await declare(queue: message.queueName)
-        }
+        try await makeReachable(message.queueName)
         guard let delay, delay > .zero else { return Envelope(message, encoder: encoder) }
         let eta = SystemClock.milliseconds().addingReportingOverflow(max(1, delay.milliseconds))
         message.queueName = QueueName.delayed(message.queueName)
@@ -172,7 +179,10 @@ public final class Broker: Sendable {
 /// What was declared on a broker, and who wants to know.
 private struct Registry {
     var actors: [String: any AnyTaskActor] = [:]
+    /// The queues to take from.
     var queues: Set<String> = []
+    /// Others to which something was sent.
+    var targets: Set<String> = []
     var observers: [Int: AsyncStream<String>.Continuation] = [:]
     private var nextObserver = 0
 
@@ -184,6 +194,10 @@ private struct Registry {
             }
         }
         self.actors = actors
+    }
+
+    func reaches(_ queue: String) -> Bool {
+        queues.contains(queue) || targets.contains(queue)
     }
 
     /// Returns whether the queue is new.
