@@ -39,25 +39,25 @@ public actor Peer {
 
     private let name: String
     private let process = Process()
+    private var isStarted = false
     private let input = Pipe()
     private let output = Pipe()
     /// Reading blocks, so it happens here.
     private let queue = DispatchQueue(label: "peer")
 
-    /// Starts a process.
-    public init(executable: URL, arguments: [String]) throws {
+    /// A process that is started when it is first needed.
+    public init(executable: URL, arguments: [String]) {
         name = executable.lastPathComponent
         process.executableURL = executable
         process.arguments = arguments
         process.standardInput = input
         process.standardOutput = output
-        try process.run()
     }
 
-    /// Starts a script of `Benchmarks/Python` with the project's Python.
-    public static func python(_ script: String) throws -> Peer {
+    /// A script of `Benchmarks/Python` with the project's Python.
+    public static func python(_ script: String) -> Peer {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardized
-        return try Peer(
+        return Peer(
             executable: root.appending(path: "Scripts/python"),
             arguments: [root.appending(path: "Benchmarks/Python/\(script)").path])
     }
@@ -89,6 +89,10 @@ public actor Peer {
     }
 
     private func ask(_ request: Request) async throws -> Answer {
+        if !isStarted {
+            try process.run()
+            isStarted = true
+        }
         var line = try JSONEncoder().encode(request)
         line.append(UInt8(ascii: "\n"))
         try input.fileHandleForWriting.write(contentsOf: line)
@@ -104,8 +108,9 @@ public actor Peer {
         return answer
     }
 
-    /// Ends the process.
+    /// Ends the process, if it was started.
     public func stop() async {
+        guard isStarted else { return }
         try? input.fileHandleForWriting.close()
         await withCheckedContinuation { continuation in
             queue.async { [process] in

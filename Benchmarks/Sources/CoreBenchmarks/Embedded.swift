@@ -50,15 +50,21 @@ struct Embedded: Sendable {
         }
     }
 
-    /// A round that runs a workflow, from its start until its last task is done.
+    /// A round that runs a workflow a number of times, one after the other, each until its last task is done.
     ///
-    /// - Parameter work: how many tasks are counted.
-    func workflow(work: Int, _ root: @escaping () -> any WorkflowComponent) -> () async throws -> Measurement {
+    /// - Parameter work: how many tasks of one workflow are counted.
+    func workflow(
+        work: Int,
+        times: Int = 1,
+        _ root: @escaping () -> any WorkflowComponent
+    ) -> () async throws -> Measurement {
         {
-            let workflow = Workflow(root(), broker: broker)
-            return try await Measurement.of(work: Double(work)) {
-                try await workflow.run()
-                try await join()
+            let workflows = (0..<times).map { _ in Workflow(root(), broker: broker) }
+            return try await Measurement.of(work: Double(work * times)) {
+                for workflow in workflows {
+                    try await workflow.run()
+                    try await join()
+                }
             }
         }
     }

@@ -19,7 +19,7 @@ private func measureChains(_ session: inout Session, _ python: Peer) async throw
                     name, unit: "hops", aims: [.atLeast(100, times: "python")],
                     Contestant(
                         "swift",
-                        round: embedded.workflow(work: length) {
+                        round: embedded.workflow(work: length, times: 10_000 / length) {
                             Chain { for number in 0..<length { embedded.noop.message(number) } }
                         }),
                     Contestant("python", python, "chain", ["length": .integer(length)])
@@ -32,8 +32,8 @@ private func measureChains(_ session: inout Session, _ python: Peer) async throw
 /// A group, and one task that waits for all of it.
 private func measureGroups(_ session: inout Session, _ python: Peer) async throws {
     var costs: [Double] = []
-    for (size, rounds) in [(1_000, Int.max), (10_000, 5), (100_000, 3)] {
-        let name = "group of \(size)"
+    for (name, size, rounds) in [("1 000", 1_000, Int.max), ("10 000", 10_000, 5), ("100 000", 100_000, 3)] {
+        let name = "group of \(name)"
         guard session.includes(name) else { continue }
         try await Embedded.run { embedded in
             let result = try await session.compare(
@@ -41,7 +41,7 @@ private func measureGroups(_ session: inout Session, _ python: Peer) async throw
                     name, unit: "members", aims: [.atLeast(25, times: "python")], maximumRounds: rounds,
                     Contestant(
                         "swift",
-                        round: embedded.workflow(work: size) {
+                        round: embedded.workflow(work: size, times: max(1, 10_000 / size)) {
                             Chain {
                                 Group { for number in 0..<size { embedded.noop.message(number) } }
                                 embedded.noop.message(0)
