@@ -14,7 +14,7 @@ public struct AtMostOnceBarrier: BarrierProtocol {
         self.ttl = ttl
     }
 
-    public var barrierKey: BarrierKey { BarrierKey(key: key, releaseKey: "\(key)_ran", ttl: ttl) }
+    public var barrierKey: BarrierKey { BarrierKey(key: key, releaseKey: key + "_ran", ttl: ttl) }
 
     @discardableResult
     public func create(parties: Int) async throws -> Bool {

@@ -44,18 +44,29 @@ public struct JSONMessageEncoder: MessageEncoder {
             throw DecodeError(
                 .tooLarge, "The message has \(bytes.count) bytes, the limit is \(maximumSize)", offset: maximumSize)
         }
-        return try decode(bytes, extraField: nil)
-    }
-
-    /// Reads a message that may have one more field, whose value is left out.
-    func decode(_ bytes: [UInt8], extraField: StaticString?) throws(DecodeError) -> Message {
-        var fields = MessageFields(extraField: extraField)
+        var fields = MessageFields(extraField: nil)
         let isCompact = try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
-            try fields.scan(&scanner, bytes)
+            try fields.scan(&scanner, bytes[...])
             return !scanner.hasWhitespace
         }
-        guard isCompact else { return try decode(JSONText.compacted(bytes[...]), extraField: extraField) }
-        return try fields.message(bytes)
+        guard isCompact else { return try decode(JSONText.compacted(bytes[...])) }
+        return try fields.message(bytes[...])
+    }
+
+    /// Reads a message that may have one more field, whose value is left out, from what stands between its braces.
+    func decode(content: ArraySlice<UInt8>, extraField: StaticString) throws(DecodeError) -> Message {
+        var fields = MessageFields(extraField: extraField)
+        var isCompact = true
+        if !content.isEmpty {
+            isCompact = try JSONScanner.scan(content, maximumDepth: maximumDepth - 1) {
+                scanner throws(DecodeError) in
+                try fields.scanMembers(&scanner, content)
+                try scanner.expectEnd()
+                return !scanner.hasWhitespace
+            }
+        }
+        guard isCompact else { return try decode(content: JSONText.compacted(content)[...], extraField: extraField) }
+        return try fields.message(content)
     }
 }
 
@@ -145,7 +156,7 @@ private struct MessageFields {
         self.extraField = extraField
     }
 
-    mutating func scan(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+    mutating func scan(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
         scanner.skipWhitespace()
         guard scanner.byte == UInt8(ascii: "{") else {
             // A valid text of another type deserves another answer than noise.
@@ -155,20 +166,23 @@ private struct MessageFields {
         }
         scanner.position += 1
         scanner.skipWhitespace()
-        if scanner.byte != UInt8(ascii: "}") {
-            try scanMember(&scanner, bytes)
-            while scanner.byte == UInt8(ascii: ",") {
-                scanner.position += 1
-                scanner.skipWhitespace()
-                try scanMember(&scanner, bytes)
-            }
-        }
+        if scanner.byte != UInt8(ascii: "}") { try scanMembers(&scanner, bytes) }
         try scanner.expect(UInt8(ascii: "}"))
         scanner.skipWhitespace()
         try scanner.expectEnd()
     }
 
-    private mutating func scanMember(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+    mutating func scanMembers(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
+        scanner.skipWhitespace()
+        try scanMember(&scanner, bytes)
+        while scanner.byte == UInt8(ascii: ",") {
+            scanner.position += 1
+            scanner.skipWhitespace()
+            try scanMember(&scanner, bytes)
+        }
+    }
+
+    private mutating func scanMember(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
         let keyStart = scanner.position
         let hasEscape = try scanner.skipString()
         let keyEnd = scanner.position
@@ -197,7 +211,7 @@ private struct MessageFields {
     }
 
     /// Everybody reads the options, so their first level is split while it is checked.
-    private mutating func scanOptions(_ scanner: inout JSONScanner, _ bytes: [UInt8]) throws(DecodeError) {
+    private mutating func scanOptions(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
         // Containers among the options stand one level deeper than the scanner sees them.
         let limit = scanner.maximumDepth
         guard limit > 0 else { return try scanner.skipValue() }
@@ -215,13 +229,13 @@ private struct MessageFields {
             isFirst = false
             let keyStart = scanner.position
             try scanner.skipString()
-            let key = bytes[keyStart..<scanner.position]
+            let key = bytes[offsetBy: keyStart..<scanner.position]
             scanner.skipWhitespace()
             try scanner.expect(UInt8(ascii: ":"))
             scanner.skipWhitespace()
             let start = scanner.position
             try scanner.skipValue()
-            members.add(JSONText.member(key: key, value: JSONText.value(bytes[start..<scanner.position])))
+            members.add(JSONText.member(key: key, value: JSONText.value(bytes[offsetBy: start..<scanner.position])))
             scanner.skipWhitespace()
         }
         try scanner.expect(UInt8(ascii: "}"))
@@ -230,7 +244,7 @@ private struct MessageFields {
 
     private func field(
         _ scanner: JSONScanner,
-        _ bytes: [UInt8],
+        _ bytes: ArraySlice<UInt8>,
         _ range: Range<Int>,
         hasEscape: Bool
     ) throws(DecodeError) -> Field {
@@ -239,7 +253,7 @@ private struct MessageFields {
             for field in Field.allCases where Self.matches(field.name, text) { return field }
             if let extraField, Self.matches(extraField, text) { return .extra }
         }
-        let (name, isLossless) = JSONText.unescape(bytes[range])
+        let (name, isLossless) = JSONText.unescape(bytes[offsetBy: range])
         if isLossless, let field = Field.allCases.first(where: { $0.name.description == name }) { return field }
         throw DecodeError(
             .unknownField, "Messages have no field '\(name.prefix(64))'", offset: max(range.lowerBound - 1, 0))
@@ -252,7 +266,7 @@ private struct MessageFields {
         return true
     }
 
-    func message(_ bytes: [UInt8]) throws(DecodeError) -> Message {
+    func message(_ bytes: ArraySlice<UInt8>) throws(DecodeError) -> Message {
         let queueName = try string(queueName, .queueName, bytes)
         let actorName = try string(actorName, .actorName, bytes)
         let args = try content(args, .args, UInt8(ascii: "["), "an array", bytes)
@@ -262,7 +276,7 @@ private struct MessageFields {
         let messageID = messageID.start < 0 ? nil : try string(messageID, .messageID, bytes)
         var timestamp = MessageTimestamp.now
         if messageTimestamp.start >= 0 {
-            let text = bytes[messageTimestamp.start..<messageTimestamp.end]
+            let text = bytes[offsetBy: messageTimestamp.start..<messageTimestamp.end]
             guard let value = MessageTimestamp(JSONText.value(text)) else {
                 throw wrongType(.messageTimestamp, "a number", messageTimestamp)
             }
@@ -279,7 +293,7 @@ private struct MessageFields {
         )
     }
 
-    private func string(_ place: Place, _ field: Field, _ bytes: [UInt8]) throws(DecodeError) -> String {
+    private func string(_ place: Place, _ field: Field, _ bytes: ArraySlice<UInt8>) throws(DecodeError) -> String {
         let text = try text(place, field, bytes)
         guard text.first == UInt8(ascii: "\""), case .string(let string) = JSONText.value(text) else {
             throw wrongType(field, "a string of Unicode text", place)
@@ -292,18 +306,22 @@ private struct MessageFields {
         _ field: Field,
         _ opening: UInt8,
         _ expected: String,
-        _ bytes: [UInt8]
+        _ bytes: ArraySlice<UInt8>
     ) throws(DecodeError) -> ArraySlice<UInt8> {
         let text = try text(place, field, bytes)
         guard text.first == opening else { throw wrongType(field, expected, place) }
         return text.dropFirst().dropLast()
     }
 
-    private func text(_ place: Place, _ field: Field, _ bytes: [UInt8]) throws(DecodeError) -> ArraySlice<UInt8> {
+    private func text(
+        _ place: Place,
+        _ field: Field,
+        _ bytes: ArraySlice<UInt8>
+    ) throws(DecodeError) -> ArraySlice<UInt8> {
         guard place.start >= 0 else {
             throw DecodeError(.missingField, "The message has no field '\(field.name)'", offset: 0)
         }
-        return bytes[place.start..<place.end]
+        return bytes[offsetBy: place.start..<place.end]
     }
 
     private func wrongType(_ field: Field, _ expected: String, _ place: Place) -> DecodeError {

@@ -93,7 +93,21 @@ extension Message {
 
     /// Reads a message from the node of a workflow, which has a `__type__` besides.
     package init(workflowNode object: JSONObject) throws(DecodeError) {
-        self = try JSONMessageEncoder().decode(JSONValue.object(object).encoded(), extraField: "__type__")
+        switch object.storage {
+        case .text(let text):
+            self = try JSONMessageEncoder().decode(content: text, extraField: "__type__")
+        case .list:
+            let content = JSONValue.object(object).encoded().dropFirst().dropLast()
+            self = try JSONMessageEncoder().decode(content: content, extraField: "__type__")
+        }
+    }
+
+    /// Whether a node of a workflow is a message as Python and this library write it, which its first bytes tell. A
+    /// node that isn't may still be one in another spelling.
+    package static func isPlainWorkflowNode(_ object: JSONObject) -> Bool {
+        guard case .text(let text) = object.storage else { return false }
+        let start: StaticString = "\"__type__\":\"message\","
+        return text.starts(with: UnsafeBufferPointer(start: start.utf8Start, count: start.utf8CodeUnitCount))
     }
 }
 

@@ -160,15 +160,15 @@ extension InMemoryRateLimiterBackend.State {
         _ now: ContinuousClock.Instant
     ) throws(BarrierStateLost) -> BarrierCommit.Result {
         for barrier in steps.releases {
-            if try isReleased(barrier, now) { return .alreadyReleased }
+            if try find(barrier, now) == nil { return .alreadyReleased }
         }
         if let arrival = steps.arrival {
-            if try isReleased(arrival.barrier, now) {
+            guard let places = try find(arrival.barrier, now) else {
                 // What else was to be released was not, or this commit would have ended above.
                 for barrier in steps.releases { release(barrier, now) }
                 return .alreadyReleased
             }
-            let isComplete = record(arrival, now)
+            let isComplete = record(arrival, places, now)
             if isComplete, !arrival.releases { return .opened }
             if !isComplete, arrival.releases {
                 for barrier in steps.releases { release(barrier, now) }
@@ -181,25 +181,40 @@ extension InMemoryRateLimiterBackend.State {
         return .committed
     }
 
-    private func isReleased(
+    /// Where a barrier's entries lie, so that each is looked up once.
+    private struct Places {
+        let count: Dictionary<String, InMemoryRateLimiterBackend.Entry>.Index
+        let release: Dictionary<String, InMemoryRateLimiterBackend.Entry>.Index?
+    }
+
+    /// Finds a barrier; `nil` if it was released.
+    private func find(
         _ barrier: BarrierKey,
         _ now: ContinuousClock.Instant
-    ) throws(BarrierStateLost) -> Bool {
-        guard value(barrier.key, now) != nil else {
+    ) throws(BarrierStateLost) -> Places? {
+        guard let count = entries.index(forKey: barrier.key), entries.values[count].expiry > now else {
             // A release takes the keys away.
-            if released.contains(barrier.key) { return true }
+            if released.contains(barrier.key) { return nil }
             throw BarrierStateLost(key: barrier.key)
         }
-        if let releaseKey = barrier.releaseKey, let ran = value(releaseKey, now) { return ran >= 0 }
-        return false
+        guard let releaseKey = barrier.releaseKey, let release = entries.index(forKey: releaseKey) else {
+            return Places(count: count, release: nil)
+        }
+        if entries.values[release].expiry > now, entries.values[release].value >= 0 { return nil }
+        return Places(count: count, release: release)
     }
 
     /// Counts a party that has not come before. Returns whether all have come.
-    private mutating func record(_ arrival: BarrierCommit.Arrival, _ now: ContinuousClock.Instant) -> Bool {
-        let isComplete = entries[arrival.barrier.key]?.record(arrival.party, now, arrival.barrier.ttl) ?? false
-        if let releaseKey = arrival.barrier.releaseKey {
-            let fresh = InMemoryRateLimiterBackend.Entry(value: -1, expiry: now)
-            entries[releaseKey, default: fresh].expiry = now + arrival.barrier.ttl
+    private mutating func record(
+        _ arrival: BarrierCommit.Arrival,
+        _ places: Places,
+        _ now: ContinuousClock.Instant
+    ) -> Bool {
+        let isComplete = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
+        if let release = places.release {
+            entries.values[release].expiry = now + arrival.barrier.ttl
+        } else if let releaseKey = arrival.barrier.releaseKey {
+            entries[releaseKey] = InMemoryRateLimiterBackend.Entry(value: -1, expiry: now + arrival.barrier.ttl)
         }
         return isComplete
     }

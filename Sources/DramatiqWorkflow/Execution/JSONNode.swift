@@ -11,6 +11,10 @@ enum JSONNode {
     /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
     init(_ value: JSONValue) throws {
         guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
+        if Message.isPlainWorkflowNode(object) {
+            self = .message(try Message(workflowNode: object))
+            return
+        }
         let members = object.members
         func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
         switch member("__type__")?.stringValue {

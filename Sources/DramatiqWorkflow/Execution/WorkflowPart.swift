@@ -58,6 +58,8 @@ enum WorkflowParts {
 
 /// Gives a message that stands in a workflow more than once an id of its own, since arrivals are counted by id.
 struct MessageIdentities {
+    /// The first id, which is often the only one.
+    private var first: String?
     private var seen: Set<String> = []
     private var makeID: (String) -> String
 
@@ -80,6 +82,11 @@ struct MessageIdentities {
     }
 
     mutating func distinct(_ message: Message) -> Message {
+        guard let first else {
+            self.first = message.messageID
+            return message
+        }
+        if seen.isEmpty { seen.insert(first) }
         if seen.insert(message.messageID).inserted { return message }
         var copy = message
         repeat { copy.messageID = makeID(message.messageID) } while !seen.insert(copy.messageID).inserted
