@@ -15,6 +15,8 @@ public final class Broker: Sendable {
     public let encoder: any MessageEncoder
     public let logger: Logger
     let chain: MiddlewareChain
+    /// The transport, if it answers without being waited for.
+    let immediateTransport: (any ImmediateTransport)?
     private let registry = Mutex(Registry())
 
     /// - Parameters:
@@ -29,6 +31,7 @@ public final class Broker: Sendable {
         logger: Logger = Logger(label: "dramatiq")
     ) {
         self.transport = transport
+        immediateTransport = transport as? any ImmediateTransport
         self.encoder = encoder
         self.logger = logger
         chain = MiddlewareChain(middleware, logger: logger)
@@ -130,6 +133,12 @@ public final class Broker: Sendable {
     ///   nothing was enqueued then.
     @discardableResult
     public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
+        if let transport = immediateTransport, !chain.observesEnqueues,
+            let envelope = envelopeNow(message, delay: delay)
+        {
+            try transport.sendNow(envelope)
+            return envelope.message
+        }
         let envelope = try await envelope(message, delay: delay)
         try await transport.send([envelope], barriers: nil)
         if chain.observesEnqueues { await chain.didEnqueue(envelope.message, delay: delay, broker: self) }
@@ -160,7 +169,19 @@ public final class Broker: Sendable {
         var message = message
         try await chain.willEnqueue(&message, delay: delay, broker: self)
         try await makeReachable(message.queueName)
+        return due(message, delay: delay)
+    }
+
+    /// ``envelope(_:delay:)`` for a message that nobody has to be asked about; `nil` for others.
+    package func envelopeNow(_ message: Message, delay: Duration?) -> Envelope? {
+        guard !chain.changesEnqueues, registry.withLock({ $0.reaches(message.queueName) }) else { return nil }
+        return due(message, delay: delay)
+    }
+
+    /// A message marked with the time when it is due.
+    private func due(_ message: Message, delay: Duration?) -> Envelope {
         guard let delay, delay > .zero else { return Envelope(message, encoder: encoder) }
+        var message = message
         let eta = SystemClock.milliseconds().addingReportingOverflow(max(1, delay.milliseconds))
         message.queueName = QueueName.delayed(message.queueName)
         message.options["eta"] = .integer(eta.overflow ? .max : eta.partialValue)

@@ -1,5 +1,5 @@
 /// Drops messages that waited too long (`max_age`): they become dead letters instead of being processed.
-public struct AgeLimit: Middleware {
+public struct AgeLimit: Middleware, ImmediateMiddleware {
     /// The limit for messages and actors that name none; `nil` for no limit.
     public let maxAge: Duration?
 
@@ -10,7 +10,7 @@ public struct AgeLimit: Middleware {
     public var actorOptions: Set<String> { ["max_age"] }
     public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
-    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+    package func prepare(_ context: inout MessageContext) throws {
         guard let limit = context.option("max_age")?.doubleValue ?? maxAge.map({ Double($0.milliseconds) }), limit > 0
         else { return }
         let age = Double(SystemClock.milliseconds()) - context.message.messageTimestamp.milliseconds

@@ -2,12 +2,16 @@
 ///
 /// The target of `on_success` gets the message as an object and the result; that of `on_failure` the message and
 /// `{"type": …, "message": …}`, for every attempt that failed.
-public struct Callbacks: Middleware {
+public struct Callbacks: Middleware, SelectiveMiddleware {
     public init() {}
 
     public var actorOptions: Set<String> { ["on_success", "on_failure"] }
     public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+        context.option(context.error == nil ? "on_success" : "on_failure") != nil
+    }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         if let error = context.error {

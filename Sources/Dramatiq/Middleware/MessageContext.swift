@@ -14,12 +14,31 @@ public struct MessageContext: Sendable {
 
     /// What a hook can change, apart from the rest so that undoing a hook that threw copies only this.
     struct Effects: Sendable {
-        var failureReason: String?
+        /// What most messages don't have.
+        fileprivate struct Rare: Sendable {
+            var failureReason: String?
+            var settlement = Settlement()
+            var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)?
+        }
+
         var isSkipped = false
         var deadline: ContinuousClock.Instant?
         var isCancelledOnShutdown = false
-        var settlement = Settlement()
-        var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)?
+        private var box: SharedBox<Rare>?
+
+        fileprivate var rare: Rare {
+            get { box?.value ?? Rare() }
+            _modify {
+                var own = box ?? SharedBox(Rare())
+                box = nil
+                defer { box = own }
+                yield &own.value
+            }
+        }
+
+        var failureReason: String? { box?.value.failureReason }
+        var isFailed: Bool { box?.value.failureReason != nil }
+        var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
     }
 
     var effects = Effects()
@@ -35,7 +54,10 @@ public struct MessageContext: Sendable {
     public var failureReason: String? { effects.failureReason }
 
     /// Whether the message has failed for good.
-    public var isFailed: Bool { effects.failureReason != nil }
+    public var isFailed: Bool { effects.isFailed }
+
+    /// Whether the message goes back to its queue.
+    var isRequeued: Bool { effects.isRequeued }
 
     /// Whether the actor was left out.
     public var isSkipped: Bool { effects.isSkipped }
@@ -57,19 +79,19 @@ public struct MessageContext: Sendable {
 
     /// What finishing the message means, as far as it is known.
     public package(set) var settlement: Settlement {
-        get { effects.settlement }
-        _modify { yield &effects.settlement }
+        get { effects.rare.settlement }
+        _modify { yield &effects.rare.settlement }
     }
 
     /// Prepares what follows once the message's arrival turned out to complete a barrier.
     package var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)? {
-        get { effects.whenBarrierOpens }
-        set { effects.whenBarrierOpens = newValue }
+        get { effects.rare.whenBarrierOpens }
+        set { effects.rare.whenBarrierOpens = newValue }
     }
 
     /// Declares the message failed for good: it becomes a dead letter with this reason.
     public mutating func fail(_ reason: String) {
-        if effects.failureReason == nil { effects.failureReason = reason }
+        if !isFailed { effects.rare.failureReason = reason }
     }
 
     /// The message's value of an option, or else its actor's.
@@ -82,11 +104,11 @@ public struct MessageContext: Sendable {
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
     public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {
-        effects.settlement.enqueues.append(try await broker.envelope(message, delay: delay))
+        settlement.enqueues.append(try await broker.envelope(message, delay: delay))
     }
 
     /// Sends a message once this one's barrier is released, and only then.
     package mutating func enqueueSuccessor(_ message: Message, delay: Duration?) async throws {
-        effects.settlement.successors.append(try await broker.envelope(message, delay: delay))
+        settlement.successors.append(try await broker.envelope(message, delay: delay))
     }
 }

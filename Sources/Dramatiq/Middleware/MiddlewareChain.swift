@@ -1,27 +1,47 @@
 import Logging
 
 /// A broker's middleware, sorted by the hooks that they implement.
-struct MiddlewareChain: Sendable {
+final class MiddlewareChain: Sendable {
+    /// A middleware before a message is processed, and its way to do that without waiting.
+    private struct Preparation {
+        let middleware: any Middleware
+        let immediate: (any ImmediateMiddleware)?
+    }
+
+    /// A middleware at a later hook, and its way to say that it has nothing to do.
+    private struct Step {
+        let middleware: any Middleware
+        let selective: (any SelectiveMiddleware)?
+
+        func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+            selective?.isConcerned(context, at: hook) ?? true
+        }
+    }
+
     let middleware: [any Middleware]
     let actorOptions: Set<String>
     let processing: [any ProcessingMiddleware]
+    let changesEnqueues: Bool
     let observesEnqueues: Bool
     let observesDelays: Bool
     private let beforeEnqueue: [any Middleware]
     private let afterEnqueue: [any Middleware]
     private let beforeDelay: [any Middleware]
-    private let beforeProcess: [any Middleware]
-    private let afterProcess: [any Middleware]
-    private let afterSkip: [any Middleware]
-    private let beforeAck: [any Middleware]
+    private let beforeProcess: [Preparation]
+    private let afterProcess: [Step]
+    private let afterSkip: [Step]
+    private let beforeAck: [Step]
     private let afterAck: [any Middleware]
-    private let beforeNack: [any Middleware]
+    private let beforeNack: [Step]
     private let afterNack: [any Middleware]
     private let afterRequeue: [any Middleware]
     private let logger: Logger
 
     init(_ middleware: [any Middleware], logger: Logger) {
         func having(_ hook: MiddlewareHooks) -> [any Middleware] { middleware.filter { $0.hooks.contains(hook) } }
+        func steps(_ hook: MiddlewareHooks) -> [Step] {
+            having(hook).map { Step(middleware: $0, selective: $0 as? any SelectiveMiddleware) }
+        }
         self.middleware = middleware
         self.logger = logger
         actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
@@ -29,14 +49,17 @@ struct MiddlewareChain: Sendable {
         beforeEnqueue = having(.beforeEnqueue)
         afterEnqueue = having(.afterEnqueue).reversed()
         beforeDelay = having(.beforeDelayMessage)
-        beforeProcess = having(.beforeProcessMessage)
-        afterProcess = having(.afterProcessMessage).reversed()
-        afterSkip = having(.afterSkipMessage).reversed()
-        beforeAck = having(.beforeAck)
+        beforeProcess = having(.beforeProcessMessage).map {
+            Preparation(middleware: $0, immediate: $0 as? any ImmediateMiddleware)
+        }
+        afterProcess = steps(.afterProcessMessage).reversed()
+        afterSkip = having(.afterSkipMessage).reversed().map { Step(middleware: $0, selective: nil) }
+        beforeAck = steps(.beforeAck)
         afterAck = having(.afterAck).reversed()
-        beforeNack = having(.beforeNack)
+        beforeNack = steps(.beforeNack)
         afterNack = having(.afterNack).reversed()
         afterRequeue = having(.afterRequeue).reversed()
+        changesEnqueues = !beforeEnqueue.isEmpty
         observesEnqueues = !afterEnqueue.isEmpty
         observesDelays = !beforeDelay.isEmpty
     }
@@ -71,8 +94,30 @@ struct MiddlewareChain: Sendable {
 
     // MARK: Processing
 
-    func willProcess(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        for middleware in beforeProcess {
+    /// Runs the hooks before the actor as far as they have nothing to wait for.
+    ///
+    /// - Returns: from where ``willProcess(_:_:from:)`` has to go on; `nil` if there is no more to do.
+    func prepare(_ context: inout MessageContext) -> Int? {
+        for (index, preparation) in beforeProcess.enumerated() {
+            guard let immediate = preparation.immediate else { return index }
+            let before = context.effects
+            do {
+                try immediate.prepare(&context)
+            } catch is SkipMessage {
+                context.effects.isSkipped = true
+                return nil
+            } catch {
+                // Run once more where there is time to recover.
+                context.effects = before
+                return index
+            }
+        }
+        return nil
+    }
+
+    func willProcess(_ context: inout MessageContext, _ retrying: TransitionRetry, from start: Int) async {
+        for preparation in beforeProcess[start...] {
+            let middleware = preparation.middleware
             let before = context.effects
             do {
                 try await middleware.beforeProcessMessage(&context)
@@ -93,26 +138,48 @@ struct MiddlewareChain: Sendable {
         }
     }
 
+    /// Whether there is more to do after a message's actor than to settle it.
+    func isConcerned(_ context: MessageContext) -> Bool {
+        if context.isSkipped || context.isFailed || context.error != nil { return true }
+        for step in afterProcess where step.isConcerned(context, at: .afterProcessMessage) { return true }
+        for step in beforeAck where step.isConcerned(context, at: .beforeAck) { return true }
+        return false
+    }
+
+    /// Whether somebody wants to know that a message was settled.
+    func observesSettlement(_ outcome: Settlement.Outcome) -> Bool {
+        if observesEnqueues { return true }
+        return switch outcome {
+        case .acknowledge: !afterAck.isEmpty
+        case .reject: !afterNack.isEmpty
+        case .requeue: !afterRequeue.isEmpty
+        }
+    }
+
     func didProcess(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(afterProcess, "afterProcessMessage", &context, retrying) { try await $0.afterProcessMessage(&$1) }
+        await run(afterProcess, .afterProcessMessage, "afterProcessMessage", &context, retrying) {
+            try await $0.afterProcessMessage(&$1)
+        }
     }
 
     func didSkip(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(afterSkip, "afterSkipMessage", &context, retrying) { try await $0.afterSkipMessage(&$1) }
+        await run(afterSkip, .afterSkipMessage, "afterSkipMessage", &context, retrying) {
+            try await $0.afterSkipMessage(&$1)
+        }
     }
 
     /// The last additions to a settlement. A middleware that fails here for good turns an acknowledgement into a
     /// rejection, so the hooks of that one run too.
     func willSettle(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
         if !context.isFailed {
-            await run(beforeAck, "beforeAck", &context, retrying) { try await $0.beforeAck(&$1) }
+            await run(beforeAck, .beforeAck, "beforeAck", &context, retrying) { try await $0.beforeAck(&$1) }
         }
         if context.isFailed { await willReject(&context, retrying) }
     }
 
     /// The last additions to a rejection.
     func willReject(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(beforeNack, "beforeNack", &context, retrying) { try await $0.beforeNack(&$1) }
+        await run(beforeNack, .beforeNack, "beforeNack", &context, retrying) { try await $0.beforeNack(&$1) }
     }
 
     func didSettle(_ context: MessageContext, _ result: SettlementResult) async {
@@ -130,20 +197,22 @@ struct MiddlewareChain: Sendable {
     }
 
     private func run(
-        _ list: [any Middleware],
-        _ hook: String,
+        _ steps: [Step],
+        _ hook: MiddlewareHooks,
+        _ hookName: String,
         _ context: inout MessageContext,
         _ retrying: TransitionRetry,
         _ call: @Sendable (any Middleware, inout MessageContext) async throws -> Void
     ) async {
-        for middleware in list {
+        for step in steps where step.isConcerned(context, at: hook) {
+            let middleware = step.middleware
             let before = context.effects
             do {
                 try await call(middleware, &context)
             } catch {
                 // What a failed hook has added so far must not be sent.
                 context.effects = before
-                await recover(error, middleware, hook, &context, retrying, call)
+                await recover(error, middleware, hookName, &context, retrying, call)
             }
         }
     }

@@ -1,11 +1,15 @@
 /// Sends the next message of a pipeline (`pipe_target`) with this one's result as its last argument, unless
 /// `pipe_ignore` says otherwise. See ``Message/piped(into:ignoringResult:)``.
-public struct Pipelines: Middleware {
+public struct Pipelines: Middleware, SelectiveMiddleware {
     public init() {}
 
     public var actorOptions: Set<String> { ["pipe_target", "pipe_ignore"] }
     public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+        !context.message.options.isEmpty && context.message.options.value("pipe_target") != nil
+    }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         guard context.isSuccess, !context.message.options.isEmpty,

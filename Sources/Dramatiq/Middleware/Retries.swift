@@ -7,7 +7,7 @@ import Logging
 /// `retry_when` and `throws` can be given per message. See ``Backoff`` for the waits. A retry is a copy of the message
 /// with its id and with the options `retries`, `traceback` (the error) and `requeue_timestamp`; it is enqueued in one
 /// step with the acknowledgement of the attempt that failed.
-public struct Retries: Middleware {
+public struct Retries: Middleware, SelectiveMiddleware {
     /// The longest wait before a retry that anybody can ask for: seven days, in milliseconds.
     public static let longestBackoff = 7 * 86_400_000
 
@@ -37,6 +37,10 @@ public struct Retries: Middleware {
     }
     public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+        context.error != nil
+    }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         // A message that has failed already, say for its arguments, would fail again.

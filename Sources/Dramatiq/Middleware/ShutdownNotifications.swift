@@ -1,6 +1,6 @@
 /// Cancels actors that ask for it (`notify_shutdown`) as soon as their worker begins to shut down, instead of after the
 /// grace period. Their messages go back to the queue.
-public struct ShutdownNotifications: Middleware {
+public struct ShutdownNotifications: Middleware, ImmediateMiddleware {
     /// Whether actors and messages that say nothing are cancelled.
     public let notifyShutdown: Bool
 
@@ -11,7 +11,7 @@ public struct ShutdownNotifications: Middleware {
     public var actorOptions: Set<String> { ["notify_shutdown"] }
     public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
-    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+    package func prepare(_ context: inout MessageContext) throws {
         context.isCancelledOnShutdown = context.option("notify_shutdown")?.boolValue ?? notifyShutdown
     }
 }

@@ -3,7 +3,7 @@
 ///
 /// Cancellation is cooperative: an actor that ignores it runs on, and one that returns in spite of it has succeeded.
 /// Limits are looked at every tenth of a second.
-public struct TimeLimit: Middleware {
+public struct TimeLimit: Middleware, ImmediateMiddleware {
     /// The limit for messages and actors that name none: ten minutes by default, as in dramatiq.
     public let timeLimit: Duration
 
@@ -14,7 +14,7 @@ public struct TimeLimit: Middleware {
     public var actorOptions: Set<String> { ["time_limit"] }
     public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
-    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+    package func prepare(_ context: inout MessageContext) throws {
         let limit = context.option("time_limit")?.intValue.map { Duration.milliseconds($0) } ?? timeLimit
         context.deadline = .now + limit
     }

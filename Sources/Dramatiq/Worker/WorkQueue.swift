@@ -14,6 +14,9 @@ final class WorkSource: Sendable {
     let queueName: String
     let limit: Int
     let consumer: any TransportConsumer
+    /// The consumer, if processors may take from it themselves.
+    let immediate: (any ImmediateConsumer)?
+
     private struct State {
         var outstanding = 0
         var isWaiting = false
@@ -26,6 +29,22 @@ final class WorkSource: Sendable {
         self.queueName = queueName
         self.limit = limit
         self.consumer = consumer
+        // What is delayed is not for processors.
+        immediate = QueueName.canonical(queueName) == queueName ? consumer as? any ImmediateConsumer : nil
+    }
+
+    /// Takes a message for a processor if there is one and the limit allows it.
+    func takeNow() -> Delivery? {
+        guard let immediate else { return nil }
+        let isAllowed = state.withLock { state in
+            guard state.outstanding < limit else { return false }
+            state.outstanding += 1
+            return true
+        }
+        guard isAllowed else { return nil }
+        if let delivery = immediate.takeNow() { return delivery }
+        state.withLock { $0.outstanding -= 1 }
+        return nil
     }
 
     /// Waits until messages may be taken, and says how many. Prefers to wait for half of the limit, so that messages
@@ -50,10 +69,13 @@ final class WorkSource: Sendable {
     /// Notes that a message is finished.
     ///
     /// - Parameter isStarving: whether somebody has nothing to do, so that waiting for a batch would be a waste.
-    func finish(isStarving: Bool) {
+    func finish(isStarving: @autoclosure () -> Bool) {
         let wakes = state.withLock { state in
             state.outstanding -= 1
-            guard state.isWaiting, isStarving || state.outstanding * 2 <= limit else { return false }
+            // Processors that take messages themselves need the consumer only when they have nothing to do.
+            guard state.isWaiting, immediate == nil && state.outstanding * 2 <= limit || isStarving() else {
+                return false
+            }
             state.isWaiting = false
             return true
         }
@@ -73,9 +95,15 @@ final class WorkSource: Sendable {
 
 /// What a worker has taken and not begun, by the actors' priorities: lower numbers first, then in order of arrival.
 final class WorkQueue: Sendable {
+    /// The messages of one priority.
+    fileprivate struct Level {
+        let priority: Int
+        var items: Deque<WorkItem> = []
+    }
+
     fileprivate struct State {
-        var buckets: [Int: Deque<WorkItem>] = [:]
-        var priorities: [Int] = []
+        /// Lower priorities first.
+        var levels: [Level] = []
         /// Processors with nothing to do.
         var idle: [Signal] = []
         var sources: [WorkSource] = []
@@ -119,6 +147,16 @@ final class WorkQueue: Sendable {
         return nil
     }
 
+    /// The next message if there is one; otherwise where to look for one, which is nowhere once the queue is closed, and
+    /// how many others have nothing to do.
+    func takeNow() -> (item: WorkItem?, sources: [WorkSource], idle: Int) {
+        state.withLock { state in
+            if state.isClosed { return (nil, [], 0) }
+            if let item = state.pop() { return (item, [], 0) }
+            return (nil, state.sources, state.idle.count)
+        }
+    }
+
     /// Where messages come from.
     var sources: [WorkSource] { state.withLock(\.sources) }
 
@@ -138,11 +176,8 @@ final class WorkQueue: Sendable {
     /// Takes out all that was not begun, first come first.
     func drain() -> [WorkItem] {
         state.withLock { state in
-            defer {
-                state.buckets = [:]
-                state.priorities = []
-            }
-            return state.priorities.flatMap { state.buckets[$0] ?? [] }
+            defer { state.levels = [] }
+            return state.levels.flatMap(\.items)
         }
     }
 }
@@ -150,16 +185,18 @@ final class WorkQueue: Sendable {
 extension WorkQueue.State {
     fileprivate mutating func push(_ item: WorkItem) {
         let priority = item.actor.priority
-        if buckets[priority]?.isEmpty ?? true {
-            priorities.insert(priority, at: priorities.firstIndex { $0 > priority } ?? priorities.endIndex)
+        let place = levels.firstIndex { $0.priority >= priority } ?? levels.endIndex
+        if place == levels.endIndex || levels[place].priority != priority {
+            levels.insert(WorkQueue.Level(priority: priority), at: place)
         }
-        buckets[priority, default: []].append(item)
+        levels[place].items.append(item)
     }
 
+    /// There are as many levels as actors have priorities, so empty ones stay.
     fileprivate mutating func pop() -> WorkItem? {
-        guard let priority = priorities.first else { return nil }
-        let item = buckets[priority]?.popFirst()
-        if buckets[priority]?.isEmpty ?? true { priorities.removeFirst() }
-        return item
+        for place in levels.indices {
+            if let item = levels[place].items.popFirst() { return item }
+        }
+        return nil
     }
 }

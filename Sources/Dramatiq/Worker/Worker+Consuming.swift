@@ -55,28 +55,92 @@ extension Worker {
         return nil
     }
 
+    /// What a delivery turns out to be.
+    private enum Taken {
+        /// A message that can be processed.
+        case item(WorkItem)
+        /// One that has to wait; the time is in milliseconds since 1970.
+        case delayed(Message, eta: Int)
+        /// One that nobody here can process.
+        case useless(reason: String)
+    }
+
     /// Sorts deliveries: what can be processed, what has to wait, and what nobody can process.
     private func accept(_ deliveries: [Delivery], _ source: WorkSource) async {
         var items: [WorkItem] = []
         items.reserveCapacity(deliveries.count)
         for delivery in deliveries {
-            let message: Message
-            do {
-                message = try delivery.message(decoder: broker.encoder)
-            } catch {
-                await reject(delivery, source, "The message can't be decoded: \(error)")
-                continue
-            }
-            if !message.options.isEmpty, let eta = message.options.value("eta")?.intValue {
-                if broker.chain.observesDelays { await broker.chain.willDelay(message, broker: broker) }
-                delayQueue.push(DelayedItem(delivery: delivery, message: message, eta: eta, source: source))
-            } else if let actor = broker.actor(named: message.actorName) {
-                items.append(WorkItem(delivery: delivery, message: message, actor: actor, source: source))
-            } else {
-                await reject(delivery, source, "No actor named '\(message.actorName)' is declared on this worker")
+            switch look(at: delivery, source) {
+            case .item(let item): items.append(item)
+            case let other: await putAside(delivery, source, other)
             }
         }
         if !items.isEmpty { workQueue.push(items) }
+    }
+
+    private func look(at delivery: Delivery, _ source: WorkSource) -> Taken {
+        let message: Message
+        do {
+            message = try delivery.message(decoder: broker.encoder)
+        } catch {
+            return .useless(reason: "The message can't be decoded: \(error)")
+        }
+        if !message.options.isEmpty, let eta = message.options.value("eta")?.intValue {
+            return .delayed(message, eta: eta)
+        }
+        guard let actor = broker.actor(named: message.actorName) else {
+            return .useless(reason: "No actor named '\(message.actorName)' is declared on this worker")
+        }
+        return .item(WorkItem(delivery: delivery, message: message, actor: actor, source: source))
+    }
+
+    private func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
+        switch taken {
+        case .item(let item):
+            workQueue.push([item])
+        case .delayed(let message, let eta):
+            if broker.chain.observesDelays { await broker.chain.willDelay(message, broker: broker) }
+            delayQueue.push(DelayedItem(delivery: delivery, message: message, eta: eta, source: source))
+        case .useless(let reason):
+            await reject(delivery, source, reason)
+        }
+    }
+
+    /// The next message to process; `nil` once the work queue is closed or the task cancelled.
+    ///
+    /// Over a transport in memory a processor looks into its queues itself before it waits: what it has just sent it
+    /// goes on with, and what there is besides it hands to those that have nothing to do, so that no other task has to
+    /// be woken for it.
+    ///
+    /// - Parameter idle: the processor's own.
+    func nextItem(_ idle: Signal) async -> WorkItem? {
+        guard let transport = broker.immediateTransport else { return await workQueue.next(idle) }
+        var item: WorkItem?
+        if !Task.isCancelled {
+            let (queued, sources, idle) = workQueue.takeNow()
+            item = queued
+            if queued == nil { item = await takeNow(from: sources, idle: idle) }
+        }
+        transport.wakeConsumers()
+        if let item { return item }
+        return await workQueue.next(idle)
+    }
+
+    /// Takes a message from one of the queues, and more of them for those that have nothing to do.
+    private func takeNow(from sources: [WorkSource], idle: Int) async -> WorkItem? {
+        var first: WorkItem?
+        var others: [WorkItem] = []
+        for source in sources {
+            while others.count < idle || first == nil, let delivery = source.takeNow() {
+                switch look(at: delivery, source) {
+                case .item(let item) where first == nil: first = item
+                case .item(let item): others.append(item)
+                case let other: await putAside(delivery, source, other)
+                }
+            }
+        }
+        if !others.isEmpty { workQueue.push(others) }
+        return first
     }
 
     private func reject(_ delivery: Delivery, _ source: WorkSource, _ reason: String) async {
@@ -113,15 +177,18 @@ extension Worker {
                 metadata: ["queue_name": "\(delivery.queueName)", "error": "\(error)"]
             )
         }
+        broker.immediateTransport?.wakeConsumers()
         source.finish(isStarving: false)
     }
 
-    /// Settles a delivery, repeating it by the worker's policy.
+    /// Settles a delivery, repeating it by the worker's policy. Over a transport in memory,
+    /// ``ImmediateTransport/wakeConsumers()`` has to follow.
     ///
     /// - Throws: the last error, or ``TransitionRetry/ShuttingDown``.
     @discardableResult
     func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
         do {
+            if let result = try broker.immediateTransport?.settleNow(delivery, settlement) { return result }
             return try await broker.transport.settle(delivery, settlement)
         } catch {
             var result = SettlementResult.committed

@@ -34,7 +34,7 @@ extension Worker {
             }
             group.addTask {
                 let idle = Signal()
-                while let item = await self.workQueue.next(idle) {
+                while let item = await self.nextItem(idle) {
                     if let interrupted = await self.process(item, slot) { return .interrupted(interrupted) }
                 }
                 return .finished
@@ -53,11 +53,15 @@ extension Worker {
         let chain = broker.chain
         var context = MessageContext(
             broker: broker, message: item.message, actor: item.actor, isRedelivered: item.delivery.isRedelivered)
-        await chain.willProcess(&context, retrying)
-        if !context.isSkipped, !context.isFailed, context.settlement.outcome != .requeue {
+        if let next = chain.prepare(&context) { await chain.willProcess(&context, retrying, from: next) }
+        if !context.isSkipped, !context.isFailed, !context.isRequeued {
             slot.start(deadline: context.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
-                context.result = try await perform(context)
+                if chain.processing.isEmpty {
+                    context.result = try await context.actor.perform(context.message)
+                } else {
+                    context.result = try await perform(context, chain.processing[...])
+                }
             } catch {
                 context.error = error
             }
@@ -65,13 +69,8 @@ extension Worker {
                 return Interrupted(item: item, context: context, interruption: interruption)
             }
         }
-        await finish(item, &context)
+        if !finishNow(item, context) { await finish(item, &context) }
         return nil
-    }
-
-    private func perform(_ context: MessageContext) async throws -> ActorResult {
-        if broker.chain.processing.isEmpty { return try await context.actor.perform(context.message) }
-        return try await perform(context, broker.chain.processing[...])
     }
 
     private func perform(
@@ -99,6 +98,19 @@ extension Worker {
         await finish(interrupted.item, &context)
     }
 
+    /// Settles a message that nothing follows from, if the transport needs no waiting. That is most messages.
+    ///
+    /// - Returns: whether it was done; otherwise ``finish(_:_:)`` finds out what there is to do.
+    private func finishNow(_ item: WorkItem, _ context: MessageContext) -> Bool {
+        let chain = broker.chain
+        guard let transport = broker.immediateTransport, !context.isRequeued, !chain.isConcerned(context),
+            !chain.observesSettlement(.acknowledge),
+            let result = try? transport.settleNow(item.delivery, context.settlement), result != .barrierOpened
+        else { return false }
+        item.source.finish(isStarving: workQueue.isStarving)
+        return true
+    }
+
     /// Does everything that follows from a message's processing, and settles it.
     private func finish(_ item: WorkItem, _ context: inout MessageContext) async {
         let chain = broker.chain
@@ -106,14 +118,14 @@ extension Worker {
             // The same arguments will never fit.
             context.fail(mismatch.reason)
         }
-        if context.settlement.outcome != .requeue {
+        if !context.isRequeued {
             if context.isSkipped {
                 await chain.didSkip(&context, retrying)
             } else {
                 await chain.didProcess(&context, retrying)
             }
         }
-        if context.settlement.outcome != .requeue {
+        if !context.isRequeued {
             await chain.willSettle(&context, retrying)
         }
         await settle(item, &context)
@@ -122,7 +134,7 @@ extension Worker {
 
     private func settle(_ item: WorkItem, _ context: inout MessageContext) async {
         while true {
-            if context.settlement.outcome != .requeue, let reason = context.failureReason {
+            if !context.isRequeued, let reason = context.failureReason {
                 context.settlement.outcome = .reject(reason: reason)
                 log(item.message, "Message failed", reason)
             }
@@ -133,6 +145,7 @@ extension Worker {
                     try await repeating(&context, continuation)
                     continue
                 }
+                guard broker.chain.observesSettlement(context.settlement.outcome) else { return }
                 return await broker.chain.didSettle(context, result)
             } catch is TransitionRetry.ShuttingDown {
                 return await giveBack(item)

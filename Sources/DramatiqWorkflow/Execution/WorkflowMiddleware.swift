@@ -11,7 +11,7 @@ import Logging
 /// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend),
 /// the message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the
 /// reason: requeue it once the cause is gone, and the workflow goes on.
-public struct WorkflowMiddleware: Middleware {
+public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     /// The option in which messages carry their callbacks.
     public static let callbacksOption = "workflow_completion_callbacks"
     /// How long barriers are kept after the last time that something happened to them: a day, as in dramatiq-workflow.
@@ -52,6 +52,10 @@ public struct WorkflowMiddleware: Middleware {
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
     public var hooks: MiddlewareHooks { [.beforeAck, .beforeNack] }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
+
+    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+        !context.message.options.isEmpty && context.message.options.value(Self.callbacksOption) != nil
+    }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
         guard worker.broker.actor(named: Self.noop.name) == nil else { return }

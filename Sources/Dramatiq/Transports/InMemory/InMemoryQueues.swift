@@ -1,135 +1,167 @@
-import DequeModule
-
 /// What an ``InMemoryTransport`` holds: all its queues, what was taken from them, and who waits.
+///
+/// Queues are known by their place in a list, so that a message on its way is looked up by name only once.
 struct InMemoryQueues {
     /// A message in a queue or in somebody's hands.
     struct Entry {
-        let queueName: String
+        /// The queue's place.
+        let queue: Int
         let payload: Delivery.Payload
         let priority: Int
         var isRedelivered = false
     }
 
-    struct Queue {
-        /// By priority; a queue without priorities has one bucket.
-        var ready: [Int: Deque<Entry>] = [:]
-        var priorities: [Int] = []
-        /// The consumers that wait for a message.
-        var waiting: Deque<Signal> = []
-        /// Messages that are in the queue or taken and not settled.
-        var unfinished = 0
-        var deadLetters: [(letter: DeadLetter, entry: Entry)] = []
+    private struct Joiner {
+        let queue: Int
+        let delayQueue: Int
+        let signal: Signal
     }
 
-    private var queues: [String: Queue] = [:]
-    /// What was taken and not settled, with the consumer that has it.
-    private var held: [UInt64: (entry: Entry, consumer: Int)] = [:]
+    private var queues: [InMemoryQueue] = []
+    private var places: [String: Int] = [:]
+    private var held = HeldEntries()
     private var nextConsumer = 0
-    private var nextTag: UInt64 = 0
-    private var joiners: [(queue: String, signal: Signal)] = []
+    private var nextDeadLetter = 0
+    private var joiners: [Joiner] = []
+    /// Queues that got messages, once for each waiting consumer that was not woken.
+    private var unannounced: [Int] = []
 
     /// The declared queues, without those for delays.
-    var names: [String] { queues.keys.filter { QueueName.canonical($0) == $0 }.sorted() }
+    var names: [String] { places.keys.filter { QueueName.canonical($0) == $0 }.sorted() }
 
     mutating func declare(_ name: String) {
-        let canonical = QueueName.canonical(name)
-        if queues[canonical] == nil { queues[canonical] = Queue() }
-        let delayed = QueueName.delayed(name)
-        if queues[delayed] == nil { queues[delayed] = Queue() }
+        _ = place(QueueName.canonical(name))
+        _ = place(QueueName.delayed(name))
+    }
+
+    /// A queue's place; makes the queue if need be.
+    mutating func place(_ name: String) -> Int {
+        if let place = places[name] { return place }
+        places[name] = queues.count
+        queues.append(InMemoryQueue(name: name))
+        if QueueName.canonical(name) == name { _ = place(QueueName.delayed(name)) }
+        return places[name] ?? 0
     }
 
     // MARK: Putting in and taking out
 
-    /// Adds a message and returns the consumer to wake, if one waits.
-    mutating func push(_ entry: Entry) -> Signal? {
-        if queues[entry.queueName] == nil { declare(entry.queueName) }
-        return queues[entry.queueName, default: Queue()].push(entry)
+    /// Adds a message; ``announce()`` has to follow.
+    mutating func push(_ payload: Delivery.Payload, queueName: String, priority: Int) {
+        push(Entry(queue: place(queueName), payload: payload, priority: priority), atFront: false)
     }
+
+    private mutating func push(_ entry: Entry, atFront: Bool) {
+        if queues[entry.queue].push(entry, atFront: atFront) { unannounced.append(entry.queue) }
+    }
+
+    /// The consumers to wake for what was pushed: for each message that is still there one, as long as any wait.
+    mutating func announce() -> [Signal] {
+        if unannounced.isEmpty { return [] }
+        var signals: [Signal] = []
+        for place in unannounced {
+            if let signal = queues[place].announce() { signals.append(signal) }
+        }
+        unannounced.removeAll(keepingCapacity: true)
+        return signals
+    }
+
+    /// Whether ``announce()`` has something to look at.
+    var hasUnannounced: Bool { !unannounced.isEmpty }
 
     mutating func makeConsumer() -> Int {
         nextConsumer += 1
         return nextConsumer
     }
 
-    mutating func take(_ name: String, limit: Int, consumer: Int) -> [Delivery] {
+    /// Takes the first message out.
+    mutating func take(_ place: Int, consumer: Int) -> Delivery? {
+        guard let entry = queues[place].pop() else { return nil }
+        return Delivery(
+            queueName: queues[place].name,
+            tag: held.add(entry, consumer: consumer),
+            payload: entry.payload,
+            isRedelivered: entry.isRedelivered
+        )
+    }
+
+    mutating func take(_ place: Int, limit: Int, consumer: Int) -> [Delivery] {
         var deliveries: [Delivery] = []
-        while deliveries.count < limit, let entry = queues[name]?.pop() {
-            nextTag += 1
-            held[nextTag] = (entry, consumer)
-            deliveries.append(
-                Delivery(
-                    queueName: name, tag: nextTag, payload: entry.payload, isRedelivered: entry.isRedelivered))
-        }
+        deliveries.reserveCapacity(min(limit, queues[place].count))
+        while deliveries.count < limit, let delivery = take(place, consumer: consumer) { deliveries.append(delivery) }
         return deliveries
     }
 
     /// Notes that a consumer waits, unless there is something to take by now.
-    mutating func wait(_ name: String, _ signal: Signal) -> Bool {
-        guard queues[name]?.priorities.isEmpty ?? true else { return false }
-        queues[name, default: Queue()].waiting.append(signal)
+    mutating func wait(_ place: Int, _ signal: Signal) -> Bool {
+        guard queues[place].isEmpty else { return false }
+        queues[place].waiting.append(signal)
         return true
     }
 
-    mutating func stopWaiting(_ name: String, _ signal: Signal) {
-        queues[name]?.waiting.removeAll { $0 === signal }
+    mutating func stopWaiting(_ place: Int, _ signal: Signal) {
+        queues[place].waiting.removeAll { $0 === signal }
     }
 
     func holds(_ delivery: Delivery) -> Bool {
-        held[delivery.tag] != nil
+        held.contains(delivery.tag)
     }
 
-    /// Ends a delivery. Returns the consumer to wake, if the message went back and one waits.
-    mutating func finish(_ delivery: Delivery, _ outcome: Settlement.Outcome) -> Signal? {
-        guard let (entry, _) = held.removeValue(forKey: delivery.tag) else { return nil }
-        queues[entry.queueName]?.unfinished -= 1
+    /// Ends a delivery.
+    mutating func finish(_ delivery: Delivery, _ outcome: Settlement.Outcome) {
+        guard let entry = held.remove(delivery.tag) else { return }
+        queues[entry.queue].unfinished -= 1
         switch outcome {
-        case .acknowledge:
-            return nil
-        case .requeue:
-            return returnToFront(entry)
-        case .reject(let reason):
-            addDeadLetter(entry, reason)
-            return nil
+        case .acknowledge: break
+        case .requeue: returnToFront(entry)
+        case .reject(let reason): addDeadLetter(entry, reason)
         }
     }
 
-    /// Returns to its queue what a consumer still has. Returns the consumers to wake.
-    mutating func close(consumer: Int) -> [Signal] {
-        let tags = held.filter { $0.value.consumer == consumer }.map(\.key)
+    /// Returns to its queue what a consumer still has; ``announce()`` has to follow.
+    mutating func close(consumer: Int) {
         // Each goes to the front, so the last one taken goes first.
-        return tags.sorted(by: >).compactMap { tag in
-            guard let (entry, _) = held.removeValue(forKey: tag) else { return nil }
-            queues[entry.queueName]?.unfinished -= 1
-            return returnToFront(entry)
+        for tag in held.tags(consumer: consumer).reversed() {
+            guard let entry = held.remove(tag) else { continue }
+            queues[entry.queue].unfinished -= 1
+            returnToFront(entry)
         }
     }
 
-    private mutating func returnToFront(_ entry: Entry) -> Signal? {
+    private mutating func returnToFront(_ entry: Entry) {
         var entry = entry
         entry.isRedelivered = true
-        return queues[entry.queueName, default: Queue()].push(entry, atFront: true)
+        push(entry, atFront: true)
     }
 
     // MARK: Dead letters
 
     private mutating func addDeadLetter(_ entry: Entry, _ reason: String) {
-        nextTag += 1
-        let name = QueueName.canonical(entry.queueName)
+        nextDeadLetter += 1
+        let name = QueueName.canonical(queues[entry.queue].name)
         let letter = DeadLetter(
-            id: String(nextTag), queueName: name, payload: entry.payload, reason: reason,
+            id: String(nextDeadLetter), queueName: name, payload: entry.payload, reason: reason,
             timestamp: SystemClock.milliseconds())
-        queues[name, default: Queue()].deadLetters.append((letter, entry))
+        queues[place(name)].deadLetters.append((letter, entry))
     }
 
     func deadLetters(_ name: String) -> [DeadLetter] {
-        queues[QueueName.canonical(name)]?.deadLetters.map(\.letter) ?? []
+        places[QueueName.canonical(name)].map { queues[$0].deadLetters.map(\.letter) } ?? []
     }
 
     /// Takes a dead letter out. Returns what it was in its queue, or `nil` if there is none.
     mutating func removeDeadLetter(_ name: String, _ id: String) -> Entry? {
-        let name = QueueName.canonical(name)
-        guard let index = queues[name]?.deadLetters.firstIndex(where: { $0.letter.id == id }) else { return nil }
-        return queues[name]?.deadLetters.remove(at: index).entry
+        guard let place = places[QueueName.canonical(name)],
+            let index = queues[place].deadLetters.firstIndex(where: { $0.letter.id == id })
+        else { return nil }
+        return queues[place].deadLetters.remove(at: index).entry
+    }
+
+    /// Puts a dead letter back into its queue; ``announce()`` has to follow. Returns whether there is one.
+    mutating func requeueDeadLetter(_ name: String, _ id: String) -> Bool {
+        guard var entry = removeDeadLetter(name, id) else { return false }
+        entry.isRedelivered = true
+        push(entry, atFront: false)
+        return true
     }
 
     // MARK: Waiting for the end
@@ -137,14 +169,14 @@ struct InMemoryQueues {
     /// Messages of a queue, delayed ones included, that are not finished.
     func unfinished(_ name: String) -> Int {
         let name = QueueName.canonical(name)
-        return (queues[name]?.unfinished ?? 0) + (queues[QueueName.delayed(name)]?.unfinished ?? 0)
+        return [name, QueueName.delayed(name)].reduce(0) { sum, name in
+            sum + (places[name].map { queues[$0].unfinished } ?? 0)
+        }
     }
 
-    /// All messages that are not finished.
-    var unfinished: Int { queues.values.reduce(0) { $0 + $1.unfinished } }
-
     mutating func join(_ name: String, _ signal: Signal) {
-        joiners.append((QueueName.canonical(name), signal))
+        let name = QueueName.canonical(name)
+        joiners.append(Joiner(queue: place(name), delayQueue: place(QueueName.delayed(name)), signal: signal))
     }
 
     mutating func stopJoining(_ signal: Signal) {
@@ -154,29 +186,6 @@ struct InMemoryQueues {
     /// Those that wait for a queue which has become empty.
     func finishedJoiners() -> [Signal] {
         if joiners.isEmpty { return [] }
-        return joiners.filter { unfinished($0.queue) == 0 }.map(\.signal)
-    }
-}
-
-extension InMemoryQueues.Queue {
-    fileprivate mutating func push(_ entry: InMemoryQueues.Entry, atFront: Bool = false) -> Signal? {
-        unfinished += 1
-        if ready[entry.priority] == nil || ready[entry.priority]?.isEmpty == true {
-            let place = priorities.firstIndex { $0 < entry.priority } ?? priorities.endIndex
-            priorities.insert(entry.priority, at: place)
-        }
-        if atFront {
-            ready[entry.priority, default: []].prepend(entry)
-        } else {
-            ready[entry.priority, default: []].append(entry)
-        }
-        return waiting.popFirst()
-    }
-
-    fileprivate mutating func pop() -> InMemoryQueues.Entry? {
-        guard let priority = priorities.first else { return nil }
-        let entry = ready[priority]?.popFirst()
-        if ready[priority]?.isEmpty ?? true { priorities.removeFirst() }
-        return entry
+        return joiners.filter { queues[$0.queue].unfinished + queues[$0.delayQueue].unfinished == 0 }.map(\.signal)
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Messages keep their priorities (`broker_priority`, larger first), delays and dead letters. Settlements are atomic.
 /// Nothing survives the process.
-public final class InMemoryTransport: Transport {
+public final class InMemoryTransport: ImmediateTransport {
     /// The form in which messages wait.
     public enum Fidelity: Sendable {
         /// As values: the fastest.
@@ -29,14 +29,33 @@ public final class InMemoryTransport: Transport {
 
     // MARK: Sending
 
-    public func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        let entries = try envelopes.map { try entry($0) }
-        if let barriers { _ = try await Self.commit(barriers) }
-        wake(state.withLock { state in entries.compactMap { state.push($0) } })
+    /// A message in the form in which it waits.
+    fileprivate struct Outgoing {
+        let queueName: String
+        let payload: Delivery.Payload
+        let priority: Int
     }
 
-    private func entry(_ envelope: Envelope) throws -> InMemoryQueues.Entry {
-        let options = envelope.message.options
+    public func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
+        let outgoing = try envelopes.map { try self.outgoing($0) }
+        if let barriers { _ = try await Self.commit(barriers) }
+        wake(
+            state.withLock { state in
+                for message in outgoing { state.push(message) }
+                return state.announce()
+            })
+    }
+
+    package func sendNow(_ envelope: Envelope) throws {
+        let outgoing = try outgoing(envelope)
+        wake(
+            state.withLock { state in
+                state.push(outgoing)
+                return state.announce()
+            })
+    }
+
+    private func outgoing(_ envelope: Envelope) throws -> Outgoing {
         let payload: Delivery.Payload
         switch fidelity {
         case .values:
@@ -45,7 +64,8 @@ public final class InMemoryTransport: Transport {
         case .bytes:
             payload = .bytes(try envelope.encoded())
         }
-        return InMemoryQueues.Entry(
+        let options = envelope.message.options
+        return Outgoing(
             queueName: envelope.queueName,
             payload: payload,
             priority: options.isEmpty ? 0 : options["broker_priority"]?.intValue ?? 0
@@ -64,50 +84,112 @@ public final class InMemoryTransport: Transport {
     // MARK: Settling
 
     public func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
+        if let result = try settleNow(delivery, settlement) {
+            wakeConsumers()
+            return result
+        }
         // Everything that can fail comes first; what follows can't.
-        let entries = try settlement.enqueues.map { try entry($0) }
-        let successors = try settlement.successors.map { try entry($0) }
-        guard state.withLock({ $0.holds(delivery) }) else {
-            let message = try? delivery.message(decoder: JSONMessageEncoder())
-            throw BrokerError.deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
+        let parts = try parts(settlement)
+        try checkIsHeld(delivery)
+        guard let barriers = settlement.barriers else { return .committed }
+        return finish(delivery, settlement.outcome, parts, try await barriers.backend.commit(barriers), wakes: true)
+    }
+
+    package func settleNow(_ delivery: Delivery, _ settlement: Settlement) throws -> SettlementResult? {
+        guard let barriers = settlement.barriers else {
+            return try settleAlone(delivery, settlement)
         }
-        var isReleased = true
-        if let barriers = settlement.barriers {
-            switch try await Self.commit(barriers) {
-            case .committed: break
-            case .opened: return .barrierOpened
-            case .waiting, .alreadyReleased: isReleased = false
-            }
+        guard let backend = barriers.backend as? InMemoryRateLimiterBackend else { return nil }
+        let parts = try parts(settlement)
+        try checkIsHeld(delivery)
+        return finish(delivery, settlement.outcome, parts, try backend.commitNow(barriers), wakes: false)
+    }
+
+    /// Settles what no barrier has a part in.
+    private func settleAlone(_ delivery: Delivery, _ settlement: Settlement) throws -> SettlementResult {
+        let parts = try parts(settlement)
+        let joiners = state.withLock { state -> [Signal]? in
+            guard state.holds(delivery) else { return nil }
+            for message in parts.enqueues { state.push(message) }
+            for message in parts.successors { state.push(message) }
+            state.finish(delivery, settlement.outcome)
+            return state.finishedJoiners()
         }
-        let signals = state.withLock { state in
-            var signals = entries.compactMap { state.push($0) }
-            if isReleased { signals += successors.compactMap { state.push($0) } }
-            if let signal = state.finish(delivery, settlement.outcome) { signals.append(signal) }
-            return signals + state.finishedJoiners()
+        guard let joiners else { throw notHeld(delivery) }
+        wake(joiners)
+        return .committed
+    }
+
+    private func parts(_ settlement: Settlement) throws -> (enqueues: [Outgoing], successors: [Outgoing]) {
+        (try settlement.enqueues.map { try outgoing($0) }, try settlement.successors.map { try outgoing($0) })
+    }
+
+    private func checkIsHeld(_ delivery: Delivery) throws {
+        guard state.withLock({ $0.holds(delivery) }) else { throw notHeld(delivery) }
+    }
+
+    private func notHeld(_ delivery: Delivery) -> BrokerError {
+        let message = try? delivery.message(decoder: JSONMessageEncoder())
+        return BrokerError.deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
+    }
+
+    private func finish(
+        _ delivery: Delivery,
+        _ outcome: Settlement.Outcome,
+        _ parts: (enqueues: [Outgoing], successors: [Outgoing]),
+        _ barriers: BarrierCommit.Result,
+        wakes: Bool
+    ) -> SettlementResult {
+        let isReleased: Bool
+        switch barriers {
+        case .committed: isReleased = true
+        case .opened: return .barrierOpened
+        case .waiting, .alreadyReleased: isReleased = false
         }
-        wake(signals)
+        wake(
+            state.withLock { state in
+                for message in parts.enqueues { state.push(message) }
+                if isReleased { for message in parts.successors { state.push(message) } }
+                state.finish(delivery, outcome)
+                return (wakes ? state.announce() : []) + state.finishedJoiners()
+            })
         return isReleased ? .committed : .notReleased
+    }
+
+    package func wakeConsumers() {
+        wake(state.withLock { $0.announce() })
     }
 
     // MARK: Taking
 
     public func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-        try await declare(queue: queue)
-        return InMemoryConsumer(transport: self, queueName: queue, id: state.withLock { $0.makeConsumer() })
+        let (place, id) = state.withLock { state in
+            state.declare(queue)
+            return (state.place(queue), state.makeConsumer())
+        }
+        return InMemoryConsumer(transport: self, place: place, id: id)
     }
 
-    fileprivate func take(_ queue: String, limit: Int, consumer: Int) -> [Delivery] {
-        state.withLock { $0.take(queue, limit: limit, consumer: consumer) }
+    fileprivate func take(_ place: Int, limit: Int, consumer: Int) -> [Delivery] {
+        state.withLock { $0.take(place, limit: limit, consumer: consumer) }
+    }
+
+    fileprivate func take(_ place: Int, consumer: Int) -> Delivery? {
+        state.withLock { $0.take(place, consumer: consumer) }
     }
 
     fileprivate func close(consumer: Int) {
-        wake(state.withLock { $0.close(consumer: consumer) })
+        wake(
+            state.withLock { state in
+                state.close(consumer: consumer)
+                return state.announce()
+            })
     }
 
-    fileprivate func wait(_ queue: String, _ signal: Signal) async {
-        guard state.withLock({ $0.wait(queue, signal) }) else { return }
+    fileprivate func wait(_ place: Int, _ signal: Signal) async {
+        guard state.withLock({ $0.wait(place, signal) }) else { return }
         await signal.wait()
-        state.withLock { $0.stopWaiting(queue, signal) }
+        state.withLock { $0.stopWaiting(place, signal) }
     }
 
     // MARK: Looking after it
@@ -129,13 +211,11 @@ public final class InMemoryTransport: Transport {
     ///
     /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
     public func requeueDeadLetter(_ id: String, queue: String = "default") throws {
-        let (isFound, signal) = state.withLock { state -> (Bool, Signal?) in
-            guard var entry = state.removeDeadLetter(queue, id) else { return (false, nil) }
-            entry.isRedelivered = true
-            return (true, state.push(entry))
+        let signals = state.withLock { state -> [Signal]? in
+            state.requeueDeadLetter(queue, id) ? state.announce() : nil
         }
-        guard isFound else { throw BrokerError.deadLetterNotFound(queue: queue, id: id) }
-        signal?.signal()
+        guard let signals else { throw BrokerError.deadLetterNotFound(queue: queue, id: id) }
+        wake(signals)
     }
 
     /// Removes a dead letter for good.
@@ -180,26 +260,37 @@ public final class InMemoryTransport: Transport {
     }
 }
 
-private final class InMemoryConsumer: TransportConsumer {
+extension InMemoryQueues {
+    fileprivate mutating func push(_ message: InMemoryTransport.Outgoing) {
+        push(message.payload, queueName: message.queueName, priority: message.priority)
+    }
+}
+
+private final class InMemoryConsumer: ImmediateConsumer {
     private let transport: InMemoryTransport
-    private let queueName: String
+    /// The queue's place in the transport.
+    private let place: Int
     private let id: Int
     private let signal = Signal()
     private let isClosed = Mutex(false)
 
-    init(transport: InMemoryTransport, queueName: String, id: Int) {
+    init(transport: InMemoryTransport, place: Int, id: Int) {
         self.transport = transport
-        self.queueName = queueName
+        self.place = place
         self.id = id
     }
 
     func next(limit: Int) async throws -> [Delivery] {
         while !Task.isCancelled, !isClosed.withLock({ $0 }) {
-            let deliveries = transport.take(queueName, limit: limit, consumer: id)
+            let deliveries = transport.take(place, limit: limit, consumer: id)
             if !deliveries.isEmpty { return deliveries }
-            await transport.wait(queueName, signal)
+            await transport.wait(place, signal)
         }
         return []
+    }
+
+    func takeNow() -> Delivery? {
+        transport.take(place, consumer: id)
     }
 
     func close() async {

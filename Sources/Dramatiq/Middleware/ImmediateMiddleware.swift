@@ -1,0 +1,19 @@
+/// A middleware whose ``Middleware/beforeProcessMessage(_:)`` has nothing to wait for.
+///
+/// A call that may suspend costs about as much as all that the small middleware do, so every message is spared it.
+package protocol ImmediateMiddleware: Middleware {
+    /// Does what ``Middleware/beforeProcessMessage(_:)`` does.
+    func prepare(_ context: inout MessageContext) throws
+}
+
+extension ImmediateMiddleware {
+    public func beforeProcessMessage(_ context: inout MessageContext) async throws {
+        try prepare(&context)
+    }
+}
+
+/// A middleware that sees beforehand whether one of its later hooks has anything to do for a message.
+package protocol SelectiveMiddleware: Middleware {
+    /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
+    func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool
+}
