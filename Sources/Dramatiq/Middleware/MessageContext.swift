@@ -36,7 +36,10 @@ public struct MessageContext: Sendable {
             }
         }
 
-        var failureReason: String? { box?.value.failureReason }
+        var failureReason: String? {
+            get { box?.value.failureReason }
+            set { rare.failureReason = newValue }
+        }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
     }
