@@ -105,6 +105,7 @@ import Testing
     @Test func aSlowServerFailsCommandsInTimeAndShiftsNoAnswers() async throws {
         try await withRedisServer { server in
             try await withRedis(server.url, { $0.commandTimeout = .milliseconds(300) }) { redis async throws in
+                try await eventually { (try? await redis.execute(RedisCommand("PING"))) != nil }
                 // Once it is awake it sends what nobody waits for any longer.
                 let error = await redisError { try await redis.execute(RedisCommand("DEBUG", "SLEEP", 0.5)) }
                 #expect(error?.code == .commandTimeout && error?.isTransient == true)

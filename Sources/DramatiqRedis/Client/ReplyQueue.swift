@@ -15,6 +15,13 @@ package struct ReplyQueue<Request>: ~Copyable {
         var results: [Result<RESPValue, RedisError>] = []
         var missing: Int
         var isDiscarded = false
+
+        /// Takes an answer; returns whether it was the last one.
+        mutating func receive(_ result: Result<RESPValue, RedisError>) -> Bool {
+            missing -= 1
+            if !isDiscarded { results.append(result) }
+            return missing == 0
+        }
     }
 
     private var slots: Deque<Slot> = []
@@ -50,9 +57,8 @@ package struct ReplyQueue<Request>: ~Copyable {
     package mutating func receive(_ result: Result<RESPValue, RedisError>) -> Received {
         guard !slots.isEmpty else { return .unasked }
         missingCount -= 1
-        slots[0].missing -= 1
-        if !slots[0].isDiscarded { slots[0].results.append(result) }
-        guard slots[0].missing == 0 else { return .kept }
+        // In its place: a slot that is read as a whole is copied.
+        guard slots[0].receive(result) else { return .kept }
         let slot = slots.removeFirst()
         expired = max(0, expired - 1)
         return slot.isDiscarded ? .kept : .completed(Outcome(request: slot.pending.request, results: slot.results))
