@@ -80,6 +80,7 @@ import Testing
     @Test func aWorkflowThatShallProceedPastALostBarrierKeepsTheMessage() async throws {
         for (fails, reason) in [(false, "What follows from the message"), (true, "Broken(). What follows")] {
             let stage = try await Stage(onFailure: .proceed)
+            try await stage.broker.declare(queue: "slow")
             let failing = try await failing(stage)
             let first = fails ? failing.message("a") : stage.task.message("a")
             let slow = Message(queueName: "slow", actorName: "task", args: ["b"])
