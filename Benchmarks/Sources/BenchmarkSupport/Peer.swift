@@ -46,7 +46,12 @@ public actor Peer {
     private let queue = DispatchQueue(label: "peer")
 
     /// A process that is started when it is first needed.
-    public init(executable: URL, arguments: [String]) {
+    ///
+    /// - Throws: ``PeerError`` if there is no such program.
+    public init(executable: URL, arguments: [String]) throws {
+        guard FileManager.default.isExecutableFile(atPath: executable.path) else {
+            throw PeerError(peer: executable.path, benchmark: "anything", reason: "there is no such program")
+        }
         name = executable.lastPathComponent
         process.executableURL = executable
         process.arguments = arguments
@@ -55,9 +60,9 @@ public actor Peer {
     }
 
     /// A script of `Benchmarks/Python` with the project's Python.
-    public static func python(_ script: String) -> Peer {
+    public static func python(_ script: String) throws -> Peer {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardized
-        return Peer(
+        return try Peer(
             executable: root.appending(path: "Scripts/python"),
             arguments: [root.appending(path: "Benchmarks/Python/\(script)").path])
     }

@@ -7,7 +7,7 @@ struct CoreBenchmarks: AsyncParsableCommand {
     @OptionGroup var options: BenchmarkOptions
 
     func run() async throws {
-        let python = Peer.python("core.py")
+        let python = try Peer.python("core.py")
         var session = Session(area: "core", options)
         try await measureMessages(&session, python)
         try await measureTasks(&session, python)

@@ -114,4 +114,13 @@ public struct MessageContext: Sendable {
     package mutating func enqueueSuccessor(_ message: Message, delay: Duration?) async throws {
         settlement.successors.append(try await broker.envelope(message, delay: delay))
     }
+
+    /// ``enqueueSuccessor(_:delay:)`` for a message that nobody has to be asked about; does nothing with others.
+    ///
+    /// - Returns: whether it was done.
+    package mutating func enqueueSuccessorNow(_ message: Message, delay: Duration?) -> Bool {
+        guard let envelope = broker.envelopeNow(message, delay: delay) else { return false }
+        settlement.successors.append(envelope)
+        return true
+    }
 }

@@ -34,8 +34,12 @@ extension Worker {
             }
             group.addTask {
                 let idle = Signal()
+                var turns = 0
                 while let item = await self.nextItem(idle) {
                     if let interrupted = await self.process(item, slot) { return .interrupted(interrupted) }
+                    // Messages that wait for nothing must not keep a thread from everybody else.
+                    turns += 1
+                    if turns.isMultiple(of: 64) { await Task.yield() }
                 }
                 return .finished
             }

@@ -28,6 +28,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public let onFailure: WorkflowFailurePolicy
     /// How long barriers are kept after the last time that something happened to them.
     public let barrierTTL: Duration
+    private let isStorageInline: Bool
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -47,6 +48,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         self.callbackStorage = callbackStorage
         self.onFailure = onFailure
         self.barrierTTL = barrierTTL
+        isStorageInline = callbackStorage is InlineCallbackStorage
     }
 
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
@@ -70,8 +72,14 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)
         for task in plan.tasks {
-            let message = try await message(for: task, &plan.identities)
-            envelopes.append(try await broker.envelope(message, delay: Self.duration(task.delay)))
+            try await store(task.frame, &plan.identities)
+            let message = message(for: task)
+            let delay = Self.duration(task.delay)
+            if let envelope = broker.envelopeNow(message, delay: delay) {
+                envelopes.append(envelope)
+            } else {
+                envelopes.append(try await broker.envelope(message, delay: delay))
+            }
         }
         guard !envelopes.isEmpty else { return }
         let creations = creations(plan)
@@ -79,18 +87,17 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         try await broker.send(envelopes, barriers: barriers)
     }
 
-    private func message(
-        for task: WorkflowPlan.Task,
-        _ identities: inout MessageIdentities
-    ) async throws -> Message {
+    /// Stores the callbacks of a frame's messages, once.
+    private func store(_ frame: CompletionFrame?, _ identities: inout MessageIdentities) async throws {
+        guard let frame, frame.reference == nil else { return }
+        frame.reference = try await callbackStorage.store(try frame.callbacks(&identities))
+    }
+
+    private func message(for task: WorkflowPlan.Task) -> Message {
         var message = task.message
         // The time when it was made says nothing about how long it waited in a queue.
         message.messageTimestamp = .fractionalNow
-        guard let frame = task.frame else { return message }
-        if frame.reference == nil {
-            frame.reference = try await callbackStorage.store(try frame.callbacks(&identities))
-        }
-        message.options[Self.callbacksOption] = frame.reference
+        if let frame = task.frame { message.options[Self.callbacksOption] = frame.reference }
         return message
     }
 
@@ -125,7 +132,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     private func advance(_ context: inout MessageContext, _ reference: JSONValue) async throws {
-        let callbacks = try await callbackStorage.retrieve(reference)
+        // What stands in the message needs no waiting for.
+        let callbacks =
+            isStorageInline
+            ? try InlineCallbackStorage.callbacks(reference) : try await callbackStorage.retrieve(reference)
         let arrival = Arrival(callbacks: callbacks[...], party: context.message.messageID)
         try await advance(&context, arrival)
     }
@@ -149,16 +159,22 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             guard let remaining = callback.remaining else {
                 return arrive(&context, arrival, barrier, callback.completionID)
             }
+            let workflow: JSONValue
+            if let value = remaining.value { workflow = value } else { workflow = try await remaining.load() }
             // A step of a chain has one party, so this is the release.
             var plan = try WorkflowPlan(
-                starting: .json(try await remaining.load()),
+                starting: .json(workflow),
                 outer: Array(arrival.callbacks),
                 identities: .derived,
                 makeCompletionID: Self.derivedIDs(from: callback.completionID)
             )
             for task in plan.tasks {
-                let message = try await message(for: task, &plan.identities)
-                try await context.enqueueSuccessor(message, delay: Self.duration(task.delay))
+                try await store(task.frame, &plan.identities)
+                let message = message(for: task)
+                let delay = Self.duration(task.delay)
+                if !context.enqueueSuccessorNow(message, delay: delay) {
+                    try await context.enqueueSuccessor(message, delay: delay)
+                }
             }
             arrival.creations += creations(plan)
             guard plan.isComplete || callback.propagates else {
