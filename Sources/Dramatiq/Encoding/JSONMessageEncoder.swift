@@ -143,6 +143,8 @@ private struct MessageFields {
     }
 
     private let extraField: StaticString?
+    /// The place of the field that usually comes next.
+    private var expected = 0
     private var queueName = Place()
     private var actorName = Place()
     private var args = Place()
@@ -190,6 +192,7 @@ private struct MessageFields {
         try scanner.expect(UInt8(ascii: ":"))
         scanner.skipWhitespace()
         let field = try field(scanner, bytes, keyStart + 1..<keyEnd - 1, hasEscape: hasEscape)
+        if case .extra = field {} else { expected = min(expected + 1, Field.allCases.count - 1) }
         let start = scanner.position
         if case .options = field, scanner.byte == UInt8(ascii: "{") {
             try scanOptions(&scanner, bytes)
@@ -250,6 +253,9 @@ private struct MessageFields {
     ) throws(DecodeError) -> Field {
         if !hasEscape {
             let text = UnsafeBufferPointer(start: scanner.base + range.lowerBound, count: range.count)
+            // Nearly all messages have their fields in the order in which Python writes them.
+            let usual = Field.allCases[expected]
+            if Self.matches(usual.name, text) { return usual }
             for field in Field.allCases where Self.matches(field.name, text) { return field }
             if let extraField, Self.matches(extraField, text) { return .extra }
         }
@@ -274,13 +280,15 @@ private struct MessageFields {
         _ = try content(options, .options, UInt8(ascii: "{"), "an object", bytes)
         // Python fills these two in when they are missing; so do we.
         let messageID = messageID.start < 0 ? nil : try string(messageID, .messageID, bytes)
-        var timestamp = MessageTimestamp.now
+        let timestamp: MessageTimestamp
         if messageTimestamp.start >= 0 {
             let text = bytes[offsetBy: messageTimestamp.start..<messageTimestamp.end]
             guard let value = MessageTimestamp(JSONText.value(text)) else {
                 throw wrongType(.messageTimestamp, "a number", messageTimestamp)
             }
             timestamp = value
+        } else {
+            timestamp = .now
         }
         return Message(
             queueName: queueName,

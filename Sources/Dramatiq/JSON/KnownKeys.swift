@@ -1,17 +1,22 @@
 /// Keys that many messages carry and that are too long for a small string: shared, so that reading them allocates
 /// nothing.
 enum KnownKeys {
-    private static let byLength: [Int: [String]] = Dictionary(
-        grouping: [
-            "workflow_completion_callbacks", "requeue_timestamp", "on_retry_exhausted", "redis_message_id",
-        ],
-        by: \.utf8.count
-    )
+    private static let keys = [
+        "workflow_completion_callbacks", "requeue_timestamp", "on_retry_exhausted", "redis_message_id",
+    ]
 
     static func string(_ bytes: ArraySlice<UInt8>) -> String {
-        if bytes.count > 15, let candidates = byLength[bytes.count] {
-            for candidate in candidates where candidate.utf8.elementsEqual(bytes) { return candidate }
+        if bytes.count > 15 {
+            for key in keys where isEqual(key, bytes) { return key }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func isEqual(_ key: String, _ bytes: ArraySlice<UInt8>) -> Bool {
+        guard key.utf8.count == bytes.count else { return false }
+        let isEqual = key.utf8.withContiguousStorageIfAvailable { key in
+            bytes.withUnsafeBufferPointer { bytes in bytes.indices.allSatisfy { key[$0] == bytes[$0] } }
+        }
+        return isEqual ?? false
     }
 }
