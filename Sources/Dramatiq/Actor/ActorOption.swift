@@ -83,6 +83,9 @@ public struct ActorOptions: Sendable {
         for option in options { add(option) }
     }
 
+    /// Whether there is none.
+    var isEmpty: Bool { options.isEmpty }
+
     /// The options' names.
     public var names: Set<String> { Set(options.keys) }
 

@@ -12,7 +12,8 @@ extension ImmediateMiddleware {
     }
 }
 
-/// A middleware that sees beforehand whether one of its later hooks has anything to do for a message.
+/// A middleware that sees beforehand whether one of its later hooks has anything to do for a message. It never has after
+/// a success of a message without options whose actor has none either.
 package protocol SelectiveMiddleware: Middleware {
     /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
     func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool

@@ -27,6 +27,8 @@ final class MiddlewareChain: Sendable {
     private let beforeEnqueue: [any Middleware]
     private let afterEnqueue: [any Middleware]
     private let beforeDelay: [any Middleware]
+    /// Whether every middleware at the hooks after a success is a ``SelectiveMiddleware``.
+    private let isSelective: Bool
     private let beforeProcess: [Preparation]
     private let afterProcess: [Step]
     private let afterSkip: [Step]
@@ -55,6 +57,7 @@ final class MiddlewareChain: Sendable {
         afterProcess = steps(.afterProcessMessage).reversed()
         afterSkip = having(.afterSkipMessage).reversed().map { Step(middleware: $0, selective: nil) }
         beforeAck = steps(.beforeAck)
+        isSelective = (afterProcess + beforeAck).allSatisfy { $0.selective != nil }
         afterAck = having(.afterAck).reversed()
         beforeNack = steps(.beforeNack)
         afterNack = having(.afterNack).reversed()
@@ -141,6 +144,7 @@ final class MiddlewareChain: Sendable {
     /// Whether there is more to do after a message's actor than to settle it.
     func isConcerned(_ context: MessageContext) -> Bool {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
+        if isSelective, context.message.options.isEmpty, context.actor.options.isEmpty { return false }
         for step in afterProcess where step.isConcerned(context, at: .afterProcessMessage) { return true }
         for step in beforeAck where step.isConcerned(context, at: .beforeAck) { return true }
         return false
