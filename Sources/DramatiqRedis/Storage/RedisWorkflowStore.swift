@@ -1,10 +1,12 @@
 public import Dramatiq
 public import DramatiqWorkflow
 
-/// Keeps what remains of workflows in Redis, once for each barrier after which it runs.
+/// Keeps what remains of workflows in Redis, for `DedupCallbackStorage`: once for each barrier after which it runs.
 ///
-/// A message carries `{"redis": "<completion id>"}`. Such a reference is hostile until checked: it is only followed if
-/// it names the barrier that it came with.
+///     DedupCallbackStorage(RedisWorkflowStore(redis))
+///
+/// The place that a message carries is the barrier's id. It is hostile until checked: it is only followed if it is that
+/// of the barrier that it came with.
 public struct RedisWorkflowStore: WorkflowStore {
     /// 15 days: longer than a barrier, the longest delay and the time for which dead letters are kept together.
     public static let defaultTTL: Duration = .seconds(15 * 86_400)
@@ -30,18 +32,18 @@ public struct RedisWorkflowStore: WorkflowStore {
         self.ttl = max(.milliseconds(1), ttl)
     }
 
-    /// - Throws: `RedisError`.
+    public var name: String { "redis" }
+
+    /// - Throws: ``RedisStoreError/invalidCompletionID``, `RedisError`.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
         guard Self.isValid(completionID) else { throw RedisStoreError.invalidCompletionID }
         _ = try await executor.execute(RedisCommand("SET", key(completionID), workflow, "PX", ttl.milliseconds))
-        return ["redis": .string(completionID)]
+        return .string(completionID)
     }
 
     /// - Throws: ``RedisStoreError``, `RedisError`.
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
-        guard let object = reference.objectValue, object.members.count == 1, Self.isValid(completionID),
-            object["redis"]?.stringValue == completionID
-        else { throw RedisStoreError.invalidReference }
+        try check(reference, completionID)
         let replies = try await executor.pipeline([
             RedisCommand("PEXPIRE", key(completionID), ttl.milliseconds),
             RedisCommand("GET", key(completionID)),
@@ -52,6 +54,17 @@ public struct RedisWorkflowStore: WorkflowStore {
         let workflow = try replies[1].get()
         guard !workflow.isNull else { throw RedisStoreError.notFound(completionID: completionID) }
         return try workflow.bytes()
+    }
+
+    /// - Throws: ``RedisStoreError``, `RedisError`.
+    public func refresh(_ reference: JSONValue, completionID: String) async throws {
+        try check(reference, completionID)
+        let isThere = try await executor.execute(RedisCommand("PEXPIRE", key(completionID), ttl.milliseconds))
+        guard try isThere.boolean() else { throw RedisStoreError.notFound(completionID: completionID) }
+    }
+
+    private func check(_ reference: JSONValue, _ completionID: String) throws(RedisStoreError) {
+        guard Self.isValid(completionID), reference.stringValue == completionID else { throw .invalidReference }
     }
 
     private func key(_ completionID: String) -> String { "\(namespace):__workflows__.\(completionID)" }
@@ -75,7 +88,7 @@ public enum RedisStoreError: Error, Sendable, Hashable, CustomStringConvertible 
         case .invalidCompletionID:
             "A completion id must have from 1 to 256 bytes"
         case .invalidReference:
-            "The reference to a remaining workflow must be {\"redis\": id} with the id of its barrier"
+            "The place of a remaining workflow must be the id of the barrier that it came with"
         case .notFound(let completionID):
             "What remains of the workflow after barrier \(completionID) is not in Redis"
         }

@@ -31,7 +31,8 @@ struct RedisStage {
         redis = try RedisClient(url: server.url, logger: log.logger)
         executor = wrapping(redis)
         let configuration = RedisTransport.Configuration(
-            namespace: namespace, heartbeatTimeout: heartbeatTimeout, delayedLimit: delayedLimit)
+            namespace: namespace, heartbeatTimeout: heartbeatTimeout, delayedLimit: delayedLimit,
+            sendPatience: .seconds(60))
         transport = RedisTransport(executor, configuration: configuration, logger: log.logger)
         self.backend = backend ?? RedisRateLimiterBackend(executor)
         broker = Broker(
