@@ -124,6 +124,7 @@ let package = Package(
                 .target(name: "DramatiqDedupStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
+                .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
                 .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -255,6 +256,7 @@ let package = Package(
             name: "DramatiqRedisTests",
             dependencies: [
                 "Dramatiq",
+                "DramatiqDedupStorage",
                 "DramatiqRedis",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
@@ -272,6 +274,7 @@ let package = Package(
             name: "InteropTests",
             dependencies: [
                 "Dramatiq",
+                "DramatiqLZ4",
                 "DramatiqRedis",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
@@ -289,7 +292,9 @@ let package = Package(
                 "Dramatiq",
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
+                .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
+                .target(name: "RedisTestSupport", condition: .when(traits: ["Plugins"])),
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -13,7 +13,7 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
         #if Plugins
             [
                 MeasureCommand.self, EncodeCommand.self, DecodeCommand.self, TrainDictionaryCommand.self,
-                StorageCommand.self,
+                StorageCommand.self, QueuesCommand.self, DeadLettersCommand.self,
             ]
         #else
             []
