@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Workflows whose tasks run in Swift and in Python.
-@Suite(.timeLimit(.minutes(5))) struct RedisWorkflowTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RedisWorkflowTests {
     /// Starts workflows, those with odd numbers from Python.
     private func start(_ fleet: WorkflowFleet, seeds: ClosedRange<UInt64>, longestTask: Int = 5) async throws {
         var pythons: [[UInt8]] = []
@@ -47,7 +47,7 @@ import Testing
             for round in 0..<4 {
                 let swift = try fleet.startWorker(concurrency: 4)
                 for tree in 0..<5 { try await fleet.startTree(seed: UInt64(round * 5 + tree)) }
-                try await eventually {
+                try await eventually(within: .seconds(100)) {
                     try await fleet.transport.status(queue: "default").taken > 0
                 }
                 swift.kill()
@@ -73,7 +73,7 @@ import Testing
                             queueName: "default", actorName: "task",
                             args: [0, .integer(round * 30 + task), 0, 200])
                     })
-                try await eventually {
+                try await eventually(within: .seconds(100)) {
                     try await fleet.transport.status(queue: "default").taken > 0
                 }
                 python.kill()

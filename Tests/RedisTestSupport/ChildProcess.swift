@@ -65,6 +65,11 @@ public enum TestPrograms {
 
     /// Python with the packages that are compared with, in the environment that `Scripts/python` makes.
     public static func python() throws -> String {
+        try preparedPython.get()
+    }
+
+    /// Made once: two who make the environment at the same time would disturb each other.
+    private static let preparedPython = Result {
         let process = Process()
         process.executableURL = root.appending(path: "Scripts/python")
         process.arguments = ["-c", ""]
