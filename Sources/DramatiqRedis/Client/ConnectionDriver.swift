@@ -71,10 +71,20 @@ final class ConnectionDriver {
     /// Writes what was encoded, and sees to what follows from all that happened.
     private func endTurn() {
         flush()
+        updateCount()
+        scheduleWakeup()
+    }
+
+    /// Tells how many commands wait. Before those who waited go on: what they bring next must find their places free.
+    private func updateCount() {
         let commandCount = machine.commandCount
         pendingCount.change(by: commandCount - countedCommands)
         countedCommands = commandCount
-        scheduleWakeup()
+    }
+
+    private func finish(_ outcomes: [RequestOutcome<RedisRequest>]) {
+        updateCount()
+        for outcome in outcomes { outcome.request.finish(outcome.results) }
     }
 
     func stayConnected() {
@@ -86,7 +96,7 @@ final class ConnectionDriver {
     func close() -> EventLoopFuture<Void> {
         let outcomes = machine.close()
         let closed = detach()
-        for outcome in outcomes { outcome.request.finish(outcome.results) }
+        finish(outcomes)
         wakeup?.cancel()
         endTurn()
         return closed
@@ -144,7 +154,7 @@ final class ConnectionDriver {
                 if case .connect = self.machine.backoffElapsed() { self.connect() }
             }
         }
-        for outcome in loss.failed { outcome.request.finish(outcome.results) }
+        finish(loss.failed)
         endTurn()
     }
 
@@ -180,6 +190,7 @@ final class ConnectionDriver {
         switch machine.receive(frame) {
         case .none: break
         case .complete(let outcome):
+            updateCount()
             outcome.request.finish(outcome.results)
         case .send(let command): encode(command)
         case .ready:
@@ -253,7 +264,7 @@ final class ConnectionDriver {
             self.wakeupDeadline = .distantFuture
             self.wakeup = nil
             let expiry = self.machine.expire(now: .now())
-            for outcome in expiry.failed { outcome.request.finish(outcome.results) }
+            self.finish(expiry.failed)
             switch expiry.close {
             case .silent:
                 self.logLoss(.silent)
