@@ -18,6 +18,14 @@ let package = Package(
             ]
         ),
         .executableTarget(
+            name: "OwnStore",
+            dependencies: [
+                .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),
+                .product(name: "DramatiqDedupStorage", package: "swift-dramatiq-workflow"),
+                .product(name: "DramatiqWorkflow", package: "swift-dramatiq-workflow"),
+            ]
+        ),
+        .executableTarget(
             name: "ServiceWorker",
             dependencies: [
                 .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),

@@ -32,7 +32,7 @@ func measureMessages(_ session: inout Session) async throws {
     session.add(Figure(name, Double(store.counts.stores), unit: "calls", limit: 1))
 }
 
-private let task = TaskActor("resize_image") { (_: String, _: Int) in }
+private let task = TaskActor("noop") { (_: Int) in }
 
 private func broker(
     _ storage: any CallbackStorage,
@@ -51,8 +51,8 @@ private func broker(
 private func workflow(members: Int, _ broker: Broker) -> Workflow {
     Workflow(broker: broker) {
         Chain {
-            Group { for number in 0..<members { task.message("/photos/summer/\(number).png", 200) } }
-            Group { for number in 0..<members { task.message("/photos/summer/\(number).png", 800) } }
+            Group { for number in 0..<members { task.message(number) } }
+            Group { for number in 0..<members { task.message(number) } }
         }
     }
 }
