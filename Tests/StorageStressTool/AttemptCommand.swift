@@ -21,9 +21,12 @@ struct AttemptCommand: AsyncParsableCommand {
     @Option(help: "Become this user.") var user: UInt32?
     @Option(help: "The largest file that the system allows, in bytes.") var fileSizeLimit: Int?
 
+    @Flag(help: "Leave it to the system when it writes.") var unsynced = false
+
     func run() async throws {
         try giveUpRights()
-        let store = FileWorkflowStore(directory: directory)
+        let store = FileWorkflowStore(
+            directory: directory, durability: unsynced ? .processFailure : .powerFailure)
         do {
             if let size = self.store {
                 _ = try await store.store(Array(repeating: 7, count: size), completionID: "attempt")

@@ -18,12 +18,13 @@ final class StressProcess: Sendable {
     private let output: String
     private let end = Mutex<(status: Int32?, waiter: CheckedContinuation<Void, Never>?)>((nil, nil))
 
-    init(_ arguments: [String], output: String) throws {
+    /// - Parameter tracer: a command that runs the tool instead, with its arguments.
+    init(_ arguments: [String], output: String, tracer: [String] = []) throws {
         self.output = output
         try ScratchDirectory.write([], output)
         process = Process()
-        process.executableURL = Self.tool
-        process.arguments = arguments
+        process.executableURL = tracer.isEmpty ? Self.tool : URL(filePath: "/usr/bin/env")
+        process.arguments = tracer.isEmpty ? arguments : tracer + [Self.tool.path] + arguments
         process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
         process.terminationHandler = { [weak self] process in
             self?.end.withLock { end in
@@ -55,8 +56,13 @@ final class StressProcess: Sendable {
     }
 
     /// Runs one to its end and returns what it has written.
-    static func run(_ arguments: [String], in scratch: ScratchDirectory) async throws -> String {
-        let process = try StressProcess(arguments, output: scratch.path + "/output-\(UUID().uuidString)")
+    static func run(
+        _ arguments: [String],
+        in scratch: ScratchDirectory,
+        tracer: [String] = []
+    ) async throws -> String {
+        let process = try StressProcess(
+            arguments, output: scratch.path + "/output-\(UUID().uuidString)", tracer: tracer)
         await process.wait()
         return process.text
     }
