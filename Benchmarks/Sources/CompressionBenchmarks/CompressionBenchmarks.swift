@@ -19,6 +19,7 @@ struct CompressionBenchmarks: AsyncParsableCommand {
             for sample in samples { try await measureMessages(&session, python, format, sample) }
         }
         for format in Format.allCases { try await measureMemory(&session, format) }
+        for format in Format.allCases { try await measureBombs(&session, format) }
         await python.stop()
         try session.finish()
     }

@@ -74,6 +74,23 @@ func measureMemory(_ session: inout Session, _ format: Format) async throws {
     session.add(Figure(name, Double(peak - start) / 1e6, unit: "MB", limit: 2))
 }
 
+/// Small inputs that would fill 200 MB are refused within the limit.
+func measureBombs(_ session: inout Session, _ format: Format) async throws {
+    let name = "\(format.rawValue) memory grown by bombs"
+    guard session.includes(name) else { return }
+    let limit = 4_000_000
+    let compressor = format.compressor
+    let bomb = try compressor.compress([UInt8](repeating: 0, count: 200_000_000))
+    let (start, peak, _) = try await Memory.watching(every: .milliseconds(1)) {
+        for _ in 0..<50 {
+            guard (try? compressor.decompress(bomb, maximumSize: limit)) == nil else {
+                throw NotTheSameWork(format: format.rawValue)
+            }
+        }
+    }
+    session.add(Figure(name, Double(peak - start) / 1e6, unit: "MB", limit: Double(limit) / 1e6 * 1.1))
+}
+
 /// The peer doesn't do what it shall be compared for.
 struct NotTheSameWork: Error {
     let format: String

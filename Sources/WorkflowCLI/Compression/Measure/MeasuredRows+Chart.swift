@@ -9,10 +9,12 @@ extension MeasuredRows {
 private struct Chart {
     private static let width = 860
     private static let labelWidth = 170
-    private static let barWidth = 470
+    private static let barWidth = 400
+    /// What takes more than this many times the bytes of plain JSON is drawn no longer.
+    private static let longestBar = 1.3
     private static let barHeight = 13
     private static let barPitch = 17
-    private static let groupGap = 40
+    private static let groupGap = 22
     private static let margin = 24
     private static let titleHeight = 56
 
@@ -77,7 +79,7 @@ private struct Chart {
         y += 20
         let left = Self.margin + Self.labelWidth
         for row in rows {
-            let length = max(1, min(Double(Self.barWidth), row.ratio * Double(Self.barWidth)))
+            let length = max(1, min(Self.longestBar, row.ratio) * Double(Self.barWidth))
             let color = color(encoders.firstIndex(of: row.encoder) ?? 0)
             body += text("\(row.storage) · \(row.encoder)", left - 8, y + 11, anchor: "end")
             body +=

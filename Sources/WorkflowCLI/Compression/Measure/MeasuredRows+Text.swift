@@ -62,20 +62,21 @@ extension MeasuredRows {
     func json() throws -> String {
         struct Row: Encodable {
             let workflow, storage, encoder: String
-            let messages, total_bytes: Int
-            let mean_bytes: Double
-            let median_bytes, largest_bytes, stored_bytes: Int
+            let messages, totalBytes: Int
+            let meanBytes: Double
+            let medianBytes, largestBytes, storedBytes: Int
             let ratio: Double
-            let encode_ns, decode_ns: Int
+            let encodeNs, decodeNs: Int
         }
         let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let rows = (rows + totals).map { row in
             Row(
                 workflow: row.sample, storage: row.storage, encoder: row.encoder, messages: row.tally.count,
-                total_bytes: row.tally.total, mean_bytes: row.tally.mean, median_bytes: row.tally.median,
-                largest_bytes: row.tally.largest, stored_bytes: row.stored, ratio: row.ratio,
-                encode_ns: row.tally.meanEncoding.nanoseconds, decode_ns: row.tally.meanDecoding.nanoseconds)
+                totalBytes: row.tally.total, meanBytes: row.tally.mean, medianBytes: row.tally.median,
+                largestBytes: row.tally.largest, storedBytes: row.stored, ratio: row.ratio,
+                encodeNs: row.tally.meanEncoding.nanoseconds, decodeNs: row.tally.meanDecoding.nanoseconds)
         }
         return String(decoding: try encoder.encode(rows), as: UTF8.self) + "\n"
     }
