@@ -64,7 +64,7 @@ final class LZ4FrameReader: @unchecked Sendable {
         isReusable = info.blockSizeID.rawValue <= LZ4F_max256KB.rawValue
 
         let declared = info.contentSize
-        guard declared <= UInt64(maximumSize) else { throw LZ4Failure.tooLarge(limit: maximumSize, offset: 0) }
+        guard declared <= UInt64(max(0, maximumSize)) else { throw LZ4Failure.tooLarge(limit: maximumSize, offset: 0) }
         let possible = (frame.count - headerSize).multipliedReportingOverflow(by: Self.largestRatio)
         guard possible.overflow || declared <= UInt64(possible.partialValue) else {
             throw LZ4Failure.corrupt("it can't hold the \(declared) bytes that it says", offset: 0)

@@ -6,7 +6,7 @@ internal import Dramatiq
 /// Unchecked because of its pointer to zlib's state. Its methods are called by whoever took it from the pool, and the
 /// pool hands it to one at a time, with a lock in between.
 final class Deflater: @unchecked Sendable {
-    /// For the longest chains of hashes to find repetitions in, of zlib's 1 to 9, and the largest window.
+    /// zlib's defaults: how much memory it takes, of 1 to 9, and how far back it looks, of 9 to 15 (32 KiB).
     private static let memoryLevel: Int32 = 8
     private static let windowBits: Int32 = 15
 
