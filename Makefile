@@ -16,6 +16,7 @@ test: lint
 	$(SWIFT) build --build-tests
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
+	$(MAKE) fuzz FUZZ_INPUTS=200000
 	$(SWIFT) build --package-path Examples
 	Scripts/python Fixtures/generate.py --check
 
@@ -38,11 +39,12 @@ measure:
 	Scripts/install test
 	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart Documentation/encoders.svg
 
-# Gives the decoders of compressed messages 5 million damaged inputs each, with the address sanitizer.
+# Gives the decoders of compressed messages damaged inputs, so many each, with the address sanitizer.
+FUZZ_INPUTS ?= 5000000
 fuzz:
 	Scripts/install test
 	$(SWIFT) build -c release --sanitize=address --scratch-path .build-asan --product DecoderFuzzTool
-	.build-asan/release/DecoderFuzzTool
+	.build-asan/release/DecoderFuzzTool --count $(FUZZ_INPUTS)
 
 clean:
 	rm -rf .build .build-asan .venv Benchmarks/.build Benchmarks/results Examples/.build

@@ -27,11 +27,12 @@ import Testing
                 try await group.waitForAll()
             }
         }
-        #expect(started.values == finished.values)
+        #expect(started.values.sorted() == finished.values.sorted())
         #expect(transport.unfinishedCount(queue: "default") == 20 - finished.count)
-        // The rest is in its place and in its order.
+        // The rest is in its place and in its order; two at a time could end in any.
+        let early = finished.values.sorted()
         try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
-        #expect(finished.values == Array(0..<20))
+        #expect(early + finished.values.dropFirst(early.count) == Array(0..<20))
         #expect(transport.deadLetters().isEmpty)
     }
 

@@ -21,6 +21,8 @@
                 for (index, delivery) in try await consumer.next(limit: 3).enumerated() {
                     _ = try await transport.settle(
                         delivery, Settlement(outcome: .reject(reason: "reason \(index)\n!")))
+                    // Dead letters of the same millisecond have no order.
+                    try await Task.sleep(for: .milliseconds(2))
                 }
                 await consumer.close()
                 try await broker.enqueue([resize.message("d"), resize.message("e")])
@@ -32,7 +34,7 @@
 
         /// Runs the tool in a process of its own.
         private func run(
-            _ server: RedisServer, _ arguments: String..., answer: String = ""
+            _ server: RedisServer, _ arguments: String..., option: String = "--redis", answer: String = ""
         ) async throws -> (status: Int32, output: String, error: String) {
             let files = try TemporaryDirectory()
             try files.write(Array(answer.utf8), "input")
@@ -41,7 +43,7 @@
             let process = Process()
             process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
                 .appending(path: "dramatiq-workflow")
-            process.arguments = arguments + ["--redis", server.url]
+            process.arguments = arguments + [option, server.url]
             process.standardInput = try FileHandle(forReadingFrom: files.location.appending(path: "input"))
             process.standardOutput = try FileHandle(forWritingTo: files.location.appending(path: "output"))
             process.standardError = try FileHandle(forWritingTo: files.location.appending(path: "error"))
@@ -67,6 +69,28 @@
                 #expect(object["delayed"] == 1)
                 #expect(object["dead_letters"] == 3)
                 #expect((object["age_ms"]?.intValue ?? -1) >= 0)
+            }
+        }
+
+        @Test func queuesAreMeasuredWithoutAChange() async throws {
+            try await withStage { server, _, _ in
+                let redis = try RedisClient(url: server.url)
+                let before = try await redis.execute(RedisCommand("DEBUG", "DIGEST")).string()
+                let csv = try await run(server, "measure", "--format", "csv", option: "--sample-redis")
+                #expect(csv.status == 0, "\(csv.error)")
+                let rows = csv.output.split(whereSeparator: \.isNewline).map { $0.split(separator: ",") }
+                let plain = try #require(rows.first { $0.first == "redis images" && $0.dropFirst(2).first == "json" })
+                // Two wait and one is delayed; dead letters don't count.
+                #expect(plain[3] == "3")
+                let limited = try await run(
+                    server, "measure", "--format", "csv", "--sample-limit", "1", option: "--sample-redis")
+                #expect(limited.output.contains(",json,1,"))
+                #expect(try await redis.execute(RedisCommand("DEBUG", "DIGEST")).string() == before)
+                _ = try await redis.execute(RedisCommand("FLUSHALL"))
+                let empty = try await run(server, "measure", option: "--sample-redis")
+                #expect(empty.status != 0)
+                #expect(empty.error.contains("no messages"))
+                await redis.shutDown()
             }
         }
 

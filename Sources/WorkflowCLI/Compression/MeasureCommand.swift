@@ -20,7 +20,20 @@
         )
 
         @Argument(help: "Files, and directories that are looked through.", completion: .file())
-        var paths: [String]
+        var paths: [String] = []
+
+        @Option(
+            name: .customLong("sample-redis"),
+            help: ArgumentHelp(
+                "A Redis server whose queues are looked into; nothing there is changed.", valueName: "url"))
+        var redis: String?
+
+        @Option(help: "What the keys of the Redis server begin with.")
+        var namespace = "dramatiq"
+
+        @Option(
+            help: ArgumentHelp("How many messages of each queue are looked at, at most.", valueName: "messages"))
+        var sampleLimit = 1000
 
         @Option(
             help: ArgumentHelp(
@@ -45,7 +58,10 @@
         var chart: String?
 
         func validate() throws {
-            guard !paths.isEmpty, !paths.contains("") else { throw ValidationError("Name a file or directory") }
+            guard !paths.isEmpty || redis != nil, !paths.contains("") else {
+                throw ValidationError("Name a file or directory, or a server with --sample-redis")
+            }
+            guard sampleLimit > 0 else { throw ValidationError("--sample-limit must be at least 1") }
             let known = StorageColumn.all.map(\.name)
             for name in storage where !known.contains(name) {
                 throw ValidationError("There is no storage '\(name)'; there are \(known.joined(separator: ", "))")
@@ -54,13 +70,14 @@
 
         func run() async throws {
             let dictionary = try await dictionary.load()
-            let source = FileSampleSource(
-                paths: paths.map { FilePath($0) }, decoder: EncoderChoice.decoder(dictionary: dictionary))
+            let sources = sources(decoder: EncoderChoice.decoder(dictionary: dictionary))
             let measurement = SampleMeasurement(
                 encoders: encoders(dictionary),
                 storages: StorageColumn.all.filter { storage.isEmpty || storage.contains($0.name) })
             var rows = MeasuredRows()
-            for sample in try await source.samples() { rows.add(try await measurement.rows(of: sample)) }
+            for source in sources {
+                for sample in try await source.samples() { rows.add(try await measurement.rows(of: sample)) }
+            }
 
             let console = Console()
             switch format {
@@ -73,6 +90,16 @@
                 let svg = Array(rows.chart.utf8)
                 try await BlockingWork.run { _ in try AtomicFile.write(svg, to: FilePath(chart)) }
             }
+        }
+
+        private func sources(decoder: any MessageEncoder) -> [any SampleSource] {
+            var sources: [any SampleSource] = []
+            if !paths.isEmpty { sources.append(FileSampleSource(paths: paths.map { FilePath($0) }, decoder: decoder)) }
+            if let redis {
+                sources.append(
+                    RedisSampleSource(url: redis, namespace: namespace, limit: sampleLimit, decoder: decoder))
+            }
+            return sources
         }
 
         /// Plain JSON first, then each encoder without and with the dictionary.

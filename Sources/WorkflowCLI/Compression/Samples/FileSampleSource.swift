@@ -75,11 +75,13 @@ struct FileSampleSource: SampleSource {
 /// Why there are no samples.
 enum SampleError: Error, CustomStringConvertible {
     case noFiles
+    case noMessages
     case notASample(name: String, reason: String)
 
     var description: String {
         switch self {
         case .noFiles: "There are no files to read"
+        case .noMessages: "There are no messages in the queues"
         case .notASample(let name, let reason):
             "'\(name)' is neither a workflow's definition nor messages: \(PrintableText.escape(reason))"
         }
