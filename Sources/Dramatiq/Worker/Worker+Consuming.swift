@@ -214,6 +214,8 @@ extension Worker {
                     "A message can't be returned to its queue and stays unacknowledged",
                     metadata: ["queue_name": "\(delivery.queueName)", "error": "\(error)"]
                 )
+                // In an outage each would take its time to fail; the transport knows what it has given out.
+                if (error as? any TransientError)?.isTransient ?? false { break }
             }
         }
         for source in workQueue.sources { await source.consumer.close() }
