@@ -20,13 +20,26 @@ struct QueuedMessages: Sendable {
     ///
     /// - Throws: what the encoder throws.
     static func encoded(_ envelopes: [Envelope]) throws -> [QueuedMessages] {
-        if envelopes.isEmpty { return [] }
+        var rest = envelopes[...]
+        return try encoded(&rest, maximumCount: .max, maximumSize: .max)
+    }
+
+    /// As ``encoded(_:)``, for as many messages as fit, at least one. They are taken out.
+    static func encoded(
+        _ envelopes: inout ArraySlice<Envelope>,
+        maximumCount: Int,
+        maximumSize: Int
+    ) throws -> [QueuedMessages] {
         var groups: [QueuedMessages] = []
         var places: [String: Int] = [:]
-        for envelope in envelopes {
+        var count = 0
+        var size = 0
+        while count < maximumCount, size < maximumSize, let envelope = envelopes.popFirst() {
             let queueName = envelope.queueName
             let id = UniqueID.make()
             let bytes = try envelope.encoded(addingOption: RedisTransport.idOption, .string(id))
+            count += 1
+            size += bytes.count
             if let last = groups.indices.last, groups[last].queueName == queueName {
                 groups[last].messages.append((id, bytes))
             } else if let place = places[queueName] {

@@ -133,15 +133,7 @@ final class RedisMessageSource: Sendable {
             // Before the server is asked, so that what is settled meanwhile is among them. Nothing is taken meanwhile.
             let known = ledger.ids(taken: taken).union(held.withLock(\.self))
             var ids: Set<String> = []
-            var cursor = "0"
-            repeat {
-                let reply = try await executor.execute(
-                    RedisCommand("SSCAN", keys.taken(worker: workerID, queue: queueName), cursor, "COUNT", 1000)
-                ).array()
-                guard reply.count == 2 else { throw RedisError(.unexpectedReply, "SSCAN answered something else") }
-                cursor = try reply[0].string()
-                for id in try reply[1].array() { ids.insert(try id.string()) }
-            } while cursor != "0"
+            try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert($0) }
             let strays = ids.subtracting(known)
             if strays.count > limit { suspectStrays() }
             return try await load(Array(strays.prefix(min(limit, Self.maximumCount))))

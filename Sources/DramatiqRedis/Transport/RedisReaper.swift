@@ -3,9 +3,6 @@ import Logging
 
 /// Brings back to their queues what dead workers had taken, in Swift or in Python, and removes old dead letters.
 struct RedisReaper: Sendable {
-    /// How many keys one `SCAN` looks at, so that the server is never kept for long.
-    private static let scanCount = 1000
-
     let executor: any RedisExecutor
     let keys: RedisKeys
     let configuration: RedisTransport.Configuration
@@ -35,20 +32,12 @@ struct RedisReaper: Sendable {
     private func queuesHeld(by workers: [String]) async throws -> [String: [String]] {
         var queues: [String: Set<String>] = [:]
         let pattern = RedisKeys.escaped(keys.takenPrefix) + "*"
-        var cursor = "0"
-        repeat {
-            let reply = try await executor.execute(
-                RedisCommand("SCAN", cursor, "MATCH", pattern, "COUNT", Self.scanCount)
-            ).array()
-            guard reply.count == 2 else { throw RedisError(.unexpectedReply, "SCAN answered something else") }
-            cursor = try reply[0].string()
-            for key in try reply[1].array() {
-                let holder = try key.string().dropFirst(keys.takenPrefix.count)
-                for worker in workers where holder.hasPrefix("\(worker).") {
-                    queues[worker, default: []].insert(String(holder.dropFirst(worker.count + 1)))
-                }
+        try await executor.scan(matching: pattern) { key in
+            let holder = key.dropFirst(keys.takenPrefix.count)
+            for worker in workers where holder.hasPrefix("\(worker).") {
+                queues[worker, default: []].insert(String(holder.dropFirst(worker.count + 1)))
             }
-        } while cursor != "0"
+        }
         return queues.mapValues(Array.init)
     }
 

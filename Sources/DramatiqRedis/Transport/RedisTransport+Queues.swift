@@ -28,18 +28,9 @@ extension RedisTransport {
     public func queueNames() async throws -> [String] {
         var names: Set<String> = []
         let prefix = "\(keys.namespace):"
-        let pattern = RedisKeys.escaped(prefix) + "*.msgs"
-        var cursor = "0"
-        repeat {
-            let reply = try await executor.execute(
-                RedisCommand("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            ).array()
-            guard reply.count == 2 else { throw RedisError(.unexpectedReply, "SCAN answered something else") }
-            cursor = try reply[0].string()
-            for key in try reply[1].array() {
-                names.insert(QueueName.canonical(String(try key.string().dropFirst(prefix.count).dropLast(5))))
-            }
-        } while cursor != "0"
+        try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs") { key in
+            names.insert(QueueName.canonical(String(key.dropFirst(prefix.count).dropLast(5))))
+        }
         return names.sorted()
     }
 

@@ -8,7 +8,8 @@ public import Logging
 ///
 /// A message is settled in one script: acknowledgement, retries, next steps, and the barriers of workflows if their
 /// ``RedisRateLimiterBackend`` is on the same client. A commit whose answer is lost is repeated and then recognised,
-/// so nothing is done twice.
+/// so nothing is done twice. With barriers elsewhere there is no one step: the arrival comes first, then the new
+/// barriers, then the messages with the acknowledgement, and the release at last.
 ///
 /// A worker owns what it has taken for as long as its heartbeat is heard, which does not depend on what its actors do.
 /// What dead workers had, those of Python included, goes back to its queue. The clocks of Python's machines and of the
@@ -50,6 +51,9 @@ public final class RedisTransport: Transport {
     static let idOption = "redis_message_id"
     /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
     static let commitRecordTTL = 600_000
+    /// Bounds on what one step sends.
+    private static let maximumStepCount = 5000
+    private static let maximumStepSize = 4 << 20
 
     public let configuration: Configuration
     let executor: any RedisExecutor
@@ -83,21 +87,36 @@ public final class RedisTransport: Transport {
 
     // MARK: Sending
 
-    /// Sends messages and creates barriers, all or none. Repeated while there is no connection, for as long as
+    /// Sends messages and creates barriers. Repeated while there is no connection, for as long as
     /// ``Configuration/sendPatience`` allows.
     ///
-    /// - Throws: `RedisError`; whether the messages were sent is not known then if it `mayHaveTakenEffect`.
+    /// A workflow's start is one step, however large: all or none. Many messages without barriers are sent in steps of
+    /// up to 5000 messages or 4 MiB, so that the server is never kept for long; an error then means that those of
+    /// later steps were not sent.
+    ///
+    /// - Throws: `RedisError`; whether the step that failed was done is not known if it `mayHaveTakenEffect`.
     public func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        var commit = RedisCommit(tag: ledger.nextTag())
-        commit.enqueues = try QueuedMessages.encoded(envelopes)
         if let barriers {
-            if shares(barriers) {
-                commit.barriers = barriers
-            } else {
+            guard shares(barriers) else {
                 _ = try await barriers.backend.commit(barriers)
+                return try await send(envelopes, barriers: nil)
             }
+            var commit = RedisCommit(tag: ledger.nextTag())
+            commit.enqueues = try QueuedMessages.encoded(envelopes)
+            commit.barriers = barriers
+            return try await send(commit)
         }
-        guard commit.messageCount > 0 || commit.barriers != nil else { return }
+        var rest = envelopes[...]
+        while !rest.isEmpty {
+            var commit = RedisCommit(tag: ledger.nextTag())
+            commit.enqueues = try QueuedMessages.encoded(
+                &rest, maximumCount: Self.maximumStepCount, maximumSize: Self.maximumStepSize)
+            try await send(commit)
+        }
+    }
+
+    private func send(_ new: RedisCommit) async throws {
+        var commit = new
         let deadline = ContinuousClock.now + configuration.sendPatience
         var pause = Duration.milliseconds(20)
         while true {

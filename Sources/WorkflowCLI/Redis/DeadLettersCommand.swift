@@ -21,6 +21,15 @@
             @Flag(help: "All dead letters of the queue.")
             var all = false
 
+            /// Does something with all of them at once or with each, and returns with how many.
+            func apply(
+                toAll: () async throws -> Int, toEach: (_ id: String) async throws -> Void
+            ) async throws -> Int {
+                if all { return try await toAll() }
+                for id in ids { try await toEach(id) }
+                return ids.count
+            }
+
             func validate() throws {
                 guard ids.isEmpty == all else { throw ValidationError("Give either ids or --all") }
             }
@@ -94,11 +103,10 @@
             func run() async throws {
                 let console = Console()
                 try await options.server.withTransport { transport in
-                    var count = 0
-                    if selection.all { count = try await transport.requeueDeadLetters(queue: options.queue) }
-                    for id in selection.ids {
+                    let count = try await selection.apply {
+                        try await transport.requeueDeadLetters(queue: options.queue)
+                    } toEach: { id in
                         try await transport.requeueDeadLetter(id, queue: options.queue)
-                        count += 1
                     }
                     console.writeLine(DeadLettersCommand.done("requeued", count, isJSON: options.server.json))
                 }
@@ -136,11 +144,10 @@
                         let reply = answer()?.trimmingCharacters(in: .whitespaces).lowercased()
                         guard reply == "y" || reply == "yes" else { throw ExitCode.failure }
                     }
-                    var removed = 0
-                    if selection.all { removed = try await transport.removeDeadLetters(queue: options.queue) }
-                    for id in selection.ids {
+                    let removed = try await selection.apply {
+                        try await transport.removeDeadLetters(queue: options.queue)
+                    } toEach: { id in
                         try await transport.removeDeadLetter(id, queue: options.queue)
-                        removed += 1
                     }
                     console.writeLine(DeadLettersCommand.done("removed", removed, isJSON: options.server.json))
                 }

@@ -1,0 +1,32 @@
+extension RedisExecutor {
+    /// All keys of the database that match a pattern, little by little, so that the server is never kept for long. What
+    /// comes or goes meanwhile may be missing; a key may come more than once.
+    func scan(matching pattern: String, _ body: (String) throws -> Void) async throws {
+        try await scan {
+            RedisCommand("SCAN", $0, "MATCH", pattern, "COUNT", 1000)
+        } _: {
+            try body($0)
+        }
+    }
+
+    /// All members of a set, as ``scan(matching:_:)``.
+    func scan(set key: String, _ body: (String) throws -> Void) async throws {
+        try await scan {
+            RedisCommand("SSCAN", key, $0, "COUNT", 1000)
+        } _: {
+            try body($0)
+        }
+    }
+
+    private func scan(_ command: (_ cursor: String) -> RedisCommand, _ body: (String) throws -> Void) async throws {
+        var cursor = "0"
+        repeat {
+            let reply = try await execute(command(cursor)).array()
+            guard reply.count == 2 else {
+                throw RedisError(.unexpectedReply, "A scan is answered with a cursor and elements")
+            }
+            cursor = try reply[0].string()
+            for element in try reply[1].array() { try body(try element.string()) }
+        } while cursor != "0"
+    }
+}
