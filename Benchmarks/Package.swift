@@ -47,6 +47,7 @@ let package = Package(
         ),
         .target(name: "CRawFiles"),
         area("CoreBenchmarks", "Dramatiq", "DramatiqWorkflow"),
+        area("RedisBenchmarks", "Dramatiq", "DramatiqRedis", "DramatiqWorkflow"),
         area("CompressionBenchmarks", "Dramatiq", "DramatiqLZ4", "DramatiqZlib", peers: ["CRawCompression"]),
         area(
             "StorageBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",

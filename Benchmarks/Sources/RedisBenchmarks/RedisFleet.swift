@@ -1,0 +1,77 @@
+import BenchmarkSupport
+import Dramatiq
+import DramatiqRedis
+import DramatiqWorkflow
+import Logging
+import Synchronization
+
+/// A broker over a Redis server, whose commands are recorded on demand.
+struct RedisFleet: Sendable {
+    /// Does nothing, so that everything else is measured.
+    let noop = TaskActor("noop") { (_: Int) in }
+
+    let client: RedisClient
+    let executor: any RedisExecutor
+    let transport: RedisTransport
+    let broker: Broker
+
+    init(_ server: LocalServer, wrapping: (RedisClient) -> any RedisExecutor = { $0 }) async throws {
+        client = try RedisClient(url: server.url)
+        executor = wrapping(client)
+        transport = RedisTransport(executor)
+        broker = Broker(
+            transport: transport,
+            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(executor))],
+            logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try await broker.declare(noop)
+    }
+
+    func flush() async throws {
+        _ = try await client.execute(RedisCommand("FLUSHALL"))
+    }
+
+    /// Runs a worker around a body, and waits until all that was sent is done.
+    func work<Result>(_ body: () async throws -> Result) async throws -> Result {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await Worker(broker, concurrency: 128, prefetch: 1024).run() }
+            let result = try await body()
+            group.cancelAll()
+            try await group.waitForAll()
+            return result
+        }
+    }
+
+    func join() async throws {
+        try await transport.join(timeout: .seconds(600))
+    }
+}
+
+extension Session {
+    /// What Redis does at best with the very commands that a piece of work made.
+    ///
+    /// - Parameters:
+    ///   - work: how many units the body does.
+    ///   - width: how many commands are sent before their answers are waited for.
+    ///   - setup: what comes before it; its commands are run again but not measured.
+    func limit(
+        _ server: LocalServer,
+        work: Int,
+        width: Int = 1000,
+        setup: (RedisFleet) async throws -> Void = { _ in },
+        _ body: (RedisFleet) async throws -> Void
+    ) async throws -> Contestant {
+        let box = Mutex<Recording?>(nil)
+        let fleet = try await RedisFleet(server) { client in
+            let recording = Recording(client)
+            box.withLock { $0 = recording }
+            return recording
+        }
+        try await fleet.flush()
+        try await setup(fleet)
+        let before = box.withLock { $0?.take() } ?? []
+        try await body(fleet)
+        let commands = box.withLock { $0?.take() } ?? []
+        let replay = Replay(client: fleet.client, setup: before, commands: commands, work: work, width: width)
+        return Contestant("redis alone") { try await replay() }
+    }
+}
