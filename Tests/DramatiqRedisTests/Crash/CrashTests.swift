@@ -11,7 +11,7 @@ import Testing
 ///
 /// `CRASH_ROUNDS` in the environment sets another number of kills.
 @Suite(.timeLimit(.minutes(10))) struct CrashTests {
-    private static let rounds = ProcessInfo.processInfo.environment["CRASH_ROUNDS"].flatMap(Int.init) ?? 240
+    private static let rounds = ProcessInfo.processInfo.environment["CRASH_ROUNDS"].flatMap(Int.init) ?? 300
     private static let lanes = 6
 
     @Test func workersAreKilledAtRandomMoments() async throws {
