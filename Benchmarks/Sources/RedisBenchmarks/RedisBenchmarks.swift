@@ -9,7 +9,7 @@ struct RedisBenchmarks: AsyncParsableCommand {
 
     func run() async throws {
         let server = try await LocalServer()
-        let python = Peer.python("redis_transport.py")
+        let python = try Peer.python("redis_transport.py")
         var session = Session(area: "redis", options)
         try await measureEnqueues(&session, server, python)
         try await measureTasks(&session, server, python)

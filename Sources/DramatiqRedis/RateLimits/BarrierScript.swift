@@ -21,6 +21,8 @@ enum BarrierScript {
     /// `lost <key>`. Nothing is written before everything is looked at. Expects `take()`, the next argument.
     static let functions = """
         local complete_mark = '\\0complete'
+        -- The keys whose time was renewed in this run.
+        local renewed = {}
 
         local function read_barrier()
           return { key = take(), ran = take(), ttl = tonumber(take()) }
@@ -64,6 +66,14 @@ enum BarrierScript {
             redis.call('SET', barrier.ran, '0', 'PX', ttl)
           end
           redis.call('UNLINK', barrier.key .. '_arrived')
+          renewed[barrier.key .. '_arrived'] = nil
+        end
+
+        -- Once for each key is enough: a run of the script takes no time that matters.
+        local function renew(key, ttl)
+          if renewed[key] then return end
+          redis.call('PEXPIRE', key, ttl)
+          renewed[key] = true
         end
 
         -- Counts a party that has not come before. Returns whether all have come.
@@ -85,9 +95,9 @@ enum BarrierScript {
               redis.call('SET', arrival.key, string.format('%d', left - 1), 'PX', arrival.ttl)
             end
           end
-          redis.call('PEXPIRE', arrival.key, arrival.ttl)
-          redis.call('PEXPIRE', arrived, arrival.ttl)
-          if arrival.ran ~= '' then redis.call('PEXPIRE', arrival.ran, arrival.ttl) end
+          renew(arrival.key, arrival.ttl)
+          renew(arrived, arrival.ttl)
+          if arrival.ran ~= '' then renew(arrival.ran, arrival.ttl) end
           return is_complete
         end
 

@@ -31,3 +31,10 @@ func redisError(_ body: () async throws -> some Any) async -> RedisError? {
         return error as? RedisError
     }
 }
+
+/// Has the server end the client's connection, and waits until there is another. What is sent before the end shows
+/// fails with the old one.
+func loseConnection(_ redis: RedisClient) async throws {
+    _ = await redisError { try await redis.execute(RedisCommand("CLIENT", "KILL", "SKIPME", "no")) }
+    try await eventually { (try? await redis.execute(RedisCommand("PING"))) != nil }
+}
