@@ -66,13 +66,8 @@ import Testing
     @Test(arguments: [Settlement.Outcome.acknowledge, .reject(reason: "no"), .requeue])
     func aRepeatedSettlementIsRecognised(outcome: Settlement.Outcome) async throws {
         try await withRedisServer { server in
-            let box = Mutex<FaultyExecutor?>(nil)
-            let stage = try await RedisStage(server) { client in
-                let executor = FaultyExecutor(client)
-                box.withLock { $0 = executor }
-                return executor
-            }
-            let faulty = try #require(box.withLock { $0 })
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
             try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
             let (deliveries, consumer) = try await take(stage, 2)
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
@@ -101,13 +96,8 @@ import Testing
 
     @Test func aRepeatedSendIsRecognised() async throws {
         try await withRedisServer { server in
-            let box = Mutex<FaultyExecutor?>(nil)
-            let stage = try await RedisStage(server) { client in
-                let executor = FaultyExecutor(client)
-                box.withLock { $0 = executor }
-                return executor
-            }
-            let faulty = try #require(box.withLock { $0 })
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
             let faults = Mutex<[FaultyExecutor.Fault]>([.after, .before, .after])
             faulty.set { _ in faults.withLock { $0.popLast() } }
             try await stage.task.send("once", to: stage.broker)
@@ -119,13 +109,8 @@ import Testing
     /// The answer to a fetch is lost: the messages are this worker's and it doesn't know. It finds them.
     @Test func messagesWhoseDeliveryWasLostAreFound() async throws {
         try await withRedisServer { server in
-            let box = Mutex<FaultyExecutor?>(nil)
-            let stage = try await RedisStage(server) { client in
-                let executor = FaultyExecutor(client)
-                box.withLock { $0 = executor }
-                return executor
-            }
-            let faulty = try #require(box.withLock { $0 })
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
             try await stage.broker.enqueue((0..<700).map { stage.task.message("\($0)") })
             let consumer = try await stage.transport.consumer(of: "default", prefetch: 1000)
             faulty.set { _ in .after }

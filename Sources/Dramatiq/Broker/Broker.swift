@@ -17,6 +17,8 @@ public final class Broker: Sendable {
     let chain: MiddlewareChain
     /// The transport, if it answers without being waited for.
     let immediateTransport: (any ImmediateTransport)?
+    /// The transport, if it settles many messages in one step.
+    let batchingTransport: (any BatchingTransport)?
     private let registry = Mutex(Registry())
 
     /// - Parameters:
@@ -32,6 +34,7 @@ public final class Broker: Sendable {
     ) {
         self.transport = transport
         immediateTransport = transport as? any ImmediateTransport
+        batchingTransport = transport as? any BatchingTransport
         self.encoder = encoder
         self.logger = logger
         chain = MiddlewareChain(middleware, logger: logger)

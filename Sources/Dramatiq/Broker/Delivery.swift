@@ -24,6 +24,15 @@ public final class Envelope: Sendable {
     ///
     /// The option stands where dramatiq puts it: before the `eta` of a message that is delayed.
     public func encoded(addingOption name: String, _ value: JSONValue) throws -> [UInt8] {
+        try encoder.encode(message(addingOption: name, value))
+    }
+
+    /// As ``encoded(addingOption:_:)``, without the bytes.
+    package func adding(option name: String, _ value: JSONValue) -> Envelope {
+        Envelope(message(addingOption: name, value), delay: delay, encoder: encoder)
+    }
+
+    private func message(addingOption name: String, _ value: JSONValue) -> Message {
         var message = message
         let eta = delay == nil ? nil : message.options["eta"]
         if eta != nil, message.options[name] == nil {
@@ -33,7 +42,7 @@ public final class Envelope: Sendable {
         } else {
             message.options[name] = value
         }
-        return try encoder.encode(message)
+        return message
     }
 }
 
@@ -43,7 +52,7 @@ public struct Delivery: Sendable {
     public enum Payload: Sendable {
         /// Bytes from a server, not looked at yet.
         case bytes([UInt8])
-        /// A message that never left the process.
+        /// A message that came from this process, as it was encoded.
         case envelope(Envelope)
     }
 
@@ -54,6 +63,8 @@ public struct Delivery: Sendable {
     public let payload: Payload
     /// Whether it was delivered before and came back.
     public let isRedelivered: Bool
+    /// What the transport keeps about it, to save itself a search.
+    package var handle: (any AnyObject & Sendable)?
 
     public init(queueName: String, tag: UInt64, payload: Payload, isRedelivered: Bool) {
         self.queueName = queueName

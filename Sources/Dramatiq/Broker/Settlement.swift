@@ -33,6 +33,13 @@ public struct Settlement: Sendable {
     }
 }
 
+extension Settlement {
+    /// Whether the delivery is acknowledged, and nothing else follows.
+    package var isPlainAcknowledgement: Bool {
+        outcome == .acknowledge && enqueues.isEmpty && successors.isEmpty && barriers == nil
+    }
+}
+
 /// What a transport did with a ``Settlement``.
 public enum SettlementResult: Sendable, Hashable {
     /// All of it holds.

@@ -13,6 +13,18 @@ public struct MessageOptions: Sendable, Hashable {
     /// Whether there is none.
     public var isEmpty: Bool { object.isEmpty }
 
+    /// The option in which messages that came over Redis carry their id there.
+    package static let redisMessageID = "redis_message_id"
+
+    /// Whether there is nothing but what transports note. Nearly all messages are like that, so a worker asks once.
+    var isOnlyTransport: Bool {
+        switch object.storage {
+        case .list(let members):
+            members.isEmpty || members.count == 1 && members[0].key == Self.redisMessageID
+        case .text: isEmpty
+        }
+    }
+
     /// An option's value. Setting `nil` removes the option.
     public subscript(name: String) -> JSONValue? {
         get { object[name] }

@@ -7,6 +7,9 @@ public struct MessageContext: Sendable {
     /// Whether the message was delivered before and came back, for example after its worker died.
     public let isRedelivered: Bool
 
+    /// Whether the message has options that a middleware may want to know: more than what transports note.
+    let messageHasOptions: Bool
+
     /// What the actor returned.
     public package(set) var result = ActorResult.none
     /// What the actor threw, or why it was cancelled.
@@ -51,6 +54,7 @@ public struct MessageContext: Sendable {
         self.message = message
         self.actor = actor
         self.isRedelivered = isRedelivered
+        messageHasOptions = !message.options.isOnlyTransport
     }
 
     /// Why the message has failed for good, which makes it a dead letter; `nil` if it has not.
@@ -99,7 +103,7 @@ public struct MessageContext: Sendable {
 
     /// The message's value of an option, or else its actor's.
     public func option(_ name: String) -> JSONValue? {
-        if !message.options.isEmpty, let value = message.options.value(name) { return value }
+        if messageHasOptions, let value = message.options.value(name) { return value }
         return actor.options[name]
     }
 

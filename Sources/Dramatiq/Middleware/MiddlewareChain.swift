@@ -101,8 +101,8 @@ final class MiddlewareChain: Sendable {
     ///
     /// - Returns: from where ``willProcess(_:_:from:)`` has to go on; `nil` if there is no more to do.
     func prepare(_ context: inout MessageContext) -> Int? {
-        for (index, preparation) in beforeProcess.enumerated() {
-            guard let immediate = preparation.immediate else { return index }
+        for index in beforeProcess.indices {
+            guard let immediate = beforeProcess[index].immediate else { return index }
             let before = context.effects
             do {
                 try immediate.prepare(&context)
@@ -144,7 +144,7 @@ final class MiddlewareChain: Sendable {
     /// Whether there is more to do after a message's actor than to settle it.
     func isConcerned(_ context: MessageContext) -> Bool {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
-        if isSelective, context.message.options.isEmpty, context.actor.options.isEmpty { return false }
+        if isSelective, !context.messageHasOptions, context.actor.options.isEmpty { return false }
         for step in afterProcess where step.isConcerned(context, at: .afterProcessMessage) { return true }
         for step in beforeAck where step.isConcerned(context, at: .beforeAck) { return true }
         return false

@@ -2,11 +2,18 @@ import DequeModule
 import Synchronization
 
 /// A message that a worker holds, ready to be processed.
-struct WorkItem: Sendable {
+final class WorkItem: Sendable {
     let delivery: Delivery
     let message: Message
     let actor: any AnyTaskActor
     let source: WorkSource
+
+    init(delivery: Delivery, message: Message, actor: any AnyTaskActor, source: WorkSource) {
+        self.delivery = delivery
+        self.message = message
+        self.actor = actor
+        self.source = source
+    }
 }
 
 /// One consumed queue's share of what a worker holds: how many messages are out, and how many may be.
@@ -16,6 +23,8 @@ final class WorkSource: Sendable {
     let consumer: any TransportConsumer
     /// The consumer, if processors may take from it themselves.
     let immediate: (any ImmediateConsumer)?
+    private let workQueue: WorkQueue
+    private let window: AcknowledgementWindow
 
     private struct State {
         var outstanding = 0
@@ -25,7 +34,15 @@ final class WorkSource: Sendable {
     private let state = Mutex(State())
     private let credit = Signal()
 
-    init(queueName: String, limit: Int, consumer: any TransportConsumer) {
+    init(
+        queueName: String,
+        limit: Int,
+        consumer: any TransportConsumer,
+        workQueue: WorkQueue,
+        window: AcknowledgementWindow
+    ) {
+        self.workQueue = workQueue
+        self.window = window
         self.queueName = queueName
         self.limit = limit
         self.consumer = consumer
@@ -66,14 +83,22 @@ final class WorkSource: Sendable {
         state.withLock { $0.outstanding += count }
     }
 
-    /// Notes that a message is finished.
-    ///
-    /// - Parameter isStarving: whether somebody has nothing to do, so that waiting for a batch would be a waste.
-    func finish(isStarving: @autoclosure () -> Bool) {
+    /// Makes room for a message that comes with the settlement of another one, if the limit allows it. The one that is
+    /// settled gives its place up only after that.
+    func reserve(settling other: WorkSource) -> Bool {
+        state.withLock { state in
+            guard state.outstanding < limit || other === self else { return false }
+            state.outstanding += 1
+            return true
+        }
+    }
+
+    /// Notes that messages are finished. If somebody has nothing to do, waiting for a batch would be a waste.
+    func finish(_ count: Int = 1) {
         let wakes = state.withLock { state in
-            state.outstanding -= 1
+            state.outstanding -= count
             // Processors that take messages themselves need the consumer only when they have nothing to do.
-            guard state.isWaiting, immediate == nil && state.outstanding * 2 <= limit || isStarving() else {
+            guard state.isWaiting, immediate == nil && state.outstanding * 2 <= limit || workQueue.isStarving else {
                 return false
             }
             state.isWaiting = false
@@ -90,6 +115,17 @@ final class WorkSource: Sendable {
             return true
         }
         if wakes { credit.signal() }
+    }
+}
+
+extension WorkSource: AcknowledgementObserver {
+    func didAcknowledge(_ count: Int) {
+        finish(count)
+        window.leave(count, isPrompt: true)
+    }
+
+    func didNotAcknowledge(_ deliveries: [Delivery]) {
+        window.fail(deliveries.map { AcknowledgementWindow.Unacknowledged(delivery: $0, source: self) })
     }
 }
 
@@ -119,12 +155,9 @@ final class WorkQueue: Sendable {
     func push(_ items: [WorkItem]) {
         let woken = state.withLock { state in
             for item in items { state.push(item) }
-            let count = min(items.count, state.idle.count)
-            let woken = Array(state.idle.suffix(count))
-            state.idle.removeLast(count)
-            return woken
+            return state.idleToWake()
         }
-        for signal in woken { signal.signal() }
+        woken?.signal()
     }
 
     /// The next message, waiting for one; `nil` once the queue is closed or the task cancelled.
@@ -132,12 +165,13 @@ final class WorkQueue: Sendable {
     /// - Parameter signal: the caller's own.
     func next(_ signal: Signal) async -> WorkItem? {
         while !Task.isCancelled {
-            let (item, isClosed, hungry) = state.withLock { state -> (WorkItem?, Bool, [WorkSource]) in
-                if state.isClosed { return (nil, true, []) }
-                if let item = state.pop() { return (item, false, []) }
+            let (item, woken, isClosed, hungry) = state.withLock { state -> (WorkItem?, Signal?, Bool, [WorkSource]) in
+                if state.isClosed { return (nil, nil, true, []) }
+                if let item = state.pop() { return (item, state.idleToWake(), false, []) }
                 state.idle.append(signal)
-                return (nil, false, state.sources)
+                return (nil, nil, false, state.sources)
             }
+            woken?.signal()
             if let item { return item }
             if isClosed { return nil }
             for source in hungry { source.wakeForStarving() }
@@ -147,18 +181,46 @@ final class WorkQueue: Sendable {
         return nil
     }
 
+    /// The next message if there is one.
+    func nextNow() -> WorkItem? {
+        let (item, woken) = state.withLock { state -> (WorkItem?, Signal?) in
+            guard !state.isClosed, let item = state.pop() else { return (nil, nil) }
+            return (item, state.idleToWake())
+        }
+        woken?.signal()
+        return item
+    }
+
     /// The next message if there is one; otherwise where to look for one, which is nowhere once the queue is closed, and
     /// how many others have nothing to do.
     func takeNow() -> (item: WorkItem?, sources: [WorkSource], idle: Int) {
+        let (item, woken, sources, idle) = state.withLock { state -> (WorkItem?, Signal?, [WorkSource], Int) in
+            if state.isClosed { return (nil, nil, [], 0) }
+            if let item = state.pop() { return (item, state.idleToWake(), [], 0) }
+            return (nil, nil, state.sources, state.idle.count)
+        }
+        woken?.signal()
+        return (item, sources, idle)
+    }
+
+    /// Where messages of a queue come from, if there is nothing else to be done.
+    func idleSource(of queueName: String) -> WorkSource? {
         state.withLock { state in
-            if state.isClosed { return (nil, [], 0) }
-            if let item = state.pop() { return (item, [], 0) }
-            return (nil, state.sources, state.idle.count)
+            guard !state.isClosed, state.isEmpty else { return nil }
+            return state.sources.first { $0.queueName == queueName }
         }
     }
 
-    /// Where messages come from.
-    var sources: [WorkSource] { state.withLock(\.sources) }
+    /// Where messages came from; from now on they come from nowhere.
+    func takeSources() -> [WorkSource] {
+        state.withLock { state in
+            defer { state.sources = [] }
+            return state.sources
+        }
+    }
+
+    /// Whether nothing more is handed out.
+    var isClosed: Bool { state.withLock(\.isClosed) }
 
     /// Whether somebody waits for a message.
     var isStarving: Bool { state.withLock { !$0.idle.isEmpty } }
@@ -190,6 +252,17 @@ extension WorkQueue.State {
             levels.insert(WorkQueue.Level(priority: priority), at: place)
         }
         levels[place].items.append(item)
+    }
+
+    /// Takes out one processor with nothing to do if there is something. Once it has its message it wakes the next one:
+    /// so no more of them wake than find a thread while there is something left.
+    fileprivate mutating func idleToWake() -> Signal? {
+        idle.isEmpty || isEmpty ? nil : idle.removeLast()
+    }
+
+    fileprivate var isEmpty: Bool {
+        for place in levels.indices where !levels[place].items.isEmpty { return false }
+        return true
     }
 
     /// There are as many levels as actors have priorities, so empty ones stay.

@@ -21,7 +21,8 @@ extension Worker {
             let consumer = await waitingOutOutages(
                 queue, { try await broker.transport.consumer(of: queue, prefetch: limit, encoder: broker.encoder) })
         else { return }
-        let source = WorkSource(queueName: queue, limit: limit, consumer: consumer)
+        let source = WorkSource(
+            queueName: queue, limit: limit, consumer: consumer, workQueue: workQueue, window: acknowledgements)
         workQueue.add(source: source)
         while !Task.isCancelled {
             let credit = await source.waitForCredit()
@@ -76,6 +77,16 @@ extension Worker {
             }
         }
         if !items.isEmpty { workQueue.push(items) }
+    }
+
+    /// A message that came with the settlement of another one, if it can be processed. Otherwise it is put aside.
+    func item(of delivery: Delivery, _ source: WorkSource) async -> WorkItem? {
+        switch look(at: delivery, source) {
+        case .item(let item): return item
+        case let other:
+            await putAside(delivery, source, other)
+            return nil
+        }
     }
 
     private func look(at delivery: Delivery, _ source: WorkSource) -> Taken {
@@ -178,7 +189,21 @@ extension Worker {
             )
         }
         broker.immediateTransport?.wakeConsumers()
-        source.finish(isStarving: false)
+        source.finish()
+    }
+
+    /// Settles once more what could not be acknowledged together with others.
+    func settleUnacknowledged() async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                for message in await acknowledgements.failed() {
+                    group.addTask {
+                        await self.settleOutside(message.delivery, message.source, Settlement())
+                        self.acknowledgements.leave(1, isPrompt: false)
+                    }
+                }
+            }
+        }
     }
 
     /// Settles a delivery, repeating it by the worker's policy. Over a transport in memory,
@@ -191,12 +216,21 @@ extension Worker {
             if let result = try broker.immediateTransport?.settleNow(delivery, settlement) { return result }
             return try await broker.transport.settle(delivery, settlement)
         } catch {
-            var result = SettlementResult.committed
-            try await retrying.repeat(after: error) {
-                result = try await self.broker.transport.settle(delivery, settlement)
-            }
-            return result
+            return try await settle(delivery, settlement, after: error)
         }
+    }
+
+    /// Settles a delivery for which that has failed once.
+    func settle(
+        _ delivery: Delivery,
+        _ settlement: Settlement,
+        after error: any Error
+    ) async throws -> SettlementResult {
+        var result = SettlementResult.committed
+        try await retrying.repeat(after: error) {
+            result = try await self.broker.transport.settle(delivery, settlement)
+        }
+        return result
     }
 
     var retrying: TransitionRetry { TransitionRetry(policy: transitionRetries, shutdown: shutdown) }
@@ -218,6 +252,6 @@ extension Worker {
                 if (error as? any TransientError)?.isTransient ?? false { break }
             }
         }
-        for source in workQueue.sources { await source.consumer.close() }
+        for source in workQueue.takeSources() { await source.consumer.close() }
     }
 }

@@ -8,6 +8,13 @@ extension Worker {
         let interruption: ProcessorSlot.Interruption
     }
 
+    /// How a message's processing ended.
+    private enum Processed: Sendable {
+        /// It is done. Its settlement may have brought the next one.
+        case done(next: WorkItem?)
+        case interrupted(Interrupted)
+    }
+
     private enum LoopEvent: Sendable {
         case finished
         case interruptRequested
@@ -35,8 +42,14 @@ extension Worker {
             group.addTask {
                 let idle = Signal()
                 var turns = 0
-                while let item = await self.nextItem(idle) {
-                    if let interrupted = await self.process(item, slot) { return .interrupted(interrupted) }
+                var next = await self.nextItem(idle)
+                while let item = next {
+                    switch await self.process(item, slot, idle) {
+                    case .interrupted(let interrupted): return .interrupted(interrupted)
+                    case .done(let relayed):
+                        next = self.nextNow(after: relayed)
+                        if next == nil { next = await self.nextItem(idle) }
+                    }
                     // Messages that wait for nothing must not keep a thread from everybody else.
                     turns += 1
                     if turns.isMultiple(of: 64) { await Task.yield() }
@@ -52,8 +65,18 @@ extension Worker {
         }
     }
 
-    /// Processes one message; returns it if its actor was interrupted.
-    private func process(_ item: WorkItem, _ slot: ProcessorSlot) async -> Interrupted? {
+    /// The message that came with a settlement, or else one that needs no waiting for.
+    private func nextNow(after relayed: WorkItem?) -> WorkItem? {
+        guard let relayed else { return broker.immediateTransport == nil ? workQueue.nextNow() : nil }
+        if !Task.isCancelled, !workQueue.isClosed { return relayed }
+        workQueue.push([relayed])
+        return nil
+    }
+
+    /// Processes one message.
+    ///
+    /// - Parameter idle: the processor's own.
+    private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
         let chain = broker.chain
         var context = MessageContext(
             broker: broker, message: item.message, actor: item.actor, isRedelivered: item.delivery.isRedelivered)
@@ -70,11 +93,19 @@ extension Worker {
                 context.error = error
             }
             if let interruption = slot.finish() {
-                return Interrupted(item: item, context: context, interruption: interruption)
+                return .interrupted(Interrupted(item: item, context: context, interruption: interruption))
             }
         }
-        if !finishNow(item, context) { await finish(item, &context) }
-        return nil
+        if finishNow(item, context) { return .done(next: nil) }
+        if let transport = broker.batchingTransport, isUneventful(context),
+            context.settlement.isPlainAcknowledgement,
+            // Waits only if it has to, since every message comes by here.
+            acknowledgements.enterNow() ? true : await acknowledgements.enter(idle)
+        {
+            transport.acknowledgeSoon(item.delivery, item.source)
+            return .done(next: nil)
+        }
+        return .done(next: await finish(item, &context))
     }
 
     private func perform(
@@ -99,24 +130,30 @@ extension Worker {
                 context.settlement.outcome = .requeue
             }
         }
-        await finish(interrupted.item, &context)
+        if let next = await finish(interrupted.item, &context) { workQueue.push([next]) }
     }
 
     /// Settles a message that nothing follows from, if the transport needs no waiting. That is most messages.
     ///
     /// - Returns: whether it was done; otherwise ``finish(_:_:)`` finds out what there is to do.
     private func finishNow(_ item: WorkItem, _ context: MessageContext) -> Bool {
-        let chain = broker.chain
-        guard let transport = broker.immediateTransport, !context.isRequeued, !chain.isConcerned(context),
-            !chain.observesSettlement(.acknowledge),
+        guard let transport = broker.immediateTransport, isUneventful(context),
             let result = try? transport.settleNow(item.delivery, context.settlement), result != .barrierOpened
         else { return false }
-        item.source.finish(isStarving: workQueue.isStarving)
+        item.source.finish()
         return true
     }
 
+    /// Whether no middleware has anything to do for a message any more.
+    private func isUneventful(_ context: MessageContext) -> Bool {
+        !context.isRequeued && !broker.chain.isConcerned(context)
+            && !broker.chain.observesSettlement(.acknowledge)
+    }
+
     /// Does everything that follows from a message's processing, and settles it.
-    private func finish(_ item: WorkItem, _ context: inout MessageContext) async {
+    ///
+    /// - Returns: a message that came with the settlement.
+    private func finish(_ item: WorkItem, _ context: inout MessageContext) async -> WorkItem? {
         let chain = broker.chain
         if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == item.message.messageID {
             // The same arguments will never fit.
@@ -132,30 +169,35 @@ extension Worker {
         if !context.isRequeued {
             await chain.willSettle(&context, retrying)
         }
-        await settle(item, &context)
-        item.source.finish(isStarving: workQueue.isStarving)
+        let next = await settle(item, &context)
+        item.source.finish()
+        return next
     }
 
-    private func settle(_ item: WorkItem, _ context: inout MessageContext) async {
+    private func settle(_ item: WorkItem, _ context: inout MessageContext) async -> WorkItem? {
         while true {
             if !context.isRequeued, let reason = context.failureReason {
                 context.settlement.outcome = .reject(reason: reason)
                 log(item.message, "Message failed", reason)
             }
             do {
-                let result = try await settle(item.delivery, context.settlement)
+                let (result, next) = try await settle(item, context.settlement)
                 if result == .barrierOpened, let continuation = context.whenBarrierOpens {
                     context.whenBarrierOpens = nil
                     try await repeating(&context, continuation)
                     continue
                 }
-                guard broker.chain.observesSettlement(context.settlement.outcome) else { return }
-                return await broker.chain.didSettle(context, result)
+                if broker.chain.observesSettlement(context.settlement.outcome) {
+                    await broker.chain.didSettle(context, result)
+                }
+                return next
             } catch is TransitionRetry.ShuttingDown {
-                return await giveBack(item)
+                await giveBack(item)
+                return nil
             } catch {
                 guard !(error is BrokerError), !isBare(context.settlement) else {
-                    return log(item.message, "A message can't be settled and stays unacknowledged", "\(error)")
+                    log(item.message, "A message can't be settled and stays unacknowledged", "\(error)")
+                    return nil
                 }
                 let reason = "What follows from the message can't be done: \(error)"
                 context.settlement = Settlement()
@@ -167,6 +209,26 @@ extension Worker {
                     await broker.chain.willReject(&context, retrying)
                 }
             }
+        }
+    }
+
+    /// Settles a message. If it has a successor and there is nothing else to be done, the successor may come along.
+    private func settle(
+        _ item: WorkItem,
+        _ settlement: Settlement
+    ) async throws -> (result: SettlementResult, next: WorkItem?) {
+        guard let transport = broker.batchingTransport, settlement.outcome == .acknowledge,
+            let successor = settlement.successors.first, successor.delay == nil,
+            let source = workQueue.idleSource(of: successor.queueName), source.reserve(settling: item.source)
+        else { return (try await settle(item.delivery, settlement), nil) }
+        do {
+            let (result, relayed) = try await transport.settle(item.delivery, settlement, relayingTo: source.consumer)
+            if let relayed { return (result, await self.item(of: relayed, source)) }
+            source.finish()
+            return (result, nil)
+        } catch {
+            source.finish()
+            return (try await settle(item.delivery, settlement, after: error), nil)
         }
     }
 

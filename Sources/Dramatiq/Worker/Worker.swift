@@ -26,6 +26,7 @@ public final class Worker: Service {
     let delayQueue = DelayQueue()
     let shutdown = WorkerShutdown()
     let slots: [ProcessorSlot]
+    let acknowledgements: AcknowledgementWindow
 
     /// - Parameters:
     ///   - broker: whose queues and actors to work for.
@@ -48,6 +49,7 @@ public final class Worker: Service {
         self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
+        acknowledgements = AcknowledgementWindow(limit: self.concurrency, promptLimit: self.prefetch)
         slots = (0..<self.concurrency).map { _ in ProcessorSlot() }
     }
 
@@ -102,11 +104,13 @@ public final class Worker: Service {
         await notify("beforeWorkerBoot") { try await $0.beforeWorkerBoot(self) }
         await withTaskGroup(of: Void.self) { helpers in
             helpers.addTask { await self.watch() }
+            helpers.addTask { await self.settleUnacknowledged() }
             await withTaskGroup(of: Void.self) { processors in
                 for slot in slots { processors.addTask { await self.runProcessor(slot) } }
                 await take()
                 await processors.waitForAll()
             }
+            await acknowledgements.drain()
             helpers.cancelAll()
         }
         await returnHeld()

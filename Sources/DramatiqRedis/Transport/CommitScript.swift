@@ -4,18 +4,20 @@
 /// is remembered, `1` if the commit needs memory, how many tags can be forgotten and those, then the commits, each
 /// preceded by its number of arguments:
 ///
-///     a <taken> <queue> <id>
+///     a <taken> <queue> <ids>
 ///         acknowledge, and nothing besides
 ///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl>
-///       <enqueues> <successors> <1, barriers | 0>
+///       <worker> <enqueues> <successors> <1, barriers | 0>
 ///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
 ///         messages, and these as id and bytes
 ///
 /// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
-/// or `-` for a commit that sends and settles nothing.
+/// or `-` for a commit that sends and settles nothing. The worker, if there is one, takes the first successor at once
+/// unless something waits in its queue.
 ///
-/// It answers with one text per commit: `committed`, `opened`, `not released`, `not held`, `lost <barrier>` or
-/// `error <text>`.
+/// It answers with one text per commit: `committed`, `relayed` (committed, and the worker has the first successor),
+/// `opened`, `not released`, `not held`, `lost <barrier>` or `error <text>`; for acknowledgements `committed`, or
+/// `not held` and the places of those that the worker didn't have.
 ///
 /// Redis runs a script as a whole, but undoes nothing of one that fails. So everything is looked at before anything is
 /// written, and the delivery ends last. When its memory is full, Redis refuses a script's first write if that needs
@@ -86,12 +88,29 @@ enum CommitScript {
           redis.call('SET', name .. '.reason.' .. id, reason, 'PX', ttl)
         end
 
+        -- Gives the first successor to a worker as if it had taken it. The heartbeat goes with it, so that there is no
+        -- worker who has something and can't be missed.
+        local function relay(groups, worker)
+          local group = groups[1]
+          local list = namespace .. ':' .. group.queue
+          if redis.call('EXISTS', list) == 1 then return false end
+          local id, message = ARGV[group.at + 1], ARGV[group.at + 2]
+          local time = redis.call('TIME')
+          redis.call('HSET', list .. '.msgs', id, message)
+          redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. group.queue, id)
+          redis.call('ZADD', namespace .. ':__heartbeats__', string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+          group.at = group.at + 2
+          group.count = group.count - 1
+          return true
+        end
+
         local records = {}
 
         local function settle()
           local tag, is_repeated, outcome = take(), take() == '1', take()
           local taken, queue, id = namespace .. ':__acks__.' .. take(), take(), take()
           local dead_letters, reason, ttl = take(), take(), take()
+          local worker = take()
           local enqueues, successors = read_messages(), read_messages()
           local barriers = take() == '1' and read_barriers()
 
@@ -119,21 +138,37 @@ enum CommitScript {
             end
           end
           enqueue(enqueues)
-          if result == 'committed' then enqueue(successors) end
+          local is_relayed = false
+          if result == 'committed' then
+            is_relayed = worker ~= '' and relay(successors, worker)
+            enqueue(successors)
+          end
           if outcome == 'r' then bury(queue, id, dead_letters, reason, ttl) end
           if outcome == 'q' then redis.call('LPUSH', namespace .. ':' .. queue, id) end
           if outcome ~= '-' then redis.call('SREM', taken, id) end
           if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
           records[#records + 1] = tag
           records[#records + 1] = result
-          return result
+          return is_relayed and 'relayed' or result
         end
 
-        local function acknowledge()
-          local taken, queue, id = take(), take(), take()
-          if redis.call('SREM', namespace .. ':__acks__.' .. taken, id) == 0 then return 'not held' end
-          if redis.call('HDEL', namespace .. ':' .. queue .. '.msgs', id) == 0 then return 'not held' end
-          return 'committed'
+        local function acknowledge(last)
+          local taken, messages = namespace .. ':__acks__.' .. take(), namespace .. ':' .. take() .. '.msgs'
+          local held = redis.pcall('SMISMEMBER', taken, unpack(ARGV, at + 1, last))
+          if held.err then
+            -- A server before 6.2.
+            held = {}
+            for i = at + 1, last do held[#held + 1] = redis.call('SISMEMBER', taken, ARGV[i]) end
+          end
+          local ids, others = {}, ''
+          for i, is_held in ipairs(held) do
+            if is_held == 1 then ids[#ids + 1] = ARGV[at + i] else others = others .. ' ' .. (i - 1) end
+          end
+          if #ids > 0 then
+            redis.call('SREM', taken, unpack(ids))
+            redis.call('HDEL', messages, unpack(ids))
+          end
+          return others == '' and 'committed' or 'not held' .. others
         end
 
         local results = {}
@@ -141,7 +176,7 @@ enum CommitScript {
           local count = tonumber(take())
           local next_at = at + count
           local step = take() == 'a' and acknowledge or settle
-          local is_done, result = pcall(step)
+          local is_done, result = pcall(step, next_at)
           if not is_done then result = 'error ' .. (type(result) == 'table' and result.err or tostring(result)) end
           results[#results + 1] = result
           at = next_at

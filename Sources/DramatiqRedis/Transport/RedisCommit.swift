@@ -1,15 +1,5 @@
 import Dramatiq
 
-/// A message that a worker has taken.
-struct TakenMessage: Sendable, Hashable {
-    /// The worker's id and the queue: what follows `__acks__.`.
-    let taken: String
-    /// The queue that it was taken from, such as `default` or `default.DQ`.
-    let queueName: String
-    /// Its id in Redis, which is not its message id.
-    let id: String
-}
-
 /// Messages for one queue, encoded.
 struct QueuedMessages: Sendable {
     let queueName: String
@@ -30,14 +20,38 @@ struct QueuedMessages: Sendable {
         maximumCount: Int,
         maximumSize: Int
     ) throws -> [QueuedMessages] {
-        var groups: [QueuedMessages] = []
-        var places: [String: Int] = [:]
-        var count = 0
-        var size = 0
-        while count < maximumCount, size < maximumSize, let envelope = envelopes.popFirst() {
-            let queueName = envelope.queueName
+        var groups = Groups()
+        while groups.count < maximumCount, groups.size < maximumSize, let envelope = envelopes.popFirst() {
             let id = UniqueID.make()
             let bytes = try envelope.encoded(addingOption: RedisTransport.idOption, .string(id))
+            groups.add(id, bytes, to: envelope.queueName)
+        }
+        return groups.groups
+    }
+
+    /// As ``encoded(_:)``; the first message comes along as it can be given to an actor, with its id.
+    static func encodedKeepingFirst(
+        _ envelopes: [Envelope]
+    ) throws -> (groups: [QueuedMessages], first: (id: String, envelope: Envelope)?) {
+        var groups = Groups()
+        var first: (String, Envelope)?
+        for envelope in envelopes {
+            let id = UniqueID.make()
+            let envelope = envelope.adding(option: RedisTransport.idOption, .string(id))
+            groups.add(id, try envelope.encoded(), to: envelope.queueName)
+            if first == nil { first = (id, envelope) }
+        }
+        return (groups.groups, first)
+    }
+
+    private struct Groups {
+        private(set) var groups: [QueuedMessages] = []
+        private(set) var count = 0
+        /// In bytes.
+        private(set) var size = 0
+        private var places: [String: Int] = [:]
+
+        mutating func add(_ id: String, _ bytes: [UInt8], to queueName: String) {
             count += 1
             size += bytes.count
             if let last = groups.indices.last, groups[last].queueName == queueName {
@@ -49,7 +63,6 @@ struct QueuedMessages: Sendable {
                 groups.append(QueuedMessages(queueName: queueName, messages: [(id, bytes)]))
             }
         }
-        return groups
     }
 }
 
@@ -58,21 +71,25 @@ struct RedisCommit: Sendable {
     /// What became of it. Raw values are the script's.
     enum Result: Sendable, Equatable {
         case committed
+        /// Committed, and the first successor is taken.
+        case relayed
         case opened
         case notReleased
-        /// The message is not, or no longer, this worker's.
-        case notHeld
+        /// The message is not, or no longer, this worker's; of several acknowledgements, those at these places.
+        case notHeld(places: [Int] = [])
         case barrierLost(key: String)
         case failed(String)
 
         init(_ text: String) {
             switch text {
             case "committed": self = .committed
+            case "relayed": self = .relayed
             case "opened": self = .opened
             case "not released": self = .notReleased
-            case "not held": self = .notHeld
             default:
-                if text.hasPrefix("lost ") {
+                if text.hasPrefix("not held") {
+                    self = .notHeld(places: text.dropFirst(8).split(separator: " ").compactMap { Int($0) })
+                } else if text.hasPrefix("lost ") {
                     self = .barrierLost(key: String(text.dropFirst(5)))
                 } else {
                     self = .failed(text.hasPrefix("error ") ? String(text.dropFirst(6)) : text)
@@ -90,13 +107,10 @@ struct RedisCommit: Sendable {
     var enqueues: [QueuedMessages] = []
     var successors: [QueuedMessages] = []
     var barriers: BarrierCommit?
+    /// The id of the worker that takes the first successor if nothing waits before it.
+    var relayWorkerID: String?
     /// For how long a rejected message is kept, in milliseconds.
     var deadLetterTTL = 0
-
-    /// Whether it is an acknowledgement and nothing else.
-    var isPlainAcknowledgement: Bool {
-        settled?.outcome == .acknowledge && enqueues.isEmpty && successors.isEmpty && barriers == nil
-    }
 
     var messageCount: Int {
         enqueues.reduce(0) { $0 + $1.messages.count } + successors.reduce(0) { $0 + $1.messages.count }
@@ -114,17 +128,19 @@ struct RedisCommit: Sendable {
 }
 
 extension RedisCommand {
+    /// Adds acknowledgements of messages that one worker has taken from one queue, as the script reads them.
+    mutating func append(acknowledging messages: some Collection<TakenMessage>) {
+        guard let first = messages.first else { return }
+        append(3 + messages.count)
+        append("a")
+        append(first.taken)
+        append(first.queueName)
+        for message in messages { append(message.id) }
+    }
+
     /// Adds a commit as the script reads it.
     mutating func append(_ commit: RedisCommit) {
-        if let (message, _) = commit.settled, commit.isPlainAcknowledgement {
-            append(4)
-            append("a")
-            append(message.taken)
-            append(message.queueName)
-            append(message.id)
-            return
-        }
-        append(11 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
+        append(12 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
         append("g")
         append(String(commit.tag))
         append(commit.isRepeated ? "1" : "0")
@@ -143,6 +159,7 @@ extension RedisCommand {
         append(commit.settled.map { QueueName.deadLetter(QueueName.canonical($0.message.queueName)) } ?? "")
         append(reason)
         append(commit.deadLetterTTL)
+        append(commit.relayWorkerID ?? "")
         append(commit.enqueues)
         append(commit.successors)
         append(commit.barriers == nil ? "0" : "1")

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Takes messages from a queue as they come.
 final class RedisConsumer: TransportConsumer {
-    private let source: RedisMessageSource
+    let source: RedisMessageSource
     private let leave: @Sendable () async -> Void
     private let isClosed = Mutex(false)
 

@@ -14,8 +14,15 @@ final class RedisMessageSource: Sendable {
     private let executor: any RedisExecutor
     private let keys: RedisKeys
     private let ledger: TakenLedger
-    /// Ids that are held apart from the ledger.
-    private let held = Mutex<Set<String>>([])
+    private struct Held {
+        /// Ids that are held apart from the ledger.
+        var ids: Set<String> = []
+        /// Whether nothing may be relayed, since the server is asked what is taken.
+        var isLookingForStrays = false
+        var isClosed = false
+    }
+
+    private let held = Mutex(Held())
     /// Whether the server may have given out messages that never got here.
     private let mayHaveStrays = Mutex(false)
 
@@ -100,25 +107,51 @@ final class RedisMessageSource: Sendable {
 
     /// Makes a delivery of a message.
     func deliveries(_ messages: [Message]) -> [Delivery] {
-        let tags = ledger.add(
-            messages.map { TakenMessage(taken: taken, queueName: queueName, id: $0.id) })
-        return zip(messages, tags).map { message, tag in
-            Delivery(queueName: queueName, tag: tag, payload: .bytes(message.bytes), isRedelivered: false)
-        }
+        let taken = ledger.add(messages.map(\.id), taken: taken, queueName: queueName)
+        return zip(messages, taken).map { delivery(of: $1, .bytes($0.bytes)) }
+    }
+
+    private func delivery(of message: TakenMessage, _ payload: Delivery.Payload) -> Delivery {
+        var delivery = Delivery(queueName: queueName, tag: message.tag, payload: payload, isRedelivered: false)
+        delivery.handle = message
+        return delivery
     }
 
     /// Notes ids that are held without being delivered.
     func hold(_ ids: some Sequence<String>) {
-        held.withLock { $0.formUnion(ids) }
+        held.withLock { $0.ids.formUnion(ids) }
     }
 
     func stopHolding(_ ids: some Sequence<String>) {
-        held.withLock { $0.subtract(ids) }
+        held.withLock { $0.ids.subtract(ids) }
+    }
+
+    /// A message is to be taken by the step that sends it. Returns `false` if that is not possible now.
+    func beginRelay(_ id: String) -> Bool {
+        held.withLock { held in
+            guard !held.isClosed, !held.isLookingForStrays else { return false }
+            held.ids.insert(id)
+            return true
+        }
+    }
+
+    /// The step has taken the message.
+    func endRelay(_ id: String, taking payload: Delivery.Payload) -> Delivery {
+        let message = ledger.add([id], taken: taken, queueName: queueName)[0]
+        // After that: it must always be known.
+        stopHolding([id])
+        return delivery(of: message, payload)
+    }
+
+    /// Nobody knows whether the step has taken the message. If so, it is found.
+    func giveUpRelay(_ id: String) {
+        stopHolding([id])
+        suspectStrays()
     }
 
     /// The server counts another number than this process.
     func compare(count: Int) {
-        if ledger.ids(taken: taken).count + held.withLock(\.count) != count { suspectStrays() }
+        if ledger.ids(taken: taken).count + held.withLock(\.ids.count) != count { suspectStrays() }
     }
 
     private func suspectStrays() {
@@ -129,9 +162,15 @@ final class RedisMessageSource: Sendable {
     /// Messages that the server has given out and that never got here: the answer was lost.
     private func strays(limit: Int) async throws -> [Message] {
         mayHaveStrays.withLock { $0 = false }
+        // Nothing is taken meanwhile. What is held goes over to the ledger, so that comes second.
+        let heldIDs = held.withLock { held in
+            held.isLookingForStrays = true
+            return held.ids
+        }
+        defer { held.withLock { $0.isLookingForStrays = false } }
         do {
-            // Before the server is asked, so that what is settled meanwhile is among them. Nothing is taken meanwhile.
-            let known = ledger.ids(taken: taken).union(held.withLock(\.self))
+            // Before the server is asked, so that what is settled meanwhile is among them.
+            let known = ledger.ids(taken: taken).union(heldIDs)
             var ids: Set<String> = []
             try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert($0) }
             let strays = ids.subtracting(known)
@@ -144,6 +183,7 @@ final class RedisMessageSource: Sendable {
     }
 
     func close() {
+        held.withLock { $0.isClosed = true }
         ledger.stopObserving(queueName, watcher.arrival)
         watcher.close()
     }

@@ -16,7 +16,7 @@ public import Logging
 /// server may differ by less than ``Configuration/heartbeatTimeout``.
 ///
 /// The keys of one namespace are used together, so a Redis Cluster must keep them in one slot: `{dramatiq}`.
-public final class RedisTransport: Transport {
+public final class RedisTransport: BatchingTransport {
     /// How a transport behaves. The defaults are dramatiq's.
     public struct Configuration: Sendable, Hashable {
         /// What the keys begin with.
@@ -48,7 +48,7 @@ public final class RedisTransport: Transport {
     }
 
     /// The option that carries a message's id in Redis: another one for every enqueue.
-    static let idOption = "redis_message_id"
+    static let idOption = MessageOptions.redisMessageID
     /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
     static let commitRecordTTL = 600_000
     /// Bounds on what one step sends.
@@ -77,7 +77,7 @@ public final class RedisTransport: Transport {
         self.configuration = configuration
         self.logger = logger
         keys = RedisKeys(namespace: configuration.namespace)
-        commits = CommitQueue(executor: executor, keys: keys, transportID: id)
+        commits = CommitQueue(executor: executor, keys: keys, transportID: id, ledger: ledger)
         presence = WorkerPresence(
             executor: executor, keys: keys, configuration: configuration, transportID: id, logger: logger)
     }
@@ -125,7 +125,7 @@ public final class RedisTransport: Transport {
                 case .committed, .notReleased: return
                 case .barrierLost(let key): throw BarrierStateLost(key: key)
                 case .failed(let text): throw RedisError(.server, text)
-                case .opened, .notHeld: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
+                case .relayed, .opened, .notHeld: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
                 }
             } catch let error as RedisError {
                 guard error.isOutage, ContinuousClock.now + pause < deadline else { throw error }
@@ -138,8 +138,14 @@ public final class RedisTransport: Transport {
 
     /// Does a commit, and tells the consumers of the queues that get something.
     private func commit(_ commit: RedisCommit) async throws -> RedisCommit.Result {
-        defer { ledger.wakeConsumers(of: commit) }
-        return try await commits.commit(commit)
+        do {
+            let result = try await commits.commit(commit)
+            if result != .relayed || commit.messageCount > 1 { ledger.wakeConsumers(of: commit) }
+            return result
+        } catch {
+            ledger.wakeConsumers(of: commit)
+            throw error
+        }
     }
 
     /// Whether barriers are kept where the messages are.
@@ -156,31 +162,100 @@ public final class RedisTransport: Transport {
     /// - Throws: `BrokerError.deliveryNotHeld` if the message is no longer this worker's, because it was silent for too
     ///   long: somebody else has it, and nothing was done. `BarrierStateLost`. `RedisError`.
     public func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        guard let taken = ledger.begin(delivery.tag) else { throw notHeld(delivery) }
-        var commit = RedisCommit(tag: delivery.tag, isRepeated: taken.wasTried)
-        commit.settled = (taken.message, settlement.outcome)
-        commit.deadLetterTTL = configuration.deadLetterTTL.milliseconds
+        let (message, wasTried) = try begin(delivery)
+        if settlement.isPlainAcknowledgement {
+            // If the answer to an acknowledgement was lost, this is the second.
+            return try ended(
+                delivery, message, try await commits.acknowledge(message), mayBeDone: wasTried)
+        }
+        var commit = commit(message, settlement, isRepeated: wasTried)
         commit.enqueues = try QueuedMessages.encoded(settlement.enqueues)
         commit.successors = try QueuedMessages.encoded(settlement.successors)
         if let barriers = settlement.barriers {
-            guard shares(barriers) else { return try await settle(delivery, commit, elsewhere: barriers) }
+            guard shares(barriers) else {
+                return try await settle(delivery, message, commit, elsewhere: barriers)
+            }
             commit.barriers = barriers
         }
-        return try await settle(delivery, commit)
+        return try ended(delivery, message, try await self.commit(commit))
     }
 
-    private func settle(_ delivery: Delivery, _ commit: RedisCommit) async throws -> SettlementResult {
-        let result = try await self.commit(commit)
+    package func acknowledgeSoon(_ delivery: Delivery, _ observer: any AcknowledgementObserver) {
+        guard let message = delivery.handle as? TakenMessage, message.begin() != nil else {
+            return observer.didNotAcknowledge([delivery])
+        }
+        commits.acknowledge(message, delivery, observer)
+    }
+
+    package func settle(
+        _ delivery: Delivery,
+        _ settlement: Settlement,
+        relayingTo consumer: any TransportConsumer
+    ) async throws -> (result: SettlementResult, relayed: Delivery?) {
+        guard let source = (consumer as? RedisConsumer)?.source, settlement.barriers.map(shares) ?? true,
+            settlement.successors.first?.queueName == source.queueName
+        else { return (try await settle(delivery, settlement), nil) }
+        let (message, wasTried) = try begin(delivery)
+        var commit = commit(message, settlement, isRepeated: wasTried)
+        commit.enqueues = try QueuedMessages.encoded(settlement.enqueues)
+        commit.barriers = settlement.barriers
+        let (successors, first) = try QueuedMessages.encodedKeepingFirst(settlement.successors)
+        commit.successors = successors
+        guard !wasTried, let first, source.beginRelay(first.id) else {
+            return (try ended(delivery, message, try await self.commit(commit)), nil)
+        }
+        commit.relayWorkerID = source.workerID
+        let result: RedisCommit.Result
+        do {
+            result = try await self.commit(commit)
+        } catch {
+            source.giveUpRelay(first.id)
+            throw error
+        }
+        if case .failed = result {
+            source.giveUpRelay(first.id)
+        } else if result == .relayed {
+            return (try ended(delivery, message, result), source.endRelay(first.id, taking: .envelope(first.envelope)))
+        } else {
+            source.stopHolding([first.id])
+        }
+        return (try ended(delivery, message, result), nil)
+    }
+
+    /// The message of a delivery that is about to be settled, and whether that was tried before.
+    private func begin(_ delivery: Delivery) throws -> (message: TakenMessage, wasTried: Bool) {
+        guard let message = delivery.handle as? TakenMessage, let wasTried = message.begin() else {
+            throw notHeld(delivery)
+        }
+        return (message, wasTried)
+    }
+
+    /// The commit of a settlement, without its messages and barriers.
+    private func commit(_ message: TakenMessage, _ settlement: Settlement, isRepeated: Bool) -> RedisCommit {
+        var commit = RedisCommit(tag: message.tag, isRepeated: isRepeated)
+        commit.settled = (message, settlement.outcome)
+        commit.deadLetterTTL = configuration.deadLetterTTL.milliseconds
+        return commit
+    }
+
+    /// Draws the conclusions from what became of a delivery's settlement.
+    ///
+    /// - Parameter mayBeDone: whether it may have been done before, so that the message is gone.
+    private func ended(
+        _ delivery: Delivery,
+        _ message: TakenMessage,
+        _ result: RedisCommit.Result,
+        mayBeDone: Bool = false
+    ) throws -> SettlementResult {
         switch result {
         case .opened:
             return .barrierOpened
-        case .committed, .notReleased:
-            ledger.end(delivery.tag)
-            return result == .committed ? .committed : .notReleased
+        case .committed, .relayed, .notReleased:
+            ledger.end([message])
+            return result == .notReleased ? .notReleased : .committed
         case .notHeld:
-            ledger.end(delivery.tag)
-            // The answer to an acknowledgement was lost, and this is the second.
-            if commit.isPlainAcknowledgement, commit.isRepeated { return .committed }
+            ledger.end([message])
+            if mayBeDone { return .committed }
             throw notHeld(delivery)
         case .barrierLost(let key):
             throw BarrierStateLost(key: key)
@@ -196,6 +271,7 @@ public final class RedisTransport: Transport {
     /// loses nothing and starts nothing too early.
     private func settle(
         _ delivery: Delivery,
+        _ message: TakenMessage,
         _ commit: RedisCommit,
         elsewhere barriers: BarrierCommit
     ) async throws -> SettlementResult {
@@ -216,7 +292,7 @@ public final class RedisTransport: Transport {
         } else if !barriers.creations.isEmpty {
             _ = try await backend.commit(BarrierCommit(backend: backend, creations: barriers.creations))
         }
-        let result = try await settle(delivery, commit)
+        let result = try ended(delivery, message, try await self.commit(commit))
         var releases = barriers.releases
         if isReleased, let arrival = barriers.arrival, arrival.releases { releases.append(arrival.barrier) }
         if !releases.isEmpty {

@@ -3,15 +3,9 @@ import Synchronization
 
 /// What a transport's consumers have taken and not settled.
 final class TakenLedger: Sendable {
-    private struct Entry {
-        let message: TakenMessage
-        /// Whether it was to be settled before, which may have worked.
-        var wasTried = false
-    }
-
     private struct State {
         var nextTag: UInt64 = 0
-        var entries: [UInt64: Entry] = [:]
+        var entries: [UInt64: TakenMessage] = [:]
         /// Whom to tell that a queue gets something.
         var consumers: [String: [Signal]] = [:]
     }
@@ -26,41 +20,37 @@ final class TakenLedger: Sendable {
         }
     }
 
-    func add(_ messages: [TakenMessage]) -> [UInt64] {
+    /// Notes messages that were taken.
+    func add(_ ids: [String], taken: String, queueName: String) -> [TakenMessage] {
         state.withLock { state in
-            messages.map { message in
+            ids.map { id in
                 state.nextTag += 1
-                state.entries[state.nextTag] = Entry(message: message)
-                return state.nextTag
+                let message = TakenMessage(tag: state.nextTag, taken: taken, queueName: queueName, id: id)
+                state.entries[state.nextTag] = message
+                return message
             }
         }
     }
 
-    /// A message that is about to be settled, and whether that was tried before; `nil` if it was settled.
-    func begin(_ tag: UInt64) -> (message: TakenMessage, wasTried: Bool)? {
+    /// Messages are not this process's any more.
+    func end(_ messages: [TakenMessage]) {
         state.withLock { state in
-            guard let entry = state.entries[tag] else { return nil }
-            state.entries[tag]?.wasTried = true
-            return (entry.message, entry.wasTried)
+            for message in messages {
+                message.end()
+                state.entries[message.tag] = nil
+            }
         }
-    }
-
-    /// A message is not this process's any more.
-    func end(_ tag: UInt64) {
-        state.withLock { $0.entries[tag] = nil }
     }
 
     /// Forgets all that was taken by one worker from one queue.
     func end(taken: String) {
-        state.withLock { state in
-            state.entries = state.entries.filter { $0.value.message.taken != taken }
-        }
+        end(state.withLock { $0.entries.values.filter { $0.taken == taken } })
     }
 
     /// The ids of what was taken by one worker from one queue.
     func ids(taken: String) -> Set<String> {
         state.withLock { state in
-            Set(state.entries.values.lazy.filter { $0.message.taken == taken }.map(\.message.id))
+            Set(state.entries.values.lazy.filter { $0.taken == taken }.map(\.id))
         }
     }
 
@@ -78,7 +68,7 @@ final class TakenLedger: Sendable {
 
     /// Tells consumers that their queue gets something.
     func wakeConsumers(of commit: RedisCommit) {
-        guard !commit.enqueues.isEmpty || !commit.successors.isEmpty else { return }
+        guard commit.messageCount > 0 else { return }
         let signals = state.withLock { state in
             (commit.enqueues + commit.successors).flatMap { state.consumers[$0.queueName] ?? [] }
         }

@@ -1,0 +1,169 @@
+import Dramatiq
+import RedisTestSupport
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import DramatiqRedis
+
+/// Acknowledgements that many messages share.
+@Suite(.timeLimit(.minutes(3))) struct RedisAcknowledgementTests {
+    private final class Observer: AcknowledgementObserver {
+        let acknowledged = Recorder<Int>()
+        let others = Recorder<Delivery>()
+
+        func didAcknowledge(_ count: Int) {
+            acknowledged.add(count)
+        }
+
+        func didNotAcknowledge(_ deliveries: [Delivery]) {
+            for delivery in deliveries { others.add(delivery) }
+        }
+
+        var count: Int { acknowledged.values.reduce(0, +) + others.count }
+    }
+
+    private func take(_ stage: RedisStage, _ count: Int) async throws -> ([Delivery], any TransportConsumer) {
+        try await stage.broker.enqueue((0..<count).map { stage.task.message("\($0)") })
+        let consumer = try await stage.transport.consumer(of: "default", prefetch: count)
+        var deliveries: [Delivery] = []
+        while deliveries.count < count { deliveries += try await consumer.next(limit: count - deliveries.count) }
+        return (deliveries, consumer)
+    }
+
+    @Test func manyGoTogether() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
+            let held = try #require(stage.executor as? HeldExecutor)
+            let (deliveries, consumer) = try await take(stage, 2000)
+            let observer = Observer()
+            held.hold()
+            for delivery in deliveries { stage.transport.acknowledgeSoon(delivery, observer) }
+            try await eventually { held.heldCount == 2 }
+            held.letGo()
+            try await eventually { observer.count == 2000 }
+            #expect(observer.others.count == 0)
+            // Each script takes what is there, up to its limit.
+            #expect(observer.acknowledged.count <= 6)
+            #expect(try await stage.transport.unfinishedCount() == 0)
+            await #expect(throws: BrokerError.self) { try await stage.transport.settle(deliveries[0], Settlement()) }
+            await consumer.close()
+        }
+    }
+
+    /// Messages that somebody else has by now are told apart from those that are done.
+    @Test(arguments: [false, true])
+    func thoseThatWereTakenOverAreKept(isOldServer: Bool) async throws {
+        var setup = RedisServer.Setup.plain
+        if isOldServer { setup.directives = ["rename-command SMISMEMBER \"\""] }
+        try await withRedisServer(setup) { server in
+            let stage = try await RedisStage(server)
+            let (deliveries, consumer) = try await take(stage, 20)
+            let key = try #require(try await stage.keys().first { $0.contains("__acks__") })
+            let lost = Set(
+                try await stage.redis.execute(RedisCommand("SPOP", key, 5)).array().map { try $0.string() })
+            let observer = Observer()
+            for delivery in deliveries { stage.transport.acknowledgeSoon(delivery, observer) }
+            try await eventually { observer.count == 20 }
+            let kept = Set(
+                try observer.others.values.compactMap {
+                    try $0.message(decoder: JSONMessageEncoder()).options["redis_message_id"]?.stringValue
+                })
+            #expect(kept == lost)
+            let left = try await stage.redis.execute(RedisCommand("HKEYS", "dramatiq:default.msgs")).array()
+            #expect(Set(try left.map { try $0.string() }) == lost)
+            // Whoever asks again learns it.
+            for delivery in observer.others.values {
+                await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, Settlement()) }
+            }
+            await consumer.close()
+        }
+    }
+
+    @Test func oneWhoseAnswerWasLostIsSettledAgain() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
+            let (deliveries, consumer) = try await take(stage, 2)
+            let observer = Observer()
+            faulty.set { $0.isCommit ? .after : nil }
+            stage.transport.acknowledgeSoon(deliveries[0], observer)
+            try await eventually { observer.count == 1 }
+            faulty.set { $0.isCommit ? .before : nil }
+            stage.transport.acknowledgeSoon(deliveries[1], observer)
+            try await eventually { observer.count == 2 }
+            faulty.set { _ in nil }
+            #expect(observer.others.count == 2)
+            for delivery in observer.others.values {
+                #expect(try await stage.transport.settle(delivery, Settlement()) == .committed)
+            }
+            #expect(try await stage.transport.unfinishedCount() == 0)
+            await consumer.close()
+        }
+    }
+
+    /// While nothing is acknowledged, a worker doesn't run ahead: a crash then would repeat all of it.
+    @Test func aServerThatIsSilentStopsAWorker() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
+            let held = try #require(stage.executor as? HeldExecutor)
+            try await stage.broker.enqueue((0..<100).map { stage.task.message("\($0)") })
+            held.hold()
+            try await withWorker(Worker(stage.broker, concurrency: 3, prefetch: 50)) {
+                // Three that are done, and one more of each processor that waits for its place.
+                try await eventually { stage.ran.count == 6 }
+                try await Task.sleep(for: .milliseconds(200))
+                #expect(stage.ran.count == 6)
+                held.letGo()
+                try await stage.transport.join()
+            }
+            #expect(stage.ran.count == 100)
+            #expect(Set(stage.ran.values).count == 100)
+        }
+    }
+
+    /// A shutdown waits for them: what is done must not go back to its queue.
+    @Test func aShutdownWaitsForThem() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
+            let held = try #require(stage.executor as? HeldExecutor)
+            try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
+            held.hold()
+            let hasEnded = Mutex(false)
+            let work = Task {
+                try await Worker(stage.broker, concurrency: 2).run()
+                hasEnded.withLock { $0 = true }
+            }
+            try await eventually { stage.ran.count == 2 && held.heldCount > 0 }
+            work.cancel()
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(hasEnded.withLock { $0 } == false)
+            held.letGo()
+            try await work.value
+            #expect(try await stage.transport.unfinishedCount() == 0)
+            #expect(stage.ran.count == 2)
+        }
+    }
+
+    /// Answers are lost again and again, and nothing is lost or done twice for it.
+    @Test func faultsLoseNothing() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
+            try await stage.broker.enqueue((0..<2000).map { stage.task.message("\($0)") })
+            let dice = Mutex(SeededGenerator(seed: 7))
+            faulty.set { command in
+                guard command.isCommit else { return nil }
+                return switch dice.withLock({ Int.random(in: 0..<10, using: &$0) }) {
+                case 0, 1: .before
+                case 2, 3: .after
+                default: nil
+                }
+            }
+            try await stage.work()
+            #expect(stage.ran.count == 2000)
+            #expect(Set(stage.ran.values).count == 2000)
+            #expect(try await stage.transport.deadLetterCount() == 0)
+        }
+    }
+}
