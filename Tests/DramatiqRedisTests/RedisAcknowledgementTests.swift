@@ -8,6 +8,14 @@ import Testing
 
 /// Acknowledgements that many messages share.
 @Suite(.timeLimit(.minutes(3))) struct RedisAcknowledgementTests {
+    private final class Token: Sendable {
+        let delivery: Delivery
+
+        init(delivery: Delivery) {
+            self.delivery = delivery
+        }
+    }
+
     private final class Observer: AcknowledgementObserver {
         let acknowledged = Recorder<Int>()
         let others = Recorder<Delivery>()
@@ -16,8 +24,8 @@ import Testing
             acknowledged.add(count)
         }
 
-        func didNotAcknowledge(_ deliveries: [Delivery]) {
-            for delivery in deliveries { others.add(delivery) }
+        func didNotAcknowledge(_ tokens: [any AnyObject & Sendable]) {
+            for case let token as Token in tokens { others.add(token.delivery) }
         }
 
         var count: Int { acknowledged.values.reduce(0, +) + others.count }
@@ -31,6 +39,11 @@ import Testing
         return (deliveries, consumer)
     }
 
+    private func acknowledge(_ delivery: Delivery, _ stage: RedisStage, _ observer: Observer) throws {
+        let token = Token(delivery: delivery)
+        stage.transport.acknowledgeSoon(delivery, token: token, observer)
+    }
+
     @Test func manyGoTogether() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
@@ -38,7 +51,7 @@ import Testing
             let (deliveries, consumer) = try await take(stage, 2000)
             let observer = Observer()
             held.hold()
-            for delivery in deliveries { stage.transport.acknowledgeSoon(delivery, observer) }
+            for delivery in deliveries { try acknowledge(delivery, stage, observer) }
             try await eventually { held.heldCount == 2 }
             held.letGo()
             try await eventually { observer.count == 2000 }
@@ -63,7 +76,7 @@ import Testing
             let lost = Set(
                 try await stage.redis.execute(RedisCommand("SPOP", key, 5)).array().map { try $0.string() })
             let observer = Observer()
-            for delivery in deliveries { stage.transport.acknowledgeSoon(delivery, observer) }
+            for delivery in deliveries { try acknowledge(delivery, stage, observer) }
             try await eventually { observer.count == 20 }
             let kept = Set(
                 try observer.others.values.compactMap {
@@ -87,10 +100,10 @@ import Testing
             let (deliveries, consumer) = try await take(stage, 2)
             let observer = Observer()
             faulty.set { $0.isCommit ? .after : nil }
-            stage.transport.acknowledgeSoon(deliveries[0], observer)
+            try acknowledge(deliveries[0], stage, observer)
             try await eventually { observer.count == 1 }
             faulty.set { $0.isCommit ? .before : nil }
-            stage.transport.acknowledgeSoon(deliveries[1], observer)
+            try acknowledge(deliveries[1], stage, observer)
             try await eventually { observer.count == 2 }
             faulty.set { _ in nil }
             #expect(observer.others.count == 2)

@@ -30,10 +30,15 @@ struct RedisFleet: Sendable {
         _ = try await client.execute(RedisCommand("FLUSHALL"))
     }
 
-    /// Runs a worker around a body, and waits until all that was sent is done.
-    func work<Result>(_ body: () async throws -> Result) async throws -> Result {
+    /// Runs a worker around a body.
+    ///
+    /// - Parameter isBatched: whether the worker may have more than one message, so that it takes and settles many in
+    ///   one step.
+    func work<Result>(isBatched: Bool = true, _ body: () async throws -> Result) async throws -> Result {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Worker(broker, concurrency: 128, prefetch: 1024).run() }
+            let worker =
+                isBatched ? Worker(broker, concurrency: 16, prefetch: 1024) : Worker(broker, concurrency: 1, prefetch: 1)
+            group.addTask { try await worker.run() }
             let result = try await body()
             group.cancelAll()
             try await group.waitForAll()
@@ -50,10 +55,12 @@ extension Session {
     /// What Redis does at best with the very commands that a piece of work made.
     ///
     /// - Parameters:
+    ///   - name: what the result is called.
     ///   - work: how many units the body does.
     ///   - width: how many commands are sent before their answers are waited for.
     ///   - setup: what comes before it; its commands are run again but not measured.
     func limit(
+        _ name: String = "redis alone",
         _ server: LocalServer,
         work: Int,
         width: Int = 1000,
@@ -71,7 +78,8 @@ extension Session {
         let before = box.withLock { $0?.take() } ?? []
         try await body(fleet)
         let commands = box.withLock { $0?.take() } ?? []
-        let replay = Replay(client: fleet.client, setup: before, commands: commands, work: work, width: width)
-        return Contestant("redis alone") { try await replay() }
+        let replay = Replay(client: try RedisClient(url: server.url), setup: before, commands: commands, work: work, width: width)
+        await fleet.client.shutDown()
+        return Contestant(name) { try await replay() }
     }
 }

@@ -15,7 +15,11 @@ func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Pee
     }
     try await session.compare(
         Comparison(
-            "tasks", unit: "tasks", aims: [.atLeast(25, times: "python"), .atLeast(0.5, times: "redis alone")],
+            "tasks", unit: "tasks",
+            aims: [
+                .atLeast(25, times: "python"), .atLeast(0.5, times: "redis alone"),
+                .atLeast(0.5, times: "redis, one by one"),
+            ],
             Contestant("swift") {
                 try await fleet.flush()
                 try await send(fleet)
@@ -26,6 +30,9 @@ func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Pee
             Contestant("python", python, "tasks", ["url": .string(server.url), "count": 3000]),
             try await session.limit(server, work: count, setup: send) { fleet in
                 try await fleet.work { try await fleet.join() }
+            },
+            try await session.limit("redis, one by one", server, work: count, setup: send) { fleet in
+                try await fleet.work(isBatched: false) { try await fleet.join() }
             }))
     await fleet.client.shutDown()
 }
@@ -55,7 +62,10 @@ func measureWorkflows(_ session: inout Session, _ server: LocalServer, _ python:
         try await session.compare(
             Comparison(
                 "group of \(size)", unit: "members",
-                aims: [.atLeast(50, times: "python"), .atLeast(0.5, times: "redis alone")],
+                aims: [
+                    .atLeast(50, times: "python"), .atLeast(0.5, times: "redis alone"),
+                    .atLeast(0.5, times: "redis, one by one"),
+                ],
                 Contestant("swift") {
                     try await fleet.flush()
                     return try await fleet.work {
@@ -63,8 +73,12 @@ func measureWorkflows(_ session: inout Session, _ server: LocalServer, _ python:
                     }
                 },
                 Contestant("python", python, "group", ["url": url, "size": 1000]),
-                try await session.limit(server, work: size) { fleet in try await fleet.work { try await group(fleet) } }
-            ))
+                try await session.limit(server, work: size) { fleet in
+                    try await fleet.work { try await group(fleet) }
+                },
+                try await session.limit("redis, one by one", server, work: size) { fleet in
+                    try await fleet.work(isBatched: false) { try await group(fleet) }
+                }))
     }
     if session.includes("chain of \(length)") {
         try await session.compare(

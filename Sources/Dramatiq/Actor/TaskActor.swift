@@ -103,14 +103,16 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
 
 /// Hands out a message's arguments one by one, from the positional ones first and then by name.
 private struct ArgumentSource {
-    private let message: Message
+    private let actorName: String
+    private let messageID: String
     private let parameters: [String]
     private var positional: ArraySlice<UInt8>
     private var keywords: [JSONObject.Member]
     private var index = 0
 
     init(_ message: Message, parameters: [String]) {
-        self.message = message
+        actorName = message.actorName
+        messageID = message.messageID
         self.parameters = parameters
         switch message.args.storage {
         case .text(let text): positional = text
@@ -142,7 +144,9 @@ private struct ArgumentSource {
 
     mutating func finish() throws(ArgumentMismatch) {
         if JSONText.takeFirst(&positional) != nil {
-            throw mismatch("it takes \(index) arguments, and there are \(message.args.elements.count)")
+            var count = index + 1
+            while JSONText.takeFirst(&positional) != nil { count += 1 }
+            throw mismatch("it takes \(index) arguments, and there are \(count)")
         }
         if let keyword = keywords.first {
             throw mismatch("it takes no keyword argument '\(keyword.key.prefix(64))'")
@@ -160,7 +164,7 @@ private struct ArgumentSource {
     }
 
     private func mismatch(_ reason: String) -> ArgumentMismatch {
-        ArgumentMismatch(actorName: message.actorName, messageID: message.messageID, reason: reason)
+        ArgumentMismatch(actorName: actorName, messageID: messageID, reason: reason)
     }
 
     private static func readable(_ error: any Error) -> String {

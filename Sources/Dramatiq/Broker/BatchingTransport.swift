@@ -4,7 +4,19 @@
 /// ``Transport`` everywhere else.
 package protocol BatchingTransport: Transport {
     /// Acknowledges a delivery from which nothing else follows. The observer is told once what became of it.
-    func acknowledgeSoon(_ delivery: Delivery, _ observer: any AcknowledgementObserver)
+    ///
+    /// - Parameter token: what the observer knows it by.
+    func acknowledgeSoon(
+        _ delivery: Delivery,
+        token: any AnyObject & Sendable,
+        _ observer: any AcknowledgementObserver
+    )
+
+    /// Whether ``settleSoon(_:_:_:)`` can do a settlement: an acknowledgement with an arrival that releases nothing.
+    func canSettleSoon(_ settlement: Settlement) -> Bool
+
+    /// Settles a delivery as ``Transport/settle(_:_:)`` does. The observer is told once what became of it.
+    func settleSoon(_ delivery: Delivery, _ settlement: Settlement, _ observer: any SettlementObserver)
 
     /// Settles a delivery as ``Transport/settle(_:_:)`` does. The first successor goes straight to a consumer of its
     /// queue if the successors are sent and nothing waits in that queue before them.
@@ -22,6 +34,11 @@ package protocol AcknowledgementObserver: AnyObject, Sendable {
     /// A number of deliveries is acknowledged.
     func didAcknowledge(_ count: Int)
 
-    /// Deliveries may not be acknowledged. Whoever settles them again learns why.
-    func didNotAcknowledge(_ deliveries: [Delivery])
+    /// The deliveries of these tokens may not be acknowledged. Whoever settles them again learns why.
+    func didNotAcknowledge(_ tokens: [any AnyObject & Sendable])
+}
+
+/// Hears what became of one settlement; see ``BatchingTransport``.
+package protocol SettlementObserver: AnyObject, Sendable {
+    func didSettle(_ result: Result<SettlementResult, any Error>)
 }

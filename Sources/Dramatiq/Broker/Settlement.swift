@@ -38,6 +38,15 @@ extension Settlement {
     package var isPlainAcknowledgement: Bool {
         outcome == .acknowledge && enqueues.isEmpty && successors.isEmpty && barriers == nil
     }
+
+    /// Who arrives at which barrier, if the delivery is acknowledged, that arrival releases nothing, and nothing else
+    /// follows.
+    package var plainArrival: BarrierCommit.Arrival? {
+        guard outcome == .acknowledge, enqueues.isEmpty, successors.isEmpty, let barriers,
+            let arrival = barriers.arrival, !arrival.releases, barriers.releases.isEmpty, barriers.creations.isEmpty
+        else { return nil }
+        return arrival
+    }
 }
 
 /// What a transport did with a ``Settlement``.

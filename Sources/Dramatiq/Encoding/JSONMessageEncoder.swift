@@ -30,7 +30,7 @@ public struct JSONMessageEncoder: MessageEncoder {
     /// - Throws: ``EncodeError`` if it is larger than ``maximumSize``, or ``ArgumentFailure``.
     public func encode(_ message: Message) throws -> [UInt8] {
         if let failure = message.argumentFailure { throw failure }
-        var writer = JSONWriter(capacity: 256, escapesNonASCII: escapesNonASCII)
+        var writer = JSONWriter(capacity: 256 + message.textSize, escapesNonASCII: escapesNonASCII)
         writer.write(message)
         guard writer.bytes.count <= maximumSize else {
             throw EncodeError.tooLarge(messageID: message.messageID, size: writer.bytes.count, limit: maximumSize)
@@ -80,6 +80,19 @@ public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
         case .tooLarge(let messageID, let size, let limit):
             "Message \(messageID) has \(size) bytes, the limit is \(limit)"
         }
+    }
+}
+
+extension Message {
+    /// How many bytes of it are text that is copied as it is.
+    fileprivate var textSize: Int {
+        var size = args.validatedText?.count ?? 0
+        if case .list(let members) = options.object.storage {
+            for index in members.indices {
+                if case .array(let array) = members[index].value { size += array.validatedText?.count ?? 0 }
+            }
+        }
+        return size
     }
 }
 

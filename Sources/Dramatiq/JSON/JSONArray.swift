@@ -17,6 +17,11 @@ public struct JSONArray: Sendable {
         storage = .text(text)
     }
 
+    /// The text between the brackets, if that is what there is.
+    package var validatedText: ArraySlice<UInt8>? {
+        if case .text(let text) = storage { text } else { nil }
+    }
+
     /// The elements. Arrays and objects among them stay verbatim until they are looked into in turn.
     public var elements: [JSONValue] {
         switch storage {

@@ -1,14 +1,15 @@
 /// One message while a worker processes it: what is known about it, and what will follow from it.
 public struct MessageContext: Sendable {
     public let broker: Broker
-    public let message: Message
+    /// What is known about the message beforehand. Reading from here copies less than ``message``.
+    package let delivered: DeliveredMessage
+    public var message: Message { delivered.message }
     /// The actor that the message is for.
-    public let actor: any AnyTaskActor
+    public var actor: any AnyTaskActor { delivered.actor }
     /// Whether the message was delivered before and came back, for example after its worker died.
-    public let isRedelivered: Bool
-
+    public var isRedelivered: Bool { delivered.delivery.isRedelivered }
     /// Whether the message has options that a middleware may want to know: more than what transports note.
-    let messageHasOptions: Bool
+    var messageHasOptions: Bool { delivered.hasOptions }
 
     /// What the actor returned.
     public package(set) var result = ActorResult.none
@@ -49,12 +50,17 @@ public struct MessageContext: Sendable {
 
     var effects = Effects()
 
-    package init(broker: Broker, message: Message, actor: any AnyTaskActor, isRedelivered: Bool) {
+    init(broker: Broker, _ delivered: DeliveredMessage) {
         self.broker = broker
-        self.message = message
-        self.actor = actor
-        self.isRedelivered = isRedelivered
-        messageHasOptions = !message.options.isOnlyTransport
+        self.delivered = delivered
+    }
+
+    /// The context of a message that nobody delivered.
+    package init(broker: Broker, message: Message, actor: any AnyTaskActor) {
+        let delivery = Delivery(
+            queueName: message.queueName, tag: 0, payload: .envelope(Envelope(message, encoder: broker.encoder)),
+            isRedelivered: false)
+        self.init(broker: broker, DeliveredMessage(delivery: delivery, message: message, actor: actor))
     }
 
     /// Why the message has failed for good, which makes it a dead letter; `nil` if it has not.
@@ -103,6 +109,7 @@ public struct MessageContext: Sendable {
 
     /// The message's value of an option, or else its actor's.
     public func option(_ name: String) -> JSONValue? {
+        guard delivered.hasAnyOptions else { return nil }
         if messageHasOptions, let value = message.options.value(name) { return value }
         return actor.options[name]
     }

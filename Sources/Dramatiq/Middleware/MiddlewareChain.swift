@@ -144,7 +144,7 @@ final class MiddlewareChain: Sendable {
     /// Whether there is more to do after a message's actor than to settle it.
     func isConcerned(_ context: MessageContext) -> Bool {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
-        if isSelective, !context.messageHasOptions, context.actor.options.isEmpty { return false }
+        if isSelective, !context.delivered.hasAnyOptions { return false }
         for step in afterProcess where step.isConcerned(context, at: .afterProcessMessage) { return true }
         for step in beforeAck where step.isConcerned(context, at: .beforeAck) { return true }
         return false

@@ -9,10 +9,12 @@ final class AcknowledgementWindow: Sendable {
     /// How long nothing may be acknowledged before the narrower limit holds.
     private static let patience = Duration.milliseconds(50)
 
-    /// A delivery that is not acknowledged, and whose it is.
-    struct Unacknowledged: Sendable {
-        let delivery: Delivery
-        let source: WorkSource
+    /// What a worker has to see to.
+    enum Unfinished: Sendable {
+        /// A message that is done and not acknowledged.
+        case unacknowledged(WorkItem)
+        /// A message that is not settled, or has opened a barrier.
+        case unsettled(WorkItem, MessageContext, isOpen: Bool)
     }
 
     private struct State {
@@ -21,8 +23,8 @@ final class AcknowledgementWindow: Sendable {
         var latest: ContinuousClock.Instant?
         /// Processors that have to wait.
         var waiting: [Signal] = []
-        /// Those that have to be settled again; they are pending as well.
-        var failed: [Unacknowledged] = []
+        /// What has to be seen to; they are pending as well.
+        var unfinished: [Unfinished] = []
         /// Who waits until nothing is pending.
         var drain: Signal?
 
@@ -44,7 +46,7 @@ final class AcknowledgementWindow: Sendable {
     private let limit: Int
     private let promptLimit: Int
     private let state = Mutex(State())
-    private let failure = Signal()
+    private let news = Signal()
 
     /// - Parameters:
     ///   - limit: how many messages always have a place.
@@ -94,24 +96,24 @@ final class AcknowledgementWindow: Sendable {
         drain?.signal()
     }
 
-    /// Messages have to be settled again. They keep their places.
-    func fail(_ messages: [Unacknowledged]) {
+    /// Something has to be seen to. It keeps its place.
+    func add(_ unfinished: [Unfinished]) {
         state.withLock { state in
-            state.failed += messages
+            state.unfinished += unfinished
             state.latest = nil
         }
-        failure.signal()
+        news.signal()
     }
 
-    /// Waits for messages that have to be settled again; none once the task is cancelled.
-    func failed() async -> [Unacknowledged] {
+    /// Waits for what has to be seen to; nothing once the task is cancelled.
+    func unfinished() async -> [Unfinished] {
         while !Task.isCancelled {
-            let failed = state.withLock { state in
-                defer { state.failed = [] }
-                return state.failed
+            let unfinished = state.withLock { state in
+                defer { state.unfinished = [] }
+                return state.unfinished
             }
-            if !failed.isEmpty { return failed }
-            await failure.wait()
+            if !unfinished.isEmpty { return unfinished }
+            await news.wait()
         }
         return []
     }

@@ -2,18 +2,12 @@ import DequeModule
 import Synchronization
 
 /// A message that a worker holds, ready to be processed.
-final class WorkItem: Sendable {
-    let delivery: Delivery
-    let message: Message
-    let actor: any AnyTaskActor
+struct WorkItem: Sendable {
+    let delivered: DeliveredMessage
     let source: WorkSource
 
-    init(delivery: Delivery, message: Message, actor: any AnyTaskActor, source: WorkSource) {
-        self.delivery = delivery
-        self.message = message
-        self.actor = actor
-        self.source = source
-    }
+    var delivery: Delivery { delivered.delivery }
+    var message: Message { delivered.message }
 }
 
 /// One consumed queue's share of what a worker holds: how many messages are out, and how many may be.
@@ -124,8 +118,9 @@ extension WorkSource: AcknowledgementObserver {
         window.leave(count, isPrompt: true)
     }
 
-    func didNotAcknowledge(_ deliveries: [Delivery]) {
-        window.fail(deliveries.map { AcknowledgementWindow.Unacknowledged(delivery: $0, source: self) })
+    func didNotAcknowledge(_ tokens: [any AnyObject & Sendable]) {
+        let messages = tokens.compactMap { $0 as? DeliveredMessage }
+        window.add(messages.map { .unacknowledged(WorkItem(delivered: $0, source: self)) })
     }
 }
 
@@ -246,7 +241,7 @@ final class WorkQueue: Sendable {
 
 extension WorkQueue.State {
     fileprivate mutating func push(_ item: WorkItem) {
-        let priority = item.actor.priority
+        let priority = item.delivered.actor.priority
         let place = levels.firstIndex { $0.priority >= priority } ?? levels.endIndex
         if place == levels.endIndex || levels[place].priority != priority {
             levels.insert(WorkQueue.Level(priority: priority), at: place)

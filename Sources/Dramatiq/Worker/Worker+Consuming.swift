@@ -102,7 +102,9 @@ extension Worker {
         guard let actor = broker.actor(named: message.actorName) else {
             return .useless(reason: "No actor named '\(message.actorName)' is declared on this worker")
         }
-        return .item(WorkItem(delivery: delivery, message: message, actor: actor, source: source))
+        return .item(
+            WorkItem(
+                delivered: DeliveredMessage(delivery: delivery, message: message, actor: actor), source: source))
     }
 
     private func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
@@ -192,13 +194,18 @@ extension Worker {
         source.finish()
     }
 
-    /// Settles once more what could not be acknowledged together with others.
-    func settleUnacknowledged() async {
+    /// Sees to what could not be settled together with others.
+    func settleUnfinished() async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                for message in await acknowledgements.failed() {
+                for unfinished in await acknowledgements.unfinished() {
                     group.addTask {
-                        await self.settleOutside(message.delivery, message.source, Settlement())
+                        switch unfinished {
+                        case .unacknowledged(let item):
+                            await self.settleOutside(item.delivery, item.source, Settlement())
+                        case .unsettled(let item, let context, let isOpen):
+                            await self.settleAgain(item, context, isOpen: isOpen)
+                        }
                         self.acknowledgements.leave(1, isPrompt: false)
                     }
                 }

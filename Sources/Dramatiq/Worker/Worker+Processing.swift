@@ -78,8 +78,7 @@ extension Worker {
     /// - Parameter idle: the processor's own.
     private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
         let chain = broker.chain
-        var context = MessageContext(
-            broker: broker, message: item.message, actor: item.actor, isRedelivered: item.delivery.isRedelivered)
+        var context = MessageContext(broker: broker, item.delivered)
         if let next = chain.prepare(&context) { await chain.willProcess(&context, retrying, from: next) }
         if !context.isSkipped, !context.isFailed, !context.isRequeued {
             slot.start(deadline: context.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
@@ -102,10 +101,10 @@ extension Worker {
             // Waits only if it has to, since every message comes by here.
             acknowledgements.enterNow() ? true : await acknowledgements.enter(idle)
         {
-            transport.acknowledgeSoon(item.delivery, item.source)
+            transport.acknowledgeSoon(item.delivery, token: item.delivered, item.source)
             return .done(next: nil)
         }
-        return .done(next: await finish(item, &context))
+        return .done(next: await finish(item, &context, idle))
     }
 
     private func perform(
@@ -130,7 +129,7 @@ extension Worker {
                 context.settlement.outcome = .requeue
             }
         }
-        if let next = await finish(interrupted.item, &context) { workQueue.push([next]) }
+        if let next = await finish(interrupted.item, &context, Signal()) { workQueue.push([next]) }
     }
 
     /// Settles a message that nothing follows from, if the transport needs no waiting. That is most messages.
@@ -152,8 +151,9 @@ extension Worker {
 
     /// Does everything that follows from a message's processing, and settles it.
     ///
+    /// - Parameter idle: the processor's own.
     /// - Returns: a message that came with the settlement.
-    private func finish(_ item: WorkItem, _ context: inout MessageContext) async -> WorkItem? {
+    private func finish(_ item: WorkItem, _ context: inout MessageContext, _ idle: Signal) async -> WorkItem? {
         let chain = broker.chain
         if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == item.message.messageID {
             // The same arguments will never fit.
@@ -169,19 +169,46 @@ extension Worker {
         if !context.isRequeued {
             await chain.willSettle(&context, retrying)
         }
+        if let transport = broker.batchingTransport, !context.isFailed,
+            !chain.observesSettlement(.acknowledge), transport.canSettleSoon(context.settlement),
+            acknowledgements.enterNow() ? true : await acknowledgements.enter(idle)
+        {
+            let observer = SettlementUnderWay(item, context, acknowledgements)
+            transport.settleSoon(item.delivery, context.settlement, observer)
+            return nil
+        }
         let next = await settle(item, &context)
         item.source.finish()
         return next
     }
 
-    private func settle(_ item: WorkItem, _ context: inout MessageContext) async -> WorkItem? {
+    /// Goes on with a settlement that nobody waited for.
+    ///
+    /// - Parameter isOpen: whether it has opened a barrier, so that there is more to do; otherwise it failed.
+    func settleAgain(_ item: WorkItem, _ context: MessageContext, isOpen: Bool) async {
+        var context = context
+        let next = await settle(item, &context, isOpen: isOpen)
+        if let next { workQueue.push([next]) }
+        item.source.finish()
+    }
+
+    /// Settles a message, with what follows when that opens a barrier.
+    ///
+    /// - Parameter isOpen: whether that is so already.
+    private func settle(
+        _ item: WorkItem,
+        _ context: inout MessageContext,
+        isOpen: Bool = false
+    ) async -> WorkItem? {
+        var isOpen = isOpen
         while true {
             if !context.isRequeued, let reason = context.failureReason {
                 context.settlement.outcome = .reject(reason: reason)
                 log(item.message, "Message failed", reason)
             }
             do {
-                let (result, next) = try await settle(item, context.settlement)
+                let (result, next) = isOpen ? (.barrierOpened, nil) : try await settle(item, context.settlement)
+                isOpen = false
                 if result == .barrierOpened, let continuation = context.whenBarrierOpens {
                     context.whenBarrierOpens = nil
                     try await repeating(&context, continuation)
@@ -273,5 +300,31 @@ extension Worker {
                 "reason": "\(reason)",
             ]
         )
+    }
+}
+
+/// A settlement that its processor doesn't wait for.
+private final class SettlementUnderWay: SettlementObserver {
+    private let item: WorkItem
+    private let context: MessageContext
+    private let window: AcknowledgementWindow
+
+    init(_ item: WorkItem, _ context: MessageContext, _ window: AcknowledgementWindow) {
+        self.item = item
+        self.context = context
+        self.window = window
+    }
+
+    func didSettle(_ result: Result<SettlementResult, any Error>) {
+        switch result {
+        case .success(.committed), .success(.notReleased):
+            item.source.finish()
+            window.leave(1, isPrompt: true)
+        case .success(.barrierOpened):
+            window.add([.unsettled(item, context, isOpen: true)])
+        case .failure:
+            // Settled once more, it shows why.
+            window.add([.unsettled(item, context, isOpen: false)])
+        }
     }
 }

@@ -104,7 +104,7 @@ public final class Worker: Service {
         await notify("beforeWorkerBoot") { try await $0.beforeWorkerBoot(self) }
         await withTaskGroup(of: Void.self) { helpers in
             helpers.addTask { await self.watch() }
-            helpers.addTask { await self.settleUnacknowledged() }
+            helpers.addTask { await self.settleUnfinished() }
             await withTaskGroup(of: Void.self) { processors in
                 for slot in slots { processors.addTask { await self.runProcessor(slot) } }
                 await take()

@@ -87,6 +87,11 @@ public struct RedisCommand: Sendable {
         body.reserveCapacity(capacity)
     }
 
+    /// Makes room for arguments of about so many bytes, so that adding them needs no more memory.
+    mutating func reserve(_ size: Int) {
+        body.reserveCapacity(body.count + size)
+    }
+
     /// Adds an argument at the end.
     public mutating func append(_ argument: some RedisArgument) {
         argumentCount += 1

@@ -1,8 +1,9 @@
 /// Runs commands on a Redis server. ``RedisClient`` is one; everything else in this module is written against this.
 ///
-/// A connection is shared. Commands that change what it is or how it answers (`SELECT`, `SUBSCRIBE`, `MONITOR`,
-/// `CLIENT REPLY`, `MULTI` outside of one pipeline, …) don't belong here.
-public protocol RedisExecutor: Sendable {
+/// A connection is shared, and two that use the same executor know it by its identity. Commands that change what the
+/// connection is or how it answers (`SELECT`, `SUBSCRIBE`, `MONITOR`, `CLIENT REPLY`, `MULTI` outside of one pipeline,
+/// …) don't belong here.
+public protocol RedisExecutor: AnyObject, Sendable {
     /// Runs a command.
     ///
     /// - Throws: ``RedisError`` if it fails or can't be sent, `CancellationError` if the task is cancelled before the

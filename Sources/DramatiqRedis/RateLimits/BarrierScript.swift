@@ -76,6 +76,12 @@ enum BarrierScript {
           renewed[key] = true
         end
 
+        local function renew_barrier(barrier)
+          renew(barrier.key, barrier.ttl)
+          renew(barrier.key .. '_arrived', barrier.ttl)
+          if barrier.ran ~= '' then renew(barrier.ran, barrier.ttl) end
+        end
+
         -- Counts a party that has not come before. Returns whether all have come.
         local function arrive(arrival, left)
           local arrived = arrival.key .. '_arrived'
@@ -95,9 +101,7 @@ enum BarrierScript {
               redis.call('SET', arrival.key, string.format('%d', left - 1), 'PX', arrival.ttl)
             end
           end
-          renew(arrival.key, arrival.ttl)
-          renew(arrived, arrival.ttl)
-          if arrival.ran ~= '' then renew(arrival.ran, arrival.ttl) end
+          renew_barrier(arrival)
           return is_complete
         end
 
@@ -164,7 +168,8 @@ extension RedisCommand {
         }
     }
 
-    private mutating func append(_ barrier: BarrierKey) {
+    /// Adds what `read_barrier()` reads.
+    mutating func append(_ barrier: BarrierKey) {
         append(barrier.key)
         append(barrier.releaseKey ?? "")
         append(max(1, barrier.ttl.milliseconds))

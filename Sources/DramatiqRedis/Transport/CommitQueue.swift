@@ -6,25 +6,55 @@ import Synchronization
 ///
 /// Under load that saves most of what a script costs; a commit that comes alone is sent at once.
 final class CommitQueue: Sendable {
-    fileprivate struct Pending {
+    typealias Completion = @Sendable (Result<RedisCommit.Result, any Error>) -> Void
+
+    fileprivate final class Pending: Sendable {
         let commit: RedisCommit
-        let continuation: CheckedContinuation<RedisCommit.Result, any Error>
+        let completion: Completion
+
+        init(_ commit: RedisCommit, _ completion: @escaping Completion) {
+            self.commit = commit
+            self.completion = completion
+        }
+    }
+
+    /// A message that is acknowledged with an arrival that releases nothing, for the first time.
+    fileprivate final class Arrival: Sendable {
+        let message: TakenMessage
+        let barrier: BarrierKey
+        let party: String
+        let completion: Completion
+
+        init(_ message: TakenMessage, _ arrival: BarrierCommit.Arrival, _ completion: @escaping Completion) {
+            self.message = message
+            barrier = arrival.barrier
+            party = arrival.party
+            self.completion = completion
+        }
     }
 
     /// A message that is acknowledged, and nothing besides.
     fileprivate struct Acknowledgement {
         enum Waiter {
             case task(CheckedContinuation<RedisCommit.Result, any Error>)
-            case observer(any AcknowledgementObserver, Delivery)
+            case observer(any AcknowledgementObserver, token: any AnyObject & Sendable)
         }
 
         let message: TakenMessage
         let waiter: Waiter
     }
 
+    /// What a script does and answers as one.
+    fileprivate enum Step {
+        case acknowledgements([Acknowledgement])
+        case arrivals([Arrival])
+        case commit(Pending)
+    }
+
     /// What one script does.
     fileprivate struct Batch {
         var acknowledgements: [Acknowledgement] = []
+        var arrivals: [Arrival] = []
         var commits: [Pending] = []
         /// The tags of commits whose answers have come.
         var forgotten: [UInt64] = []
@@ -32,8 +62,9 @@ final class CommitQueue: Sendable {
     }
 
     fileprivate struct State {
-        /// None of them needs memory, so they go with the first lane.
+        /// None of these needs memory, so they go with the first lane.
         var acknowledgements: [Acknowledgement] = []
+        var arrivals: [Arrival] = []
         /// Those that must not wait for memory, and those that can: never in one script.
         var lanes: [Deque<Pending>] = [[], []]
         var nextLane = 0
@@ -47,6 +78,7 @@ final class CommitQueue: Sendable {
     /// Bounds on one script, so that it never keeps the server for long.
     fileprivate static let maximumCommits = 256
     fileprivate static let maximumAcknowledgements = 500
+    fileprivate static let maximumArrivals = 250
     fileprivate static let maximumSize = 512 << 10
     fileprivate static let maximumForgotten = 1000
 
@@ -68,8 +100,29 @@ final class CommitQueue: Sendable {
     /// - Throws: `RedisError` if it is not known whether it was done, or that it wasn't.
     func commit(_ commit: RedisCommit) async throws -> RedisCommit.Result {
         try await withCheckedThrowingContinuation { continuation in
-            add { $0.lanes[commit.needsMemory ? 1 : 0].append(Pending(commit: commit, continuation: continuation)) }
+            self.commit(commit) { continuation.resume(with: $0) }
         }
+    }
+
+    /// Does a commit for somebody who doesn't wait.
+    func commit(_ commit: RedisCommit, _ completion: @escaping Completion) {
+        let pending = Pending(commit, completion)
+        add { $0.lanes[commit.needsMemory ? 1 : 0].append(pending) }
+    }
+
+    /// Acknowledges a message that was not to be settled before, and arrives at a barrier without releasing it.
+    ///
+    /// - Throws: as ``commit(_:)``.
+    func arrive(_ message: TakenMessage, _ arrival: BarrierCommit.Arrival) async throws -> RedisCommit.Result {
+        try await withCheckedThrowingContinuation { continuation in
+            arrive(message, arrival) { continuation.resume(with: $0) }
+        }
+    }
+
+    /// As ``arrive(_:_:)``, for somebody who doesn't wait.
+    func arrive(_ message: TakenMessage, _ arrival: BarrierCommit.Arrival, _ completion: @escaping Completion) {
+        let arrival = Arrival(message, arrival, completion)
+        add { $0.arrivals.append(arrival) }
     }
 
     /// Acknowledges a message, and nothing besides.
@@ -82,8 +135,15 @@ final class CommitQueue: Sendable {
     }
 
     /// Acknowledges a message, and nothing besides, for somebody who doesn't wait. The ledger learns what is done.
-    func acknowledge(_ message: TakenMessage, _ delivery: Delivery, _ observer: any AcknowledgementObserver) {
-        add { $0.acknowledgements.append(Acknowledgement(message: message, waiter: .observer(observer, delivery))) }
+    ///
+    /// - Parameter token: what the observer knows it by.
+    func acknowledge(
+        _ message: TakenMessage,
+        token: any AnyObject & Sendable,
+        _ observer: any AcknowledgementObserver
+    ) {
+        let acknowledgement = Acknowledgement(message: message, waiter: .observer(observer, token: token))
+        add { $0.acknowledgements.append(acknowledgement) }
     }
 
     private func add(_ change: (inout State) -> Void) {
@@ -103,43 +163,68 @@ final class CommitQueue: Sendable {
     }
 
     private func send(_ batch: Batch) async {
-        let groups = batch.acknowledgementGroups
+        let steps = batch.steps
         do {
-            let reply = try await executor.execute(command(batch, groups)).array()
-            guard reply.count == groups.count + batch.commits.count else {
+            let reply = try await executor.execute(command(batch, steps)).array()
+            guard reply.count == steps.count else {
                 throw RedisError(
-                    .unexpectedReply,
-                    "\(groups.count + batch.commits.count) commits were answered with \(reply.count) results",
+                    .unexpectedReply, "\(steps.count) steps were answered with \(reply.count) results",
                     mayHaveTakenEffect: true)
             }
-            let results = try reply.map { RedisCommit.Result(try $0.string()) }
+            // All of them first, so that nothing is told to anybody if one of them can't be read.
+            let results = try zip(steps, reply).map { try $0.results($1) }
             state.withLock { state in
                 // What was repeated may still be on its way a first time, so that must not be forgotten.
                 for pending in batch.commits where !pending.commit.isRepeated {
                     state.forgotten.append(pending.commit.tag)
                 }
+                for arrival in batch.arrivals { state.forgotten.append(arrival.message.tag) }
             }
-            for (group, result) in zip(groups, results) { finish(group, result) }
-            for (pending, result) in zip(batch.commits, results.dropFirst(groups.count)) {
-                pending.continuation.resume(returning: result)
-            }
+            for (step, results) in zip(steps, results) { finish(step, results) }
         } catch {
-            for group in groups { fail(group, error) }
-            for pending in batch.commits { pending.continuation.resume(throwing: error) }
+            for step in steps { fail(step, error) }
         }
     }
 
-    private func command(_ batch: Batch, _ groups: [[Acknowledgement]]) -> RedisCommand {
+    private func command(_ batch: Batch, _ steps: [Step]) -> RedisCommand {
         var command = RedisCommand(
             CommitScript.script, keys: [keys.namespace], transportID, RedisTransport.commitRecordTTL,
             batch.needsMemory ? "1" : "0", batch.forgotten.count)
+        // An id takes 43 bytes on the wire, a tag or a party a little less.
+        command.reserve(
+            256 + 16 * batch.forgotten.count + 43 * batch.acknowledgements.count + 102 * batch.arrivals.count
+                + batch.commits.reduce(0) { $0 + $1.commit.size })
         for tag in batch.forgotten { command.append(String(tag)) }
-        for group in groups { command.append(acknowledging: group.lazy.map(\.message)) }
-        for pending in batch.commits { command.append(pending.commit) }
+        for step in steps {
+            switch step {
+            case .acknowledgements(let group): command.append(acknowledging: group.lazy.map(\.message))
+            case .arrivals(let group): command.append(arrivals: group)
+            case .commit(let pending): command.append(pending.commit)
+            }
+        }
         return command
     }
 
-    // MARK: What became of acknowledgements
+    // MARK: What became of them
+
+    private func finish(_ step: Step, _ results: [RedisCommit.Result]) {
+        switch step {
+        case .acknowledgements(let group):
+            finish(group, results[0])
+        case .arrivals(let group):
+            for (arrival, result) in zip(group, results) { arrival.completion(.success(result)) }
+        case .commit(let pending):
+            pending.completion(.success(results[0]))
+        }
+    }
+
+    private func fail(_ step: Step, _ error: any Error) {
+        switch step {
+        case .acknowledgements(let group): fail(group, error)
+        case .arrivals(let group): for arrival in group { arrival.completion(.failure(error)) }
+        case .commit(let pending): pending.completion(.failure(error))
+        }
+    }
 
     private func finish(_ group: [Acknowledgement], _ result: RedisCommit.Result) {
         switch result {
@@ -179,9 +264,9 @@ final class CommitQueue: Sendable {
             switch group[place].waiter {
             case .task(let continuation):
                 continuation.resume(returning: .notHeld())
-            case .observer(let observer, let delivery):
+            case .observer(let observer, let token):
                 ledger.end([group[place].message])
-                observer.didNotAcknowledge([delivery])
+                observer.didNotAcknowledge([token])
             }
         }
     }
@@ -190,27 +275,76 @@ final class CommitQueue: Sendable {
         for acknowledgement in group {
             switch acknowledgement.waiter {
             case .task(let continuation): continuation.resume(throwing: error)
-            case .observer(let observer, let delivery): observer.didNotAcknowledge([delivery])
+            case .observer(let observer, let token): observer.didNotAcknowledge([token])
             }
         }
     }
 }
 
 extension CommitQueue.Batch {
-    /// The acknowledgements by the worker and the queue that their messages were taken by and from.
-    fileprivate var acknowledgementGroups: [[CommitQueue.Acknowledgement]] {
-        guard let first = acknowledgements.first else { return [] }
-        if acknowledgements.allSatisfy({ $0.message.taken == first.message.taken }) { return [acknowledgements] }
-        var groups: [[CommitQueue.Acknowledgement]] = []
-        for acknowledgement in acknowledgements {
-            // There are as many as a process has consumers.
-            if let place = groups.firstIndex(where: { $0[0].message.taken == acknowledgement.message.taken }) {
-                groups[place].append(acknowledgement)
+    /// What the script is told: alike commits together, which saves both sides most of the work.
+    fileprivate var steps: [CommitQueue.Step] {
+        var steps: [CommitQueue.Step] = []
+        for group in grouped(acknowledgements, by: { $0.message.taken == $1.message.taken }) {
+            steps.append(.acknowledgements(group))
+        }
+        for group in grouped(
+            arrivals, by: { $0.barrier == $1.barrier && $0.message.taken == $1.message.taken })
+        {
+            steps.append(.arrivals(group))
+        }
+        for pending in commits { steps.append(.commit(pending)) }
+        return steps
+    }
+
+    /// Elements with those that are like them. There are few groups: as many as a process has consumers and workflows
+    /// under way.
+    private func grouped<Element>(_ elements: [Element], by areAlike: (Element, Element) -> Bool) -> [[Element]] {
+        guard let first = elements.first else { return [] }
+        if elements.allSatisfy({ areAlike($0, first) }) { return [elements] }
+        var groups: [[Element]] = []
+        for element in elements {
+            if let place = groups.firstIndex(where: { areAlike($0[0], element) }) {
+                groups[place].append(element)
             } else {
-                groups.append([acknowledgement])
+                groups.append([element])
             }
         }
         return groups
+    }
+}
+
+extension CommitQueue.Step {
+    /// Reads what the script answered.
+    fileprivate func results(_ reply: RESPValue) throws -> [RedisCommit.Result] {
+        guard case .arrivals(let group) = self else { return [RedisCommit.Result(try reply.string())] }
+        guard case .array(let texts) = reply else {
+            // They all have the same.
+            return Array(repeating: RedisCommit.Result(try reply.string()), count: group.count)
+        }
+        guard texts.count == group.count else {
+            throw RedisError(
+                .unexpectedReply, "\(group.count) arrivals were answered with \(texts.count) results",
+                mayHaveTakenEffect: true)
+        }
+        return try texts.map { RedisCommit.Result(try $0.string()) }
+    }
+}
+
+extension RedisCommand {
+    /// Adds arrivals of messages of one worker and one queue at one barrier, as the script reads them.
+    fileprivate mutating func append(arrivals: [CommitQueue.Arrival]) {
+        guard let first = arrivals.first else { return }
+        append(6 + 3 * arrivals.count)
+        append("h")
+        append(first.message.taken)
+        append(first.message.queueName)
+        append(first.barrier)
+        for arrival in arrivals {
+            append(String(arrival.message.tag))
+            append(arrival.message.id)
+            append(arrival.party)
+        }
     }
 }
 
@@ -220,16 +354,12 @@ extension CommitQueue.State {
         for _ in lanes {
             let lane = nextLane
             nextLane = (lane + 1) % lanes.count
-            if lanes[lane].isEmpty, lane != 0 || acknowledgements.isEmpty { continue }
+            if lanes[lane].isEmpty, lane != 0 || acknowledgements.isEmpty && arrivals.isEmpty { continue }
             var batch = CommitQueue.Batch(needsMemory: lane == 1)
             batch.commits = takeCommits(lane)
             if lane == 0 {
-                swap(&batch.acknowledgements, &acknowledgements)
-                let excess = batch.acknowledgements.count - CommitQueue.maximumAcknowledgements
-                if excess > 0 {
-                    acknowledgements = batch.acknowledgements.suffix(excess)
-                    batch.acknowledgements.removeLast(excess)
-                }
+                batch.acknowledgements = Self.take(&acknowledgements, CommitQueue.maximumAcknowledgements)
+                batch.arrivals = Self.take(&arrivals, CommitQueue.maximumArrivals)
             }
             batch.forgotten = Array(forgotten.suffix(CommitQueue.maximumForgotten))
             forgotten.removeLast(batch.forgotten.count)
@@ -237,6 +367,18 @@ extension CommitQueue.State {
         }
         scriptsUnderWay -= 1
         return nil
+    }
+
+    /// Takes the first elements out, usually all of them.
+    private static func take<Element>(_ elements: inout [Element], _ maximum: Int) -> [Element] {
+        var taken: [Element] = []
+        swap(&taken, &elements)
+        let excess = taken.count - maximum
+        if excess > 0 {
+            elements = taken.suffix(excess)
+            taken.removeLast(excess)
+        }
+        return taken
     }
 
     private mutating func takeCommits(_ lane: Int) -> [CommitQueue.Pending] {

@@ -6,6 +6,8 @@
 ///
 ///     a <taken> <queue> <ids>
 ///         acknowledge, and nothing besides
+///     h <taken> <queue> <barrier> <tag, id and party of each>
+///         acknowledge, and arrive at a barrier without releasing it
 ///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl>
 ///       <worker> <enqueues> <successors> <1, barriers | 0>
 ///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
@@ -16,8 +18,9 @@
 /// unless something waits in its queue.
 ///
 /// It answers with one text per commit: `committed`, `relayed` (committed, and the worker has the first successor),
-/// `opened`, `not released`, `not held`, `lost <barrier>` or `error <text>`; for acknowledgements `committed`, or
-/// `not held` and the places of those that the worker didn't have.
+/// `opened`, `not released`, `not held`, `lost <barrier>` or `error <text>`. For acknowledgements that is `committed`, or
+/// `not held` and the places of those that the worker didn't have; for arrivals `committed`, or a list with the text of
+/// each.
 ///
 /// Redis runs a script as a whole, but undoes nothing of one that fails. So everything is looked at before anything is
 /// written, and the delivery ends last. When its memory is full, Redis refuses a script's first write if that needs
@@ -106,15 +109,19 @@ enum CommitScript {
 
         local records = {}
 
-        local function settle()
-          local tag, is_repeated, outcome = take(), take() == '1', take()
-          local taken, queue, id = namespace .. ':__acks__.' .. take(), take(), take()
-          local dead_letters, reason, ttl = take(), take(), take()
-          local worker = take()
-          local enqueues, successors = read_messages(), read_messages()
-          local barriers = take() == '1' and read_barriers()
+        local function read_step()
+          local step = { tag = take(), is_repeated = take() == '1', outcome = take() }
+          step.taken, step.queue, step.id = namespace .. ':__acks__.' .. take(), take(), take()
+          step.dead_letters, step.reason, step.ttl = take(), take(), take()
+          step.worker = take()
+          step.enqueues, step.successors = read_messages(), read_messages()
+          step.barriers = take() == '1' and read_barriers()
+          return step
+        end
 
-          if is_repeated then
+        local function settle(step)
+          local tag, outcome, taken, queue, id = step.tag, step.outcome, step.taken, step.queue, step.id
+          if step.is_repeated then
             local record = redis.call('HGET', commits, tag)
             if record then return record end
           end
@@ -129,21 +136,21 @@ enum CommitScript {
           end
 
           local result = 'committed'
-          if barriers then
-            local state = commit_barriers(barriers)
+          if step.barriers then
+            local state = commit_barriers(step.barriers)
             if state == 'waiting' or state == 'released' then
               result = 'not released'
             elseif state ~= 'committed' then
               return state
             end
           end
-          enqueue(enqueues)
+          enqueue(step.enqueues)
           local is_relayed = false
           if result == 'committed' then
-            is_relayed = worker ~= '' and relay(successors, worker)
-            enqueue(successors)
+            is_relayed = step.worker ~= '' and relay(step.successors, step.worker)
+            enqueue(step.successors)
           end
-          if outcome == 'r' then bury(queue, id, dead_letters, reason, ttl) end
+          if outcome == 'r' then bury(queue, id, step.dead_letters, step.reason, step.ttl) end
           if outcome == 'q' then redis.call('LPUSH', namespace .. ':' .. queue, id) end
           if outcome ~= '-' then redis.call('SREM', taken, id) end
           if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
@@ -152,17 +159,23 @@ enum CommitScript {
           return is_relayed and 'relayed' or result
         end
 
-        local function acknowledge(last)
-          local taken, messages = namespace .. ':__acks__.' .. take(), namespace .. ':' .. take() .. '.msgs'
-          local held = redis.pcall('SMISMEMBER', taken, unpack(ARGV, at + 1, last))
+        -- Whether a worker has taken messages: a list of 0 and 1.
+        local function are_taken(taken, ids)
+          local held = redis.pcall('SMISMEMBER', taken, unpack(ids))
           if held.err then
             -- A server before 6.2.
             held = {}
-            for i = at + 1, last do held[#held + 1] = redis.call('SISMEMBER', taken, ARGV[i]) end
+            for i, id in ipairs(ids) do held[i] = redis.call('SISMEMBER', taken, id) end
           end
+          return held
+        end
+
+        local function acknowledge(last)
+          local taken, messages = namespace .. ':__acks__.' .. take(), namespace .. ':' .. take() .. '.msgs'
+          local all = { unpack(ARGV, at + 1, last) }
           local ids, others = {}, ''
-          for i, is_held in ipairs(held) do
-            if is_held == 1 then ids[#ids + 1] = ARGV[at + i] else others = others .. ' ' .. (i - 1) end
+          for i, is_taken in ipairs(are_taken(taken, all)) do
+            if is_taken == 1 then ids[#ids + 1] = all[i] else others = others .. ' ' .. (i - 1) end
           end
           if #ids > 0 then
             redis.call('SREM', taken, unpack(ids))
@@ -171,14 +184,69 @@ enum CommitScript {
           return others == '' and 'committed' or 'not held' .. others
         end
 
+        local function try(step, argument)
+          local is_done, result = pcall(step, argument)
+          if is_done then return result end
+          return 'error ' .. (type(result) == 'table' and result.err or tostring(result))
+        end
+
+        local function arrive_all(last)
+          local taken, queue = namespace .. ':__acks__.' .. take(), take()
+          local barrier = read_barrier()
+          local tags, ids, parties = {}, {}, {}
+          while at < last do
+            local i = #tags + 1
+            tags[i], ids[i], parties[i] = take(), take(), take()
+          end
+
+          local messages = namespace .. ':' .. queue .. '.msgs'
+          local left = look_at(barrier)
+          local is_simple = type(left) == 'number' and left > #tags
+          if is_simple then
+            for i, is_taken in ipairs(are_taken(taken, ids)) do
+              is_simple = is_simple and is_taken == 1 and redis.call('HEXISTS', messages, ids[i]) == 1
+            end
+          end
+          if is_simple then
+            -- None of them can be the last one.
+            local arrived = barrier.key .. '_arrived'
+            local count = redis.call('SADD', arrived, unpack(parties))
+            if count > 0 then
+              redis.call('SET', barrier.key, string.format('%d', left - count), 'PX', barrier.ttl)
+            end
+            renew_barrier(barrier)
+            redis.call('SREM', taken, unpack(ids))
+            redis.call('HDEL', messages, unpack(ids))
+            for _, tag in ipairs(tags) do
+              records[#records + 1] = tag
+              records[#records + 1] = 'committed'
+            end
+            return 'committed'
+          end
+
+          local results = {}
+          for i, tag in ipairs(tags) do
+            local arrival = {
+              key = barrier.key, ran = barrier.ran, ttl = barrier.ttl, party = parties[i], releases = false,
+            }
+            results[i] = try(settle, {
+              tag = tag, outcome = 'a', taken = taken, queue = queue, id = ids[i], worker = '', enqueues = {},
+              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {} },
+            })
+          end
+          return results
+        end
+
+        local steps = {
+          a = acknowledge,
+          h = arrive_all,
+          g = function() return settle(read_step()) end,
+        }
         local results = {}
         while at < #ARGV do
           local count = tonumber(take())
           local next_at = at + count
-          local step = take() == 'a' and acknowledge or settle
-          local is_done, result = pcall(step, next_at)
-          if not is_done then result = 'error ' .. (type(result) == 'table' and result.err or tostring(result)) end
-          results[#results + 1] = result
+          results[#results + 1] = try(steps[take()], next_at)
           at = next_at
         end
         if needs_memory then forget() end

@@ -151,7 +151,7 @@ public final class RedisTransport: BatchingTransport {
     /// Whether barriers are kept where the messages are.
     private func shares(_ barriers: BarrierCommit) -> Bool {
         guard let backend = barriers.backend as? RedisRateLimiterBackend else { return false }
-        return backend.executor as AnyObject === executor as AnyObject
+        return backend.executor === executor
     }
 
     // MARK: Settling
@@ -175,16 +175,36 @@ public final class RedisTransport: BatchingTransport {
             guard shares(barriers) else {
                 return try await settle(delivery, message, commit, elsewhere: barriers)
             }
+            if let arrival = settlement.plainArrival, !wasTried {
+                return try ended(delivery, message, try await commits.arrive(message, arrival))
+            }
             commit.barriers = barriers
         }
         return try ended(delivery, message, try await self.commit(commit))
     }
 
-    package func acknowledgeSoon(_ delivery: Delivery, _ observer: any AcknowledgementObserver) {
+    package func acknowledgeSoon(
+        _ delivery: Delivery,
+        token: any AnyObject & Sendable,
+        _ observer: any AcknowledgementObserver
+    ) {
         guard let message = delivery.handle as? TakenMessage, message.begin() != nil else {
-            return observer.didNotAcknowledge([delivery])
+            return observer.didNotAcknowledge([token])
         }
-        commits.acknowledge(message, delivery, observer)
+        commits.acknowledge(message, token: token, observer)
+    }
+
+    package func canSettleSoon(_ settlement: Settlement) -> Bool {
+        settlement.plainArrival != nil && settlement.barriers.map(shares) ?? false
+    }
+
+    package func settleSoon(_ delivery: Delivery, _ settlement: Settlement, _ observer: any SettlementObserver) {
+        guard let arrival = settlement.plainArrival, let message = delivery.handle as? TakenMessage,
+            message.begin() == false
+        else { return observer.didSettle(.failure(notHeld(delivery))) }
+        commits.arrive(message, arrival) { result in
+            observer.didSettle(Result { try self.ended(delivery, message, result.get()) })
+        }
     }
 
     package func settle(

@@ -28,7 +28,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public let onFailure: WorkflowFailurePolicy
     /// How long barriers are kept after the last time that something happened to them.
     public let barrierTTL: Duration
-    private let isStorageInline: Bool
+    /// Reads what stands in messages, which needs no waiting; `nil` if something else does.
+    private let inlineCallbacks: RecentCallbacks?
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -48,7 +49,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         self.callbackStorage = callbackStorage
         self.onFailure = onFailure
         self.barrierTTL = barrierTTL
-        isStorageInline = callbackStorage is InlineCallbackStorage
+        inlineCallbacks = callbackStorage is InlineCallbackStorage ? RecentCallbacks() : nil
     }
 
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
@@ -56,7 +57,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        !context.message.options.isEmpty && context.message.options.value(Self.callbacksOption) != nil
+        context.delivered.hasOptions && context.delivered.message.options.value(Self.callbacksOption) != nil
     }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
@@ -116,7 +117,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     // MARK: Going on
 
     public func beforeAck(_ context: inout MessageContext) async throws {
-        guard !context.message.options.isEmpty, let reference = context.message.options.value(Self.callbacksOption)
+        guard context.delivered.hasOptions,
+            let reference = context.delivered.message.options.value(Self.callbacksOption)
         else { return }
         if context.isSuccess {
             try await advance(&context, reference)
@@ -126,17 +128,20 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     public func beforeNack(_ context: inout MessageContext) async throws {
-        guard !context.message.options.isEmpty, let reference = context.message.options.value(Self.callbacksOption)
+        guard context.delivered.hasOptions,
+            let reference = context.delivered.message.options.value(Self.callbacksOption)
         else { return }
         try await applyFailurePolicy(&context, reference, context.failureReason ?? "The task failed")
     }
 
     private func advance(_ context: inout MessageContext, _ reference: JSONValue) async throws {
-        // What stands in the message needs no waiting for.
         let callbacks =
-            isStorageInline
-            ? try InlineCallbackStorage.callbacks(reference) : try await callbackStorage.retrieve(reference)
-        let arrival = Arrival(callbacks: callbacks[...], party: context.message.messageID)
+            if let inlineCallbacks {
+                try inlineCallbacks.callbacks(reference)
+            } else {
+                try await callbackStorage.retrieve(reference)
+            }
+        let arrival = Arrival(callbacks: callbacks[...], party: context.delivered.message.messageID)
         try await advance(&context, arrival)
     }
 

@@ -37,7 +37,7 @@ package struct WorkflowRehearsal: Sendable {
         _ transport: RehearsalTransport
     ) async throws {
         var context = MessageContext(
-            broker: broker, message: message, actor: AnyNamedActor(name: message.actorName), isRedelivered: false)
+            broker: broker, message: message, actor: AnyNamedActor(name: message.actorName))
         try await middleware.beforeAck(&context)
         while let barriers = context.settlement.barriers {
             switch try await barriers.backend.commit(barriers) {

@@ -47,7 +47,7 @@ final class RecordingTransport: Transport {
         _ broker: Broker,
         _ middleware: WorkflowMiddleware
     ) async throws {
-        var context = MessageContext(broker: broker, message: message, actor: actor, isRedelivered: false)
+        var context = MessageContext(broker: broker, message: message, actor: actor)
         try await middleware.beforeAck(&context)
         while let barriers = context.settlement.barriers {
             switch try await backend.commit(barriers) {
