@@ -111,23 +111,23 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(stage.executor as? FaultyExecutor)
-            try await stage.broker.enqueue((0..<700).map { stage.task.message("\($0)") })
-            let consumer = try await stage.transport.consumer(of: "default", prefetch: 1000)
+            try await stage.broker.enqueue((0..<1400).map { stage.task.message("\($0)") })
+            let consumer = try await stage.transport.consumer(of: "default", prefetch: 2000)
             faulty.set { _ in .after }
-            await #expect(throws: RedisError.self) { try await consumer.next(limit: 600) }
-            await #expect(throws: RedisError.self) { try await consumer.next(limit: 600) }
+            await #expect(throws: RedisError.self) { try await consumer.next(limit: 1200) }
+            await #expect(throws: RedisError.self) { try await consumer.next(limit: 1200) }
             faulty.set { _ in nil }
             var ids: Set<String> = []
             var total = 0
-            while total < 700 {
-                for delivery in try await consumer.next(limit: 1000) {
+            while total < 1400 {
+                for delivery in try await consumer.next(limit: 2000) {
                     ids.insert(try delivery.message(decoder: JSONMessageEncoder()).messageID)
                     total += 1
                 }
             }
-            #expect(ids.count == 700)
+            #expect(ids.count == 1400)
             await consumer.close()
-            #expect(try await waiting(stage).count == 700)
+            #expect(try await waiting(stage).count == 1400)
         }
     }
 

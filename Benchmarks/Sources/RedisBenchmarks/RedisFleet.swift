@@ -36,8 +36,8 @@ struct RedisFleet: Sendable {
     ///   one step.
     func work<Result>(isBatched: Bool = true, _ body: () async throws -> Result) async throws -> Result {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let worker =
-                isBatched ? Worker(broker, concurrency: 16, prefetch: 1024) : Worker(broker, concurrency: 1, prefetch: 1)
+            let (concurrency, prefetch) = isBatched ? (16, 2048) : (1, 1)
+            let worker = Worker(broker, concurrency: concurrency, prefetch: prefetch)
             group.addTask { try await worker.run() }
             let result = try await body()
             group.cancelAll()
@@ -60,7 +60,7 @@ extension Session {
     ///   - width: how many commands are sent before their answers are waited for.
     ///   - setup: what comes before it; its commands are run again but not measured.
     func limit(
-        _ name: String = "redis alone",
+        named name: String = "redis alone",
         _ server: LocalServer,
         work: Int,
         width: Int = 1000,
@@ -78,7 +78,8 @@ extension Session {
         let before = box.withLock { $0?.take() } ?? []
         try await body(fleet)
         let commands = box.withLock { $0?.take() } ?? []
-        let replay = Replay(client: try RedisClient(url: server.url), setup: before, commands: commands, work: work, width: width)
+        let client = try RedisClient(url: server.url)
+        let replay = Replay(client: client, setup: before, commands: commands, work: work, width: width)
         await fleet.client.shutDown()
         return Contestant(name) { try await replay() }
     }

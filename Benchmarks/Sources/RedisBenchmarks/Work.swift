@@ -31,7 +31,7 @@ func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Pee
             try await session.limit(server, work: count, setup: send) { fleet in
                 try await fleet.work { try await fleet.join() }
             },
-            try await session.limit("redis, one by one", server, work: count, setup: send) { fleet in
+            try await session.limit(named: "redis, one by one", server, work: count, setup: send) { fleet in
                 try await fleet.work(isBatched: false) { try await fleet.join() }
             }))
     await fleet.client.shutDown()
@@ -76,7 +76,7 @@ func measureWorkflows(_ session: inout Session, _ server: LocalServer, _ python:
                 try await session.limit(server, work: size) { fleet in
                     try await fleet.work { try await group(fleet) }
                 },
-                try await session.limit("redis, one by one", server, work: size) { fleet in
+                try await session.limit(named: "redis, one by one", server, work: size) { fleet in
                     try await fleet.work(isBatched: false) { try await group(fleet) }
                 }))
     }

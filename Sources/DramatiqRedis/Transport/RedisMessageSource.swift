@@ -6,7 +6,7 @@ final class RedisMessageSource: Sendable {
     /// How many bytes of messages are taken in one step; a single message may have more.
     private static let maximumSize = 8 << 20
     /// How many ids one script handles.
-    static let maximumCount = 500
+    static let maximumCount = 1000
 
     let workerID: String
     let queueName: String
