@@ -186,6 +186,27 @@ import Testing
         }
     }
 
+    /// What became of commits is remembered on the server only for as long as somebody may ask.
+    @Test func nothingIsRememberedForGood() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            for round in 0..<30 {
+                let members = (0..<3).map { WorkflowNode.message(stage.task.message("\(round).\($0)")) }
+                try await Workflow(Chain(Group(children: members), stage.task.message("end")), broker: stage.broker)
+                    .run()
+            }
+            try await withWorker(stage.worker) {
+                try await stage.transport.join()
+                // Each of these tells the server what it may forget.
+                for _ in 0..<3 { try await stage.task.send("last", to: stage.broker) }
+                try await stage.transport.join()
+            }
+            for key in try await stage.keys() where key.contains("__commits__") {
+                #expect(try await stage.redis.execute(RedisCommand("HLEN", key)).integer() < 10)
+            }
+        }
+    }
+
     /// Groups of all sizes around what goes into one step, with lost commands and answers, on few processors and many.
     @Test(arguments: [1, 3, 40]) func groupsEndOnce(concurrency: Int) async throws {
         try await withRedisServer { server in

@@ -134,7 +134,7 @@ extension Worker {
 
     /// Settles a message that nothing follows from, if the transport needs no waiting. That is most messages.
     ///
-    /// - Returns: whether it was done; otherwise ``finish(_:_:)`` finds out what there is to do.
+    /// - Returns: whether it was done; otherwise ``finish(_:_:_:)`` finds out what there is to do.
     private func finishNow(_ item: WorkItem, _ context: MessageContext) -> Bool {
         guard let transport = broker.immediateTransport, isUneventful(context),
             let result = try? transport.settleNow(item.delivery, context.settlement), result != .barrierOpened

@@ -174,11 +174,7 @@ final class CommitQueue: Sendable {
             // All of them first, so that nothing is told to anybody if one of them can't be read.
             let results = try zip(steps, reply).map { try $0.results($1) }
             state.withLock { state in
-                // What was repeated may still be on its way a first time, so that must not be forgotten.
-                for pending in batch.commits where !pending.commit.isRepeated {
-                    state.forgotten.append(pending.commit.tag)
-                }
-                for arrival in batch.arrivals { state.forgotten.append(arrival.message.tag) }
+                for (step, results) in zip(steps, results) { step.addRecorded(results, to: &state.forgotten) }
             }
             for (step, results) in zip(steps, results) { finish(step, results) }
         } catch {
@@ -315,6 +311,19 @@ extension CommitQueue.Batch {
 }
 
 extension CommitQueue.Step {
+    /// Adds the tags under which the server remembers what it answered, and need not any longer.
+    fileprivate func addRecorded(_ results: [RedisCommit.Result], to tags: inout [UInt64]) {
+        switch self {
+        case .acknowledgements:
+            break
+        case .arrivals(let group):
+            for (arrival, result) in zip(group, results) where result.isRecorded { tags.append(arrival.message.tag) }
+        case .commit(let pending):
+            // What was repeated may still be on its way a first time, so that must not be forgotten.
+            if !pending.commit.isRepeated, results[0].isRecorded { tags.append(pending.commit.tag) }
+        }
+    }
+
     /// Reads what the script answered.
     fileprivate func results(_ reply: RESPValue) throws -> [RedisCommit.Result] {
         guard case .arrivals(let group) = self else { return [RedisCommit.Result(try reply.string())] }

@@ -80,6 +80,9 @@ struct RedisCommit: Sendable {
         case barrierLost(key: String)
         case failed(String)
 
+        /// Whether the server remembers it, for somebody who asks again.
+        var isRecorded: Bool { self == .committed || self == .relayed || self == .notReleased }
+
         init(_ text: String) {
             switch text {
             case "committed": self = .committed

@@ -176,11 +176,11 @@ public final class RedisTransport: BatchingTransport {
                 return try await settle(delivery, message, commit, elsewhere: barriers)
             }
             if let arrival = settlement.plainArrival, !wasTried {
-                return try ended(delivery, message, try await commits.arrive(message, arrival))
+                return try ended(delivery, message, try await commits.arrive(message, arrival), isFirst: true)
             }
             commit.barriers = barriers
         }
-        return try ended(delivery, message, try await self.commit(commit))
+        return try ended(delivery, message, try await self.commit(commit), isFirst: !wasTried)
     }
 
     package func acknowledgeSoon(
@@ -203,7 +203,7 @@ public final class RedisTransport: BatchingTransport {
             message.begin() == false
         else { return observer.didSettle(.failure(notHeld(delivery))) }
         commits.arrive(message, arrival) { result in
-            observer.didSettle(Result { try self.ended(delivery, message, result.get()) })
+            observer.didSettle(Result { try self.ended(delivery, message, result.get(), isFirst: true) })
         }
     }
 
@@ -222,7 +222,7 @@ public final class RedisTransport: BatchingTransport {
         let (successors, first) = try QueuedMessages.encodedKeepingFirst(settlement.successors)
         commit.successors = successors
         guard !wasTried, let first, source.beginRelay(first.id) else {
-            return (try ended(delivery, message, try await self.commit(commit)), nil)
+            return (try ended(delivery, message, try await self.commit(commit), isFirst: !wasTried), nil)
         }
         commit.relayWorkerID = source.workerID
         let result: RedisCommit.Result
@@ -239,7 +239,7 @@ public final class RedisTransport: BatchingTransport {
         } else {
             source.stopHolding([first.id])
         }
-        return (try ended(delivery, message, result), nil)
+        return (try ended(delivery, message, result, isFirst: true), nil)
     }
 
     /// The message of a delivery that is about to be settled, and whether that was tried before.
@@ -260,15 +260,19 @@ public final class RedisTransport: BatchingTransport {
 
     /// Draws the conclusions from what became of a delivery's settlement.
     ///
-    /// - Parameter mayBeDone: whether it may have been done before, so that the message is gone.
+    /// - Parameters:
+    ///   - isFirst: whether nothing was tried before that may still be done.
+    ///   - mayBeDone: whether it may have been done before, so that the message is gone.
     private func ended(
         _ delivery: Delivery,
         _ message: TakenMessage,
         _ result: RedisCommit.Result,
+        isFirst: Bool = false,
         mayBeDone: Bool = false
     ) throws -> SettlementResult {
         switch result {
         case .opened:
+            if isFirst { message.reset() }
             return .barrierOpened
         case .committed, .relayed, .notReleased:
             ledger.end([message])
@@ -302,7 +306,11 @@ public final class RedisTransport: BatchingTransport {
             let releases = arrival.releases
             arrival.releases = false
             switch try await backend.commit(BarrierCommit(backend: backend, arrival: arrival)) {
-            case .opened: if !releases { return .barrierOpened }
+            case .opened:
+                if !releases {
+                    if !commit.isRepeated { message.reset() }
+                    return .barrierOpened
+                }
             case .committed: isReleased = !releases
             case .waiting, .alreadyReleased: isReleased = false
             }

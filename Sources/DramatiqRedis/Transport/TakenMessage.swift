@@ -32,6 +32,11 @@ final class TakenMessage: Sendable {
         return before == Stage.ended ? nil : before == Stage.tried
     }
 
+    /// What was tried is known not to have settled it.
+    func reset() {
+        _ = stage.compareExchange(expected: Stage.tried, desired: Stage.held, ordering: .acquiringAndReleasing)
+    }
+
     /// It is not this process's any more.
     func end() {
         stage.store(Stage.ended, ordering: .releasing)
