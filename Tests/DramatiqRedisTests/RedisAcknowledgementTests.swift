@@ -31,27 +31,18 @@ import Testing
         var count: Int { acknowledged.values.reduce(0, +) + others.count }
     }
 
-    private func take(_ stage: RedisStage, _ count: Int) async throws -> ([Delivery], any TransportConsumer) {
-        try await stage.broker.enqueue((0..<count).map { stage.task.message("\($0)") })
-        let consumer = try await stage.transport.consumer(of: "default", prefetch: count)
-        var deliveries: [Delivery] = []
-        while deliveries.count < count { deliveries += try await consumer.next(limit: count - deliveries.count) }
-        return (deliveries, consumer)
-    }
-
-    private func acknowledge(_ delivery: Delivery, _ stage: RedisStage, _ observer: Observer) throws {
-        let token = Token(delivery: delivery)
-        stage.transport.acknowledgeSoon(delivery, token: token, observer)
+    private func acknowledge(_ delivery: Delivery, _ stage: RedisStage, _ observer: Observer) {
+        stage.transport.acknowledgeSoon(delivery, token: Token(delivery: delivery), observer)
     }
 
     @Test func manyGoTogether() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
             let held = try #require(stage.executor as? HeldExecutor)
-            let (deliveries, consumer) = try await take(stage, 2000)
+            let (deliveries, consumer) = try await stage.sendAndTake(2000)
             let observer = Observer()
             held.hold()
-            for delivery in deliveries { try acknowledge(delivery, stage, observer) }
+            for delivery in deliveries { acknowledge(delivery, stage, observer) }
             try await eventually { held.heldCount == 2 }
             held.letGo()
             try await eventually { observer.count == 2000 }
@@ -71,12 +62,12 @@ import Testing
         if isOldServer { setup.directives = ["rename-command SMISMEMBER \"\""] }
         try await withRedisServer(setup) { server in
             let stage = try await RedisStage(server)
-            let (deliveries, consumer) = try await take(stage, 20)
+            let (deliveries, consumer) = try await stage.sendAndTake(20)
             let key = try #require(try await stage.keys().first { $0.contains("__acks__") })
             let lost = Set(
                 try await stage.redis.execute(RedisCommand("SPOP", key, 5)).array().map { try $0.string() })
             let observer = Observer()
-            for delivery in deliveries { try acknowledge(delivery, stage, observer) }
+            for delivery in deliveries { acknowledge(delivery, stage, observer) }
             try await eventually { observer.count == 20 }
             let kept = Set(
                 try observer.others.values.compactMap {
@@ -97,13 +88,13 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(stage.executor as? FaultyExecutor)
-            let (deliveries, consumer) = try await take(stage, 2)
+            let (deliveries, consumer) = try await stage.sendAndTake(2)
             let observer = Observer()
             faulty.set { $0.isCommit ? .after : nil }
-            try acknowledge(deliveries[0], stage, observer)
+            acknowledge(deliveries[0], stage, observer)
             try await eventually { observer.count == 1 }
             faulty.set { $0.isCommit ? .before : nil }
-            try acknowledge(deliveries[1], stage, observer)
+            acknowledge(deliveries[1], stage, observer)
             try await eventually { observer.count == 2 }
             faulty.set { _ in nil }
             #expect(observer.others.count == 2)

@@ -30,12 +30,7 @@ import Testing
 
         init(_ server: RedisServer, messages: Int, parties: Int) async throws {
             stage = try await RedisStage(server, wrapping: HeldExecutor.init)
-            let task = stage.task
-            try await stage.broker.enqueue((0..<messages).map { task.message("\($0)") })
-            consumer = try await stage.transport.consumer(of: "default", prefetch: messages)
-            var deliveries: [Delivery] = []
-            while deliveries.count < messages { deliveries += try await consumer.next(limit: messages) }
-            self.deliveries = deliveries
+            (deliveries, consumer) = try await stage.sendAndTake(messages)
             _ = try await stage.backend.commit(
                 BarrierCommit(backend: stage.backend, creations: [.init(barrier: barrier, parties: parties)]))
         }

@@ -9,13 +9,6 @@ import Testing
 
 /// What one settlement does, and what it doesn't do twice.
 @Suite(.timeLimit(.minutes(3))) struct RedisSettlementTests {
-    private func take(_ stage: RedisStage, _ count: Int = 1) async throws -> ([Delivery], any TransportConsumer) {
-        let consumer = try await stage.transport.consumer(of: "default", prefetch: count)
-        var deliveries: [Delivery] = []
-        while deliveries.count < count { deliveries += try await consumer.next(limit: count - deliveries.count) }
-        return (deliveries, consumer)
-    }
-
     private func envelope(_ stage: RedisStage, _ name: String) async throws -> Envelope {
         try await stage.broker.envelope(stage.task.message(name), delay: nil)
     }
@@ -37,7 +30,7 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server)
             try await stage.task.send("first", to: stage.broker)
-            let (deliveries, consumer) = try await take(stage)
+            let (deliveries, consumer) = try await stage.take()
             let delivery = deliveries[0]
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
             let group = BarrierKey(key: "group", releaseKey: "group_ran", ttl: .seconds(100))
@@ -69,7 +62,7 @@ import Testing
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(stage.executor as? FaultyExecutor)
             try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
-            let (deliveries, consumer) = try await take(stage, 2)
+            let (deliveries, consumer) = try await stage.take(2)
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
             _ = try await stage.backend.commit(
                 BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
@@ -136,7 +129,7 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server)
             try await stage.task.send("a", to: stage.broker)
-            let (deliveries, consumer) = try await take(stage)
+            let (deliveries, consumer) = try await stage.take()
             let delivery = deliveries[0]
             // What a reaper does.
             let key = try #require(try await stage.keys().first { $0.contains("__acks__") })
@@ -197,7 +190,7 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server)
             try await stage.broker.enqueue((0..<3).map { stage.task.message("\($0)") })
-            let (deliveries, consumer) = try await take(stage, 3)
+            let (deliveries, consumer) = try await stage.take(3)
             let fan = Settlement(enqueues: [try await envelope(stage, "a"), try await envelope(stage, "b")])
             _ = try await stage.redis.execute(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
             let error = await #expect(throws: RedisError.self) {

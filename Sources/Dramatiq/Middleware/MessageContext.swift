@@ -8,8 +8,6 @@ public struct MessageContext: Sendable {
     public var actor: any AnyTaskActor { delivered.actor }
     /// Whether the message was delivered before and came back, for example after its worker died.
     public var isRedelivered: Bool { delivered.delivery.isRedelivered }
-    /// Whether the message has options that a middleware may want to know: more than what transports note.
-    var messageHasOptions: Bool { delivered.hasOptions }
 
     /// What the actor returned.
     public package(set) var result = ActorResult.none
@@ -110,7 +108,7 @@ public struct MessageContext: Sendable {
     /// The message's value of an option, or else its actor's.
     public func option(_ name: String) -> JSONValue? {
         guard delivered.hasAnyOptions else { return nil }
-        if messageHasOptions, let value = message.options.value(name) { return value }
+        if delivered.hasOptions, let value = message.options.value(name) { return value }
         return actor.options[name]
     }
 

@@ -8,7 +8,7 @@ public struct Pipelines: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        context.messageHasOptions && context.message.options.value("pipe_target") != nil
+        context.delivered.hasOptions && context.message.options.value("pipe_target") != nil
     }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {

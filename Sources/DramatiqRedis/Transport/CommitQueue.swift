@@ -10,11 +10,11 @@ final class CommitQueue: Sendable {
 
     fileprivate final class Pending: Sendable {
         let commit: RedisCommit
-        let completion: Completion
+        let continuation: CheckedContinuation<RedisCommit.Result, any Error>
 
-        init(_ commit: RedisCommit, _ completion: @escaping Completion) {
+        init(_ commit: RedisCommit, _ continuation: CheckedContinuation<RedisCommit.Result, any Error>) {
             self.commit = commit
-            self.completion = completion
+            self.continuation = continuation
         }
     }
 
@@ -100,14 +100,9 @@ final class CommitQueue: Sendable {
     /// - Throws: `RedisError` if it is not known whether it was done, or that it wasn't.
     func commit(_ commit: RedisCommit) async throws -> RedisCommit.Result {
         try await withCheckedThrowingContinuation { continuation in
-            self.commit(commit) { continuation.resume(with: $0) }
+            let pending = Pending(commit, continuation)
+            add { $0.lanes[commit.needsMemory ? 1 : 0].append(pending) }
         }
-    }
-
-    /// Does a commit for somebody who doesn't wait.
-    func commit(_ commit: RedisCommit, _ completion: @escaping Completion) {
-        let pending = Pending(commit, completion)
-        add { $0.lanes[commit.needsMemory ? 1 : 0].append(pending) }
     }
 
     /// Acknowledges a message that was not to be settled before, and arrives at a barrier without releasing it.
@@ -210,7 +205,7 @@ final class CommitQueue: Sendable {
         case .arrivals(let group):
             for (arrival, result) in zip(group, results) { arrival.completion(.success(result)) }
         case .commit(let pending):
-            pending.completion(.success(results[0]))
+            pending.continuation.resume(returning: results[0])
         }
     }
 
@@ -218,7 +213,7 @@ final class CommitQueue: Sendable {
         switch step {
         case .acknowledgements(let group): fail(group, error)
         case .arrivals(let group): for arrival in group { arrival.completion(.failure(error)) }
-        case .commit(let pending): pending.completion(.failure(error))
+        case .commit(let pending): pending.continuation.resume(throwing: error)
         }
     }
 

@@ -56,6 +56,20 @@ struct RedisStage {
                 attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(20)))
     }
 
+    /// Takes messages that wait in the queue, and holds them.
+    func take(_ count: Int = 1) async throws -> ([Delivery], any TransportConsumer) {
+        let consumer = try await transport.consumer(of: "default", prefetch: count)
+        var deliveries: [Delivery] = []
+        while deliveries.count < count { deliveries += try await consumer.next(limit: count - deliveries.count) }
+        return (deliveries, consumer)
+    }
+
+    /// Sends messages, each with its place as its argument, and takes them.
+    func sendAndTake(_ count: Int) async throws -> ([Delivery], any TransportConsumer) {
+        try await broker.enqueue((0..<count).map { task.message("\($0)") })
+        return try await take(count)
+    }
+
     /// Works until there is nothing left to do.
     func work(queue: String = "default") async throws {
         try await withWorker(worker) { try await transport.join(queue: queue) }
