@@ -145,3 +145,121 @@ import Testing
 
     private struct Failure: Error {}
 }
+
+/// Once a shutdown has begun no actor starts, whatever the tasks of the worker are about.
+@Suite(.timeLimit(.minutes(5))) struct ShutdownStartTests {
+    private let transport = InMemoryTransport(fidelity: .bytes)
+
+    /// The same transport without its own ways.
+    private struct Plain: Transport {
+        let base: InMemoryTransport
+        func declare(queue name: String) async throws { try await base.declare(queue: name) }
+        func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
+            try await base.send(envelopes, barriers: barriers)
+        }
+        func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
+            try await base.consumer(of: queue, prefetch: prefetch)
+        }
+        func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
+            try await base.settle(delivery, settlement)
+        }
+    }
+
+    /// Ends the worker from within an actor, so that no other task has a part in it, and counts who starts after that.
+    @Test(arguments: [true, false], [true, false])
+    func noActorStartsAfterTheEndHasBegun(isForced: Bool, isPlain: Bool) async throws {
+        let broker = Broker(transport: isPlain ? Plain(base: transport) : transport)
+        let started = Recorder<Int>()
+        let running = Mutex<Task<Void, any Error>?>(nil)
+        let end = Mutex<(@Sendable () -> Void)?>(nil)
+        let actor = TaskActor("work") { (number: Int) in
+            started.add(number)
+            if number == 10 { end.withLock(\.self)?() }
+        }
+        try await broker.declare(actor)
+        try await broker.enqueue((0..<500).map { actor.message($0) })
+        let worker = Worker(broker, concurrency: 1, prefetch: 500)
+        if isForced {
+            end.withLock { $0 = { running.withLock { $0?.cancel() } } }
+            let task = Task { try await worker.run() }
+            running.withLock { $0 = task }
+            _ = await task.result
+        } else {
+            try await testGracefulShutdown { trigger in
+                end.withLock { $0 = { trigger.triggerGracefulShutdown() } }
+                try await worker.run()
+            }
+        }
+        #expect(started.values == Array(0...10))
+        // What was cancelled while it ran goes back as well.
+        let done = transport.unfinishedCount(queue: "default") == 489 ? 11 : 10
+        end.withLock { $0 = nil }
+        try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
+        #expect(Array(started.values[11...]) == Array(done..<500))
+    }
+
+    /// A hook that takes long doesn't let its actor start late.
+    @Test func noActorStartsAfterAHookDuringWhichTheEndBegan() async throws {
+        struct Ending: Middleware {
+            let end: @Sendable () -> Void
+            var hooks: MiddlewareHooks { .beforeProcessMessage }
+            func beforeProcessMessage(_ context: inout MessageContext) async throws { end() }
+        }
+        let started = Recorder<Int>()
+        let actor = TaskActor("work") { _ = started.add(1) }
+        try await testGracefulShutdown { trigger in
+            let broker = Broker(transport: transport, middleware: [Ending { trigger.triggerGracefulShutdown() }])
+            try await broker.declare(actor)
+            try await actor.send(to: broker)
+            try await Worker(broker).run()
+        }
+        #expect(started.count == 0)
+        #expect(transport.unfinishedCount(queue: "default") == 1)
+        #expect(transport.deadLetters().isEmpty)
+    }
+
+    @Test func aWorkerRunsOnce() async throws {
+        let broker = Broker(transport: transport)
+        let worker = Worker(broker)
+        let booted = Signal()
+        async let first: Void = worker.run(while: {
+            booted.signal()
+            await #expect(throws: BrokerError.workerRunTwice) { try await worker.run() }
+        })
+        await booted.wait()
+        try await first
+        await #expect(throws: BrokerError.workerRunTwice) { try await worker.run() }
+        await #expect(throws: BrokerError.workerRunTwice) { try await worker.run {} }
+    }
+}
+
+/// `before…` hooks run in the order of the list, `after…` hooks in the opposite one.
+@Suite(.timeLimit(.minutes(5))) struct HookOrderTests {
+    struct Noting: Middleware {
+        let name: String
+        let notes: Recorder<String>
+        var hooks: MiddlewareHooks { [] }
+        func beforeDeclareActor(_ actor: any AnyTaskActor, broker: Broker) throws { notes.add("before actor \(name)") }
+        func afterDeclareActor(_ actor: any AnyTaskActor, broker: Broker) throws { notes.add("after actor \(name)") }
+        func afterDeclareQueue(_ queue: String, broker: Broker) throws { notes.add("after queue \(name)") }
+        func beforeWorkerBoot(_ worker: Worker) async throws { notes.add("before boot \(name)") }
+        func afterWorkerBoot(_ worker: Worker) async throws { notes.add("after boot \(name)") }
+        func beforeWorkerShutdown(_ worker: Worker) async throws { notes.add("before shutdown \(name)") }
+        func afterWorkerShutdown(_ worker: Worker) async throws { notes.add("after shutdown \(name)") }
+    }
+
+    @Test func afterHooksRunInTheOppositeOrder() async throws {
+        let notes = Recorder<String>()
+        let broker = Broker(
+            transport: InMemoryTransport(),
+            middleware: [Noting(name: "1", notes: notes), Noting(name: "2", notes: notes)])
+        try await broker.declare(TaskActor("task") {})
+        try await Worker(broker).run { try await eventually { notes.values.contains("after boot 1") } }
+        #expect(
+            notes.values == [
+                "before actor 1", "before actor 2", "after queue 2", "after queue 1", "after actor 2", "after actor 1",
+                "before boot 1", "before boot 2", "after boot 2", "after boot 1",
+                "before shutdown 1", "before shutdown 2", "after shutdown 2", "after shutdown 1",
+            ])
+    }
+}

@@ -79,7 +79,7 @@ public final class Broker: Sendable {
         try registry.withLock { try $0.add(actors) }
         for actor in actors {
             try await declare(queue: actor.queueName)
-            for middleware in chain.middleware { try middleware.afterDeclareActor(actor, broker: self) }
+            for middleware in chain.middleware.reversed() { try middleware.afterDeclareActor(actor, broker: self) }
         }
     }
 
@@ -93,7 +93,7 @@ public final class Broker: Sendable {
         guard QueueName.isValid(name) else { throw BrokerError.invalidQueueName(name) }
         try await transport.declare(queue: name)
         guard registry.withLock({ $0.addQueue(name) }) else { return }
-        for middleware in chain.middleware { try middleware.afterDeclareQueue(name, broker: self) }
+        for middleware in chain.middleware.reversed() { try middleware.afterDeclareQueue(name, broker: self) }
     }
 
     /// Makes sure that a queue exists to which a message goes.

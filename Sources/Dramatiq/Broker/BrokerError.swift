@@ -16,6 +16,8 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     case deadLetterNotFound(queue: String, id: String)
     /// The delivery was settled before, or its consumer was closed and the message returned to its queue.
     case deliveryNotHeld(queue: String, messageID: String?)
+    /// A worker was to run that runs already, or has run.
+    case workerRunTwice
 
     public var description: String {
         switch self {
@@ -37,6 +39,8 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
             "Queue '\(queue)' has no dead letter \(id)"
         case .deliveryNotHeld(let queue, let messageID):
             "The delivery of message \(messageID ?? "(undecoded)") from queue '\(queue)' is no longer held"
+        case .workerRunTwice:
+            "This worker has been run before. A worker runs once: make another one with Worker(broker)"
         }
     }
 }

@@ -20,6 +20,8 @@ public struct MessageContext: Sendable {
         fileprivate struct Rare: Sendable {
             var failureReason: String?
             var settlement = Settlement()
+            /// How many messages were to be sent before it was known how the attempt ended.
+            var earlierSends = 0
             var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)?
         }
 
@@ -44,6 +46,32 @@ public struct MessageContext: Sendable {
         }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
+        fileprivate var sends: [Envelope] { box?.value.settlement.enqueues ?? [] }
+
+        /// From now on what is sent follows from how the attempt ended.
+        mutating func noteOutcome() {
+            guard let count = box?.value.settlement.enqueues.count, count > 0 else { return }
+            rare.earlierSends = count
+        }
+
+        /// Takes out what doesn't follow from a failure for good: further attempts and next steps, and after a success
+        /// all that was to be sent because of it.
+        fileprivate mutating func dropWhatFollowed(fromSuccess isSuccess: Bool, of message: Message) {
+            guard box != nil else { return }
+            rare.settlement.barriers = nil
+            rare.settlement.successors = []
+            rare.whenBarrierOpens = nil
+            var sends = rare.settlement.enqueues
+            if isSuccess { sends.removeLast(max(0, sends.count - rare.earlierSends)) }
+            sends.removeAll { $0.message.messageID == message.messageID }
+            rare.settlement.enqueues = sends
+        }
+
+        /// Nothing follows from the attempt: the message goes back to its queue.
+        fileprivate mutating func requeue() {
+            rare = Rare()
+            rare.settlement.outcome = .requeue
+        }
     }
 
     var effects = Effects()
@@ -101,8 +129,26 @@ public struct MessageContext: Sendable {
     }
 
     /// Declares the message failed for good: it becomes a dead letter with this reason.
+    ///
+    /// An attempt has one fate. What was to be sent because it succeeded, another attempt at the message and a
+    /// workflow's next steps are not sent any more, whichever hook prepared them.
     public mutating func fail(_ reason: String) {
-        if !isFailed { effects.rare.failureReason = reason }
+        guard !isFailed else { return }
+        effects.dropWhatFollowed(fromSuccess: error == nil, of: message)
+        effects.rare.failureReason = reason
+    }
+
+    /// Whether the message is sent again, as another attempt: it keeps its id.
+    public var isRetried: Bool { retry != nil }
+
+    /// The next attempt at the message, if there is to be one.
+    package var retry: Envelope? {
+        effects.sends.first { $0.message.messageID == message.messageID }
+    }
+
+    /// Undoes the attempt: the message goes back to its queue, and nothing else follows.
+    mutating func requeue() {
+        effects.requeue()
     }
 
     /// The message's value of an option, or else its actor's.
@@ -112,7 +158,10 @@ public struct MessageContext: Sendable {
         return actor.options[name]
     }
 
-    /// Sends a message together with this one's acknowledgement or rejection.
+    /// Sends a message together with this one's acknowledgement or rejection. One that has this one's id is another
+    /// attempt at it.
+    ///
+    /// It is not sent if the attempt comes to another end than it had so far: see ``fail(_:)``.
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
     public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {

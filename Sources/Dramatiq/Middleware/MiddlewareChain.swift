@@ -119,7 +119,7 @@ final class MiddlewareChain: Sendable {
     }
 
     func willProcess(_ context: inout MessageContext, _ retrying: TransitionRetry, from start: Int) async {
-        for preparation in beforeProcess[start...] {
+        for preparation in beforeProcess[start...] where !context.isRequeued {
             let middleware = preparation.middleware
             let before = context.effects
             do {
@@ -208,7 +208,7 @@ final class MiddlewareChain: Sendable {
         _ retrying: TransitionRetry,
         _ call: @Sendable (any Middleware, inout MessageContext) async throws -> Void
     ) async {
-        for step in steps where step.isConcerned(context, at: hook) {
+        for step in steps where !context.isRequeued && step.isConcerned(context, at: hook) {
             let middleware = step.middleware
             let before = context.effects
             do {
@@ -255,7 +255,7 @@ final class MiddlewareChain: Sendable {
         } catch {
             context.effects = before
             if error is TransitionRetry.ShuttingDown {
-                context.settlement.outcome = .requeue
+                context.requeue()
             } else {
                 context.fail("\(middleware.name).\(hook): \(error)")
             }

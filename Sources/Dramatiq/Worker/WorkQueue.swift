@@ -155,6 +155,11 @@ final class WorkQueue: Sendable {
         woken?.signal()
     }
 
+    /// Takes a message back that was handed out and not begun.
+    func putBack(_ item: WorkItem) {
+        state.withLock { $0.push(item, atFront: true) }
+    }
+
     /// The next message, waiting for one; `nil` once the queue is closed or the task cancelled.
     ///
     /// - Parameter signal: the caller's own.
@@ -214,9 +219,6 @@ final class WorkQueue: Sendable {
         }
     }
 
-    /// Whether nothing more is handed out.
-    var isClosed: Bool { state.withLock(\.isClosed) }
-
     /// Whether somebody waits for a message.
     var isStarving: Bool { state.withLock { !$0.idle.isEmpty } }
 
@@ -240,13 +242,17 @@ final class WorkQueue: Sendable {
 }
 
 extension WorkQueue.State {
-    fileprivate mutating func push(_ item: WorkItem) {
+    fileprivate mutating func push(_ item: WorkItem, atFront: Bool = false) {
         let priority = item.delivered.actor.priority
         let place = levels.firstIndex { $0.priority >= priority } ?? levels.endIndex
         if place == levels.endIndex || levels[place].priority != priority {
             levels.insert(WorkQueue.Level(priority: priority), at: place)
         }
-        levels[place].items.append(item)
+        if atFront {
+            levels[place].items.prepend(item)
+        } else {
+            levels[place].items.append(item)
+        }
     }
 
     /// Takes out one processor with nothing to do if there is something. Once it has its message it wakes the next one:

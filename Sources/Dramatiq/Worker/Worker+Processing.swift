@@ -12,6 +12,8 @@ extension Worker {
     private enum Processed: Sendable {
         /// It is done. Its settlement may have brought the next one.
         case done(next: WorkItem?)
+        /// A shutdown has begun before it could begin.
+        case notBegun
         case interrupted(Interrupted)
     }
 
@@ -45,6 +47,9 @@ extension Worker {
                 var next = await self.nextItem(idle)
                 while let item = next {
                     switch await self.process(item, slot, idle) {
+                    case .notBegun:
+                        self.workQueue.putBack(item)
+                        return .finished
                     case .interrupted(let interrupted): return .interrupted(interrupted)
                     case .done(let relayed):
                         next = self.nextNow(after: relayed)
@@ -67,19 +72,21 @@ extension Worker {
 
     /// The message that came with a settlement, or else one that needs no waiting for.
     private func nextNow(after relayed: WorkItem?) -> WorkItem? {
-        guard let relayed else { return broker.immediateTransport == nil ? workQueue.nextNow() : nil }
-        if !Task.isCancelled, !workQueue.isClosed { return relayed }
-        workQueue.push([relayed])
-        return nil
+        relayed ?? (broker.immediateTransport == nil ? workQueue.nextNow() : nil)
     }
 
     /// Processes one message.
     ///
     /// - Parameter idle: the processor's own.
     private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
+        if shutdown.hasBegun { return .notBegun }
         let chain = broker.chain
         var context = MessageContext(broker: broker, item.delivered)
-        if let next = chain.prepare(&context) { await chain.willProcess(&context, retrying, from: next) }
+        if let next = chain.prepare(&context) {
+            await chain.willProcess(&context, retrying, from: next)
+            // The hooks can have taken long.
+            if shutdown.hasBegun { context.requeue() }
+        }
         if !context.isSkipped, !context.isFailed, !context.isRequeued {
             slot.start(deadline: context.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
@@ -91,6 +98,7 @@ extension Worker {
             } catch {
                 context.error = error
             }
+            context.effects.noteOutcome()
             if let interruption = slot.finish() {
                 return .interrupted(Interrupted(item: item, context: context, interruption: interruption))
             }
@@ -126,7 +134,7 @@ extension Worker {
                     underlyingError: error is CancellationError ? nil : error
                 )
             case .shutdown:
-                context.settlement.outcome = .requeue
+                context.requeue()
             }
         }
         if let next = await finish(interrupted.item, &context, Signal()) { workQueue.push([next]) }
@@ -164,6 +172,9 @@ extension Worker {
                 await chain.didSkip(&context, retrying)
             } else {
                 await chain.didProcess(&context, retrying)
+                if let error = context.error, !context.isFailed, !context.isRetried, !context.isRequeued {
+                    log(item.message, "An actor threw and no middleware sees to it: its message is done", "\(error)")
+                }
             }
         }
         if !context.isRequeued {
@@ -202,7 +213,7 @@ extension Worker {
     ) async -> WorkItem? {
         var isOpen = isOpen
         while true {
-            if !context.isRequeued, let reason = context.failureReason {
+            if let reason = context.failureReason {
                 context.settlement.outcome = .reject(reason: reason)
                 log(item.message, "Message failed", reason)
             }
@@ -222,7 +233,7 @@ extension Worker {
                 await giveBack(item)
                 return nil
             } catch {
-                guard !(error is BrokerError), !isBare(context.settlement) else {
+                guard !isNotHeld(error), !isBare(context.settlement) else {
                     log(item.message, "A message can't be settled and stays unacknowledged", "\(error)")
                     return nil
                 }
@@ -257,6 +268,11 @@ extension Worker {
             source.finish()
             return (try await settle(item.delivery, settlement, after: error), nil)
         }
+    }
+
+    /// Whether the message is somebody else's by now.
+    private func isNotHeld(_ error: any Error) -> Bool {
+        if case BrokerError.deliveryNotHeld = error { true } else { false }
     }
 
     /// Whether nothing but the delivery itself is settled.

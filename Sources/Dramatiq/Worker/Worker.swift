@@ -1,5 +1,6 @@
 import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// Takes messages from a broker's queues and runs their actors.
 ///
@@ -27,6 +28,7 @@ public final class Worker: Service {
     let shutdown = WorkerShutdown()
     let slots: [ProcessorSlot]
     let acknowledgements: AcknowledgementWindow
+    private let hasRun = Atomic(false)
 
     /// - Parameters:
     ///   - broker: whose queues and actors to work for.
@@ -58,9 +60,10 @@ public final class Worker: Service {
     /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their
     /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
-    /// - Throws: ``BrokerError/invalidQueueName(_:)`` for one of the queues to take from, or what the transport throws
-    ///   when it declares one of them.
+    /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
+    ///   one of the queues to take from, or what the transport throws when it declares one of them.
     public func run() async throws {
+        guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
         // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
         let work = Task { await self.work() }
@@ -68,11 +71,17 @@ public final class Worker: Service {
             await withGracefulShutdownHandler {
                 await work.value
             } onGracefulShutdown: {
-                self.shutdown.advance(to: .draining)
+                self.shutDown(.draining)
             }
         } onCancel: {
-            self.shutdown.advance(to: .forced)
+            self.shutDown(.forced)
         }
+    }
+
+    /// Begins the end. Nothing is handed out any more from here on, whenever the worker's tasks come to see it.
+    private func shutDown(_ phase: WorkerShutdown.Phase) {
+        shutdown.advance(to: phase)
+        workQueue.close()
     }
 
     /// Works for as long as a body runs, for programs that end when their work is done and for tests.
@@ -101,7 +110,7 @@ public final class Worker: Service {
     }
 
     private func work() async {
-        await notify("beforeWorkerBoot") { try await $0.beforeWorkerBoot(self) }
+        await notify("beforeWorkerBoot", broker.middleware) { try await $0.beforeWorkerBoot(self) }
         await withTaskGroup(of: Void.self) { helpers in
             helpers.addTask { await self.watch() }
             helpers.addTask { await self.settleUnfinished() }
@@ -114,7 +123,7 @@ public final class Worker: Service {
             helpers.cancelAll()
         }
         await returnHeld()
-        await notify("afterWorkerShutdown") { try await $0.afterWorkerShutdown(self) }
+        await notify("afterWorkerShutdown", broker.middleware.reversed()) { try await $0.afterWorkerShutdown(self) }
     }
 
     /// Takes messages until the shutdown begins.
@@ -122,11 +131,10 @@ public final class Worker: Service {
         await withTaskGroup(of: Void.self) { takers in
             takers.addTask { await self.runConsumers() }
             takers.addTask { await self.runDelayQueue() }
-            await notify("afterWorkerBoot") { try await $0.afterWorkerBoot(self) }
+            await notify("afterWorkerBoot", broker.middleware.reversed()) { try await $0.afterWorkerBoot(self) }
             await shutdown.wait(for: .draining)
-            await notify("beforeWorkerShutdown") { try await $0.beforeWorkerShutdown(self) }
-            workQueue.close()
             takers.cancelAll()
+            await notify("beforeWorkerShutdown", broker.middleware) { try await $0.beforeWorkerShutdown(self) }
         }
     }
 
@@ -156,8 +164,12 @@ public final class Worker: Service {
         }
     }
 
-    private func notify(_ hook: String, _ call: @Sendable (any Middleware) async throws -> Void) async {
-        for middleware in broker.middleware {
+    private func notify(
+        _ hook: String,
+        _ list: [any Middleware],
+        _ call: @Sendable (any Middleware) async throws -> Void
+    ) async {
+        for middleware in list {
             do {
                 try await call(middleware)
             } catch {

@@ -19,11 +19,17 @@ final class WorkerShutdown: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Whether the end has begun, for those who ask for every message.
+    private let begun = Atomic(false)
 
     var phase: Phase { state.withLock(\.phase) }
 
+    /// Whether the worker is about to end: no actor starts any more.
+    var hasBegun: Bool { begun.load(ordering: .acquiring) }
+
     /// Moves on to a phase; there is no way back.
     func advance(to phase: Phase) {
+        if phase > .running { begun.store(true, ordering: .releasing) }
         let signals = state.withLock { state -> [Signal] in
             guard phase > state.phase else { return [] }
             state.phase = phase

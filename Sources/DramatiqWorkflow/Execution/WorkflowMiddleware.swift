@@ -124,6 +124,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             try await advance(&context, reference)
         } else if context.isSkipped {
             try await applyFailurePolicy(&context, reference, "The task was skipped")
+        } else if let error = context.error, !context.isRetried {
+            // Nobody tries it again, so what waits for it would wait for ever.
+            context.fail("\(error)")
         }
     }
 
