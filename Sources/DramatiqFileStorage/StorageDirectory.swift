@@ -23,7 +23,9 @@ public final class StorageDirectory: Sendable {
     private let threads = FileThreads()
 
     /// - Parameters:
-    ///   - path: the directory's path; a relative one starts at the working directory of this moment.
+    ///   - path: the directory's path; a relative one starts at the working directory of this moment. What only a shell
+    ///     replaces (`~`, `$HOME`), a URL and an empty path are refused with ``FileStorageError`` by the first use, before
+    ///     anything is made.
     ///   - durability: what stored content survives.
     ///   - compressor: compresses what is stored; `nil` for none. All processes that read must have it.
     ///   - readableCompressors: those that files may have been compressed with besides.
@@ -37,12 +39,12 @@ public final class StorageDirectory: Sendable {
         maximumSize: Int = StorageDirectory.defaultMaximumSize,
         retention: StorageRetention = StorageRetention()
     ) {
-        let path = FanOut.absolute(path)
-        self.path = path
+        let place = StoragePath(path)
+        self.path = place.text
         self.durability = durability
         self.retention = retention
         files = ContentFiles(
-            places: FanOut(root: path, durability: durability),
+            places: FanOut(root: place, durability: durability),
             format: ContentFormat(
                 compressor: compressor, readable: readableCompressors, maximumSize: maximumSize))
     }
@@ -71,8 +73,8 @@ public final class StorageDirectory: Sendable {
     ///   - age: how long a file must not have been needed; ``retention``'s unless given. A shorter one removes what
     ///     messages may still need.
     ///   - isDryRun: only finds out what would be removed.
-    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`. Files that can't be
-    ///   removed are in the report and keep no other from being removed.
+    /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. Files that can't be
+    ///   removed and directories below it that can't be read are in the report, and keep no other from being removed.
     public func sweep(olderThan age: Duration? = nil, isDryRun: Bool = false) async throws -> SweepReport {
         let sweep = DirectorySweep(files: files, age: age ?? retention.age, isDryRun: isDryRun)
         return try await threads.run { try sweep.run($0) }
@@ -80,12 +82,15 @@ public final class StorageDirectory: Sendable {
 
     /// What is in the directory.
     ///
-    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`.
+    /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. What can't be read
+    ///   below it is among the statistics.
     public func statistics() async throws -> StorageStatistics {
         try await threads.run { [files, retention] cancellation in
             var statistics = StorageStatistics()
             let now = FileDate.now
-            try files.visitEntries("list", cancellation) { _, entry in
+            try files.visitEntries("list", cancellation) {
+                statistics.fail($0)
+            } _: { _, entry in
                 statistics.add(entry, age: max(.zero, now - entry.status.modified), limit: retention.age)
             }
             return statistics
@@ -94,14 +99,20 @@ public final class StorageDirectory: Sendable {
 
     /// Reads all files and checks that they are what was stored.
     ///
-    /// - Throws: ``FileStorageError`` if the directory can't be read, or `CancellationError`. What is wrong with files is
-    ///   in the report.
+    /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. What is wrong with
+    ///   files, and directories below it that can't be read, are in the report.
     public func verify() async throws -> VerificationReport {
         try await threads.run { [files] cancellation in
             var report = VerificationReport()
-            try files.visitEntries("list", cancellation) { directory, entry in
+            try files.visitEntries("list", cancellation) {
+                report.add($0)
+            } _: { directory, entry in
                 guard case .content(let digest) = entry.kind else { return }
-                report.add(entry, files.problem(with: digest, in: directory))
+                if let problem = files.problem(with: digest, in: directory) {
+                    report.add(problem)
+                } else {
+                    report.addIntact(entry)
+                }
             }
             return report
         }

@@ -103,13 +103,15 @@ import Testing
         let old = try await stored("old", .seconds(10 * 86_400))
         let sweep = DirectorySweep(files: directory.files, age: .seconds(86_400), isDryRun: false)
         var found: [String: [DirectoryEntry]] = [:]
-        try directory.files.visitDirectories("sweep") { leaf, outer, inner in
-            found[outer + inner] = try directory.files.entries(of: leaf, outer, inner, "sweep", Cancellation())
+        let failed: (FileStorageError) -> Void = { Issue.record($0) }
+        try directory.files.visitDirectories("sweep", failed: failed) { leaf, outer, inner in
+            found[outer + inner] = try directory.files.entries(
+                of: leaf, outer, inner, "sweep", Cancellation(), failed: failed)
         }
         // Between the look and the removal.
         _ = try await store.store(Array("refreshed".utf8), completionID: "b")
         var report = SweepReport(isDryRun: false)
-        try directory.files.visitDirectories("sweep") { leaf, outer, inner in
+        try directory.files.visitDirectories("sweep", failed: failed) { leaf, outer, inner in
             try sweep.sweep(leaf, found[outer + inner] ?? [], &report, Cancellation())
         }
         #expect(report.removed == 1)

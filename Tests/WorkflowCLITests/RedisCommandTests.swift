@@ -32,27 +32,10 @@
             }
         }
 
-        /// Runs the tool in a process of its own.
         private func run(
             _ server: RedisServer, _ arguments: String..., option: String = "--redis", answer: String = ""
-        ) async throws -> (status: Int32, output: String, error: String) {
-            let files = try TemporaryDirectory()
-            try files.write(Array(answer.utf8), "input")
-            try files.write([], "output")
-            try files.write([], "error")
-            let process = Process()
-            process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-                .appending(path: "dramatiq-workflow")
-            process.arguments = arguments + [option, server.url]
-            process.standardInput = try FileHandle(forReadingFrom: files.location.appending(path: "input"))
-            process.standardOutput = try FileHandle(forWritingTo: files.location.appending(path: "output"))
-            process.standardError = try FileHandle(forWritingTo: files.location.appending(path: "error"))
-            try process.run()
-            while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
-            return (
-                process.terminationStatus, String(decoding: try files.read("output"), as: UTF8.self),
-                String(decoding: try files.read("error"), as: UTF8.self)
-            )
+        ) async throws -> Tool.Result {
+            try await Tool.run(arguments + [option, server.url], input: Array(answer.utf8))
         }
 
         @Test func queuesAreShown() async throws {

@@ -37,7 +37,12 @@ struct Descriptor: ~Copyable {
         let path = path + "/" + name
         let flags = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
         let number = repeatInterrupted { openat(self.number, name, flags, 0o666) }
-        guard number >= 0 else { throw .lastCall(operation, path) }
+        guard number >= 0 else {
+            let error = FileStorageError.lastCall(operation, path)
+            // What the system says of links that it was told not to follow leads astray.
+            guard error.code == .unusable, (try? status(of: name, operation).isLink) == true else { throw error }
+            throw FileStorageError(.unusable, operation, path, "It is a symbolic link, which is not followed here")
+        }
         return Descriptor(number: number, path: path)
     }
 

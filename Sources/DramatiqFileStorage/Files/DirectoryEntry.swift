@@ -31,14 +31,16 @@ extension ContentFiles {
     /// Calls a closure with each entry and the directory that it is in, the lock's file left out. What is added or
     /// removed meanwhile may be among them or not.
     ///
-    /// - Throws: ``FileStorageError`` if the outermost directory or one below it can't be read. `CancellationError`.
+    /// - Parameter failed: gets what can't be read; it keeps nothing else from being visited.
+    /// - Throws: ``FileStorageError`` if the outermost directory can't be read. `CancellationError`.
     func visitEntries(
         _ operation: String,
         _ cancellation: Cancellation,
+        failed: (FileStorageError) -> Void,
         _ visit: (borrowing Descriptor, DirectoryEntry) throws -> Void
     ) throws {
-        try visitDirectories(operation) { directory, outer, inner in
-            for entry in try entries(of: directory, outer, inner, operation, cancellation) {
+        try visitDirectories(operation, failed: failed) { directory, outer, inner in
+            for entry in try entries(of: directory, outer, inner, operation, cancellation, failed: failed) {
                 try cancellation.check()
                 try visit(directory, entry)
             }
@@ -46,25 +48,24 @@ extension ContentFiles {
     }
 
     /// Calls a closure with each of the directories in which files lie, and its digits.
+    ///
+    /// - Parameter failed: gets what can't be read, also by the closure; it keeps nothing else from being visited.
+    /// - Throws: ``FileStorageError`` if the outermost directory can't be read. What else the closure throws.
     func visitDirectories(
         _ operation: String,
+        failed: (FileStorageError) -> Void,
         _ visit: (borrowing Descriptor, String, String) throws -> Void
     ) throws {
         // Says what is wrong with the directory as a whole; that those below are missing is no fault.
         let root = try places.openRoot(operation)
         for outer in FanOut.digits {
-            guard
-                let middle = try Self.unlessMissing({ () throws(FileStorageError) in
-                    try root.openDirectory(outer, operation)
-                })
-            else { continue }
-            for inner in FanOut.digits {
-                guard
-                    let leaf = try Self.unlessMissing({ () throws(FileStorageError) in
-                        try middle.openDirectory(inner, operation)
-                    })
-                else { continue }
-                try visit(leaf, outer, inner)
+            try Self.goingOn(failed) {
+                let middle = try root.openDirectory(outer, operation)
+                for inner in FanOut.digits {
+                    try Self.goingOn(failed) {
+                        try visit(try middle.openDirectory(inner, operation), outer, inner)
+                    }
+                }
             }
         }
     }
@@ -74,28 +75,26 @@ extension ContentFiles {
         _ outer: String,
         _ inner: String,
         _ operation: String,
-        _ cancellation: Cancellation
+        _ cancellation: Cancellation,
+        failed: (FileStorageError) -> Void
     ) throws -> [DirectoryEntry] {
         var entries: [DirectoryEntry] = []
         for name in try directory.names(operation) where name != DirectoryLock.name {
             try cancellation.check()
-            let status = try Self.unlessMissing { () throws(FileStorageError) in
-                try directory.status(of: name, operation)
+            try Self.goingOn(failed) {
+                let status = try directory.status(of: name, operation)
+                entries.append(DirectoryEntry(name: name, outer: outer, inner: inner, status: status))
             }
-            guard let status else { continue }
-            entries.append(DirectoryEntry(name: name, outer: outer, inner: inner, status: status))
         }
         return entries
     }
 
-    private static func unlessMissing<Result: ~Copyable>(
-        _ body: () throws(FileStorageError) -> Result
-    ) throws(FileStorageError) -> Result? {
-        do throws(FileStorageError) {
-            return try body()
-        } catch {
-            guard error.code == .missing else { throw error }
-            return nil
+    /// Runs a closure; what it can't read is told, unless it isn't there at all.
+    private static func goingOn(_ failed: (FileStorageError) -> Void, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as FileStorageError {
+            if error.code != .missing { failed(error) }
         }
     }
 }

@@ -14,24 +14,16 @@ final class FanOut: Sendable {
     static let digits = (0..<16).map { String($0, radix: 16) }
 
     /// The path of the outermost directory.
-    let root: String
+    var root: String { place.text }
+    private let place: StoragePath
     let durability: Durability
     /// Which directories this process knows to be on the disk with all that lead to them, by their digits. Another
     /// process may have made one a moment ago and not have come to that yet. The outermost is the empty string.
     private let durable = Mutex<Set<String>>([])
 
-    init(root: String, durability: Durability) {
-        self.root = root
+    init(root: StoragePath, durability: Durability) {
+        place = root
         self.durability = durability
-    }
-
-    /// A relative path starts at the working directory.
-    static func absolute(_ path: String) -> String {
-        var path = path
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        guard !path.hasPrefix("/"), let working = getcwd(nil, 0) else { return path }
-        defer { free(working) }
-        return String(cString: working) + "/" + path
     }
 
     func path(of digest: ContentDigest) -> String {
@@ -84,9 +76,7 @@ final class FanOut: Sendable {
     }
 
     func openRoot(_ operation: String) throws(FileStorageError) -> Descriptor {
-        guard !root.utf8.contains(0) else {
-            throw FileStorageError(.unusable, operation, root, "A path can't contain NUL")
-        }
+        try place.check(operation)
         return try .openDirectory(root, operation)
     }
 
@@ -103,9 +93,7 @@ final class FanOut: Sendable {
 
     /// Makes the outermost directory and those on the way to it.
     private func makeRoot(_ operation: String) throws(FileStorageError) {
-        guard !root.utf8.contains(0) else {
-            throw FileStorageError(.unusable, operation, root, "A path can't contain NUL")
-        }
+        try place.check(operation)
         var missing: [String] = []
         var path = root
         while true {

@@ -9,12 +9,15 @@
 /// What the system knows about a file.
 struct FileStatus {
     let isRegular: Bool
+    /// Whether it is a symbolic link.
+    let isLink: Bool
     /// In bytes.
     let size: Int
     let modified: FileDate
 
     init(_ status: stat) {
         isRegular = status.st_mode & S_IFMT == S_IFREG
+        isLink = status.st_mode & S_IFMT == S_IFLNK
         size = Int(status.st_size)
         #if canImport(Darwin)
             modified = FileDate(status.st_mtimespec)

@@ -22,9 +22,11 @@ struct DirectorySweep: Sendable {
 
     func run(_ cancellation: Cancellation) throws -> SweepReport {
         var report = SweepReport(isDryRun: isDryRun)
-        try files.visitDirectories("sweep") { directory, outer, inner in
+        try files.visitDirectories("sweep") {
+            report.fail($0)
+        } _: { directory, outer, inner in
             try cancellation.check()
-            let entries = try files.entries(of: directory, outer, inner, "sweep", cancellation)
+            let entries = try files.entries(of: directory, outer, inner, "sweep", cancellation) { report.fail($0) }
             try sweep(directory, entries, &report, cancellation)
         }
         return report

@@ -18,6 +18,16 @@ public struct StorageStatistics: Sendable, Hashable {
     public private(set) var temporaryBytes = 0
     /// How many files, links and directories are there that this package didn't make. Nothing touches them.
     public private(set) var foreignCount = 0
+    private var failureList = FailureList(limit: 100)
+
+    /// Files and directories that can't be read and so are not counted, and why; the first 100 of ``failureCount``.
+    public var failures: [FileStorageError] { failureList.first }
+    /// How many files and directories can't be read.
+    public var failureCount: Int { failureList.count }
+
+    mutating func fail(_ error: FileStorageError) {
+        failureList.add(error)
+    }
 
     mutating func add(_ entry: DirectoryEntry, age: Duration, limit: Duration) {
         switch entry.kind {

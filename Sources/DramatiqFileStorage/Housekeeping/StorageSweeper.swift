@@ -6,19 +6,23 @@ public import ServiceLifecycle
 ///     let sweeper = StorageSweeper(directory)
 ///     try await ServiceGroup(services: [worker, sweeper], logger: logger).run()
 ///
-/// Any number of processes may have one. A sweep that fails is logged and tried again at the next turn.
+/// Any number of processes may have one. What can't be read or removed is logged and keeps nothing else from being
+/// swept. A sweep that fails altogether is logged and tried again at the next turn.
 public struct StorageSweeper: Service {
+    private static let intervals = Duration.milliseconds(1)...Duration.seconds(365 * 86_400)
+
     public let directory: StorageDirectory
     /// How long a file must not have been needed.
     public let age: Duration
-    /// The pause between two sweeps.
+    /// The pause between two sweeps, from a millisecond to a year.
     public let interval: Duration
     public let logger: Logger
 
     /// - Parameters:
     ///   - directory: what is swept.
     ///   - age: how long a file must not have been needed; the directory's retention unless given.
-    ///   - interval: the pause between two sweeps, an hour unless given.
+    ///   - interval: the pause between two sweeps, an hour unless given; from a millisecond to a year, others become the
+    ///     nearest of these.
     ///   - logger: told what was removed.
     public init(
         _ directory: StorageDirectory,
@@ -28,7 +32,7 @@ public struct StorageSweeper: Service {
     ) {
         self.directory = directory
         self.age = age ?? directory.retention.age
-        self.interval = interval
+        self.interval = min(max(interval, Self.intervals.lowerBound), Self.intervals.upperBound)
         self.logger = logger
     }
 

@@ -1,8 +1,5 @@
 /// What a sweep did, or would do.
 public struct SweepReport: Sendable, Hashable {
-    /// The most failures that a report names.
-    static let maximumFailures = 100
-
     /// Whether nothing was removed, only counted.
     public let isDryRun: Bool
     /// How many stored files were removed.
@@ -15,10 +12,7 @@ public struct SweepReport: Sendable, Hashable {
     public private(set) var kept = 0
     /// How many bytes the kept files have.
     public private(set) var keptBytes = 0
-    /// What could not be removed, and why; the first 100 of ``failureCount``.
-    public private(set) var failures: [FileStorageError] = []
-    /// How many files could not be removed.
-    public private(set) var failureCount = 0
+    private var failureList = FailureList(limit: 100)
 
     init(isDryRun: Bool) {
         self.isDryRun = isDryRun
@@ -36,7 +30,12 @@ public struct SweepReport: Sendable, Hashable {
     }
 
     mutating func fail(_ error: FileStorageError) {
-        failureCount += 1
-        if failures.count < Self.maximumFailures { failures.append(error) }
+        failureList.add(error)
     }
+
+    /// Files that could not be removed and directories that could not be read, and why; the first 100 of
+    /// ``failureCount``.
+    public var failures: [FileStorageError] { failureList.first }
+    /// How many files could not be removed and directories could not be read.
+    public var failureCount: Int { failureList.count }
 }

@@ -9,7 +9,10 @@
         static let configuration = CommandConfiguration(
             commandName: "storage",
             abstract: "Look after a directory in which workflows are stored.",
-            discussion: "Safe at any time, beside any number of processes that use the directory.",
+            discussion: """
+                Safe at any time, beside any number of processes that use the directory. What can't be read is listed on \
+                standard error and keeps nothing else from being looked at; the exit code is 1 then.
+                """,
             subcommands: [StorageStatCommand.self, StorageVerifyCommand.self, StorageSweepCommand.self]
         )
     }
@@ -38,11 +41,9 @@
             } else {
                 for line in report.lines { console.writeLine(line) }
             }
-            for failure in report.failures {
-                console.writeLine(PrintableText.escape("\(failure)"), to: .error)
-            }
+            for line in report.failureLines { console.writeLine(line, to: .error) }
             try await console.flush()
-            if !report.failures.isEmpty { throw ExitCode.failure }
+            if report.failureCount > 0 { throw ExitCode.failure }
         }
     }
 #endif

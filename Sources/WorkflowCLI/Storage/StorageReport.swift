@@ -6,12 +6,23 @@
     struct StorageReport {
         private var rows: [(label: String, text: String)] = []
         private var members: [(String, JSONValue)] = []
-        /// What is wrong, which makes the command fail.
-        var failures: [FileStorageError] = []
+        /// What is wrong, which makes the command fail: the first of it, and how much it is.
+        private var failures: [FileStorageError] = []
+        private(set) var failureCount = 0
 
         /// A number of files and their bytes.
         mutating func add(_ label: String, key: String, count: Int, bytes: Int? = nil) {
-            let noun = count == 1 ? "file" : "files"
+            add(label, key: key, count: count, noun: count == 1 ? "file" : "files", bytes: bytes)
+        }
+
+        /// What is wrong: with how many files and directories, and the first of these.
+        mutating func fail(_ label: String, key: String, count: Int, _ failures: [FileStorageError]) {
+            add(label, key: key, count: count, noun: count == 1 ? "file or directory" : "files and directories")
+            self.failures += failures
+            failureCount += count
+        }
+
+        private mutating func add(_ label: String, key: String, count: Int, noun: String, bytes: Int? = nil) {
             rows.append((label, "\(count) \(noun)" + (bytes.map { ", \($0) bytes" } ?? "")))
             members.append((key, .integer(count)))
             if let bytes { members.append((key + "_bytes", .integer(bytes))) }
@@ -32,6 +43,12 @@
         var lines: [String] {
             let width = rows.map(\.label.count).max() ?? 0
             return rows.map { $0.label + String(repeating: " ", count: width - $0.label.count) + "  " + $0.text }
+        }
+
+        /// A line for each failure, and for those that were too many to keep.
+        var failureLines: [String] {
+            let rest = failureCount - failures.count
+            return failures.map { PrintableText.escape("\($0)") } + (rest > 0 ? ["… and \(rest) more"] : [])
         }
 
         var jsonLine: String {

@@ -24,6 +24,8 @@
             report.add("not of this storage", key: "foreign", count: statistics.foreignCount)
             report.add("last needed, the latest", key: "youngest", statistics.youngestAge)
             report.add("last needed, the earliest", key: "oldest", statistics.oldestAge)
+            report.fail(
+                "can't be read", key: "unreadable", count: statistics.failureCount, statistics.failures)
             try await options.print(report)
         }
     }

@@ -9,7 +9,7 @@
             abstract: "Remove what no message needs any more.",
             discussion: """
                 What was not stored, carried on or read for a time is removed, and what killed processes left behind. \
-                The exit code is 1 if something could not be removed.
+                The exit code is 1 if something could not be read or removed.
                 """
         )
 
@@ -39,7 +39,7 @@
                 "all that was removed", key: "removed_in_all", count: sweep.removed + sweep.removedLeftovers,
                 bytes: sweep.removedBytes)
             report.add("kept", key: "kept", count: sweep.kept, bytes: sweep.keptBytes)
-            report.failures = sweep.failures
+            report.fail("can't be read or removed", key: "failed", count: sweep.failureCount, sweep.failures)
             try await options.print(report)
         }
     }

@@ -7,7 +7,7 @@
         static let configuration = CommandConfiguration(
             commandName: "verify",
             abstract: "Read all that is stored and check that it is what was stored.",
-            discussion: "Damaged files are listed on standard error, and the exit code is 1 if there are any."
+            discussion: "Damaged files are listed on standard error, and the exit code is 1 then."
         )
 
         @OptionGroup var options: StorageOptions
@@ -16,8 +16,8 @@
             let verification = try await options.directory.verify()
             var report = StorageReport()
             report.add("intact", key: "intact", count: verification.intact, bytes: verification.intactBytes)
-            report.add("damaged", key: "damaged", count: verification.problemCount)
-            report.failures = verification.problems
+            report.fail(
+                "damaged, or can't be read", key: "damaged", count: verification.problemCount, verification.problems)
             try await options.print(report)
         }
     }
