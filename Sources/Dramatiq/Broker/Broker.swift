@@ -24,7 +24,9 @@ public final class Broker: Sendable {
     /// - Parameters:
     ///   - transport: carries the messages.
     ///   - encoder: turns messages into bytes and back.
-    ///   - middleware: in the order in which they see messages on their way out.
+    ///   - middleware: in the order in which they see messages on their way out, each of them once. A list in which one
+    ///     stands twice is logged as critical, and whatever is first done with the broker throws
+    ///     ``BrokerError/middlewareTwice(name:)``.
     ///   - logger: gets what has no caller to be thrown to.
     public init(
         transport: any Transport,
@@ -38,6 +40,17 @@ public final class Broker: Sendable {
         self.encoder = encoder
         self.logger = logger
         chain = MiddlewareChain(middleware, logger: logger)
+        do {
+            try checkMiddleware()
+        } catch {
+            logger.critical("The broker can't be used", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// - Throws: ``BrokerError/middlewareTwice(name:)``. Whatever makes a queue known asks, and nothing is sent or taken
+    ///   before that.
+    func checkMiddleware() throws(BrokerError) {
+        if let name = chain.duplicate { throw .middlewareTwice(name: name) }
     }
 
     /// What dramatiq has by default: age and time limits, shutdown notifications, callbacks, pipelines, retries.
@@ -58,8 +71,8 @@ public final class Broker: Sendable {
 
     /// Makes actors known, and their queues.
     ///
-    /// - Throws: ``BrokerError`` for a name that is taken, an option that no middleware knows or an impossible queue
-    ///   name; nothing is declared then. What a middleware or the transport throws.
+    /// - Throws: ``BrokerError`` for a name that is taken, an option that no middleware knows, an impossible queue name or
+    ///   a middleware that the broker has twice; nothing is declared then. What a middleware or the transport throws.
     public func declare(_ actors: any AnyTaskActor...) async throws {
         try await declare(actors)
     }
@@ -68,8 +81,9 @@ public final class Broker: Sendable {
     ///
     /// - Throws: as ``declare(_:)-(AnyTaskActor...)``.
     public func declare(_ actors: [any AnyTaskActor]) async throws {
+        try checkMiddleware()
         for actor in actors {
-            guard QueueName.isValid(actor.queueName) else { throw BrokerError.invalidQueueName(actor.queueName) }
+            try QueueName.check(actor.queueName)
             let unknown = actor.options.names.subtracting(chain.actorOptions)
             guard unknown.isEmpty else {
                 throw BrokerError.unknownActorOptions(actor: actor.name, options: unknown.sorted())
@@ -88,9 +102,9 @@ public final class Broker: Sendable {
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the transport throws.
     public func declare(queue name: String) async throws {
-        let name = QueueName.canonical(name)
         if registry.withLock({ $0.queues.contains(name) }) { return }
-        guard QueueName.isValid(name) else { throw BrokerError.invalidQueueName(name) }
+        try checkMiddleware()
+        try QueueName.check(name)
         try await transport.declare(queue: name)
         guard registry.withLock({ $0.addQueue(name) }) else { return }
         for middleware in chain.middleware.reversed() { try middleware.afterDeclareQueue(name, broker: self) }
@@ -99,10 +113,10 @@ public final class Broker: Sendable {
     /// Makes sure that a queue exists to which a message goes.
     private func makeReachable(_ queue: String) async throws {
         if registry.withLock({ $0.reaches(queue) }) { return }
-        let name = QueueName.canonical(queue)
-        guard QueueName.isValid(name) else { throw BrokerError.invalidQueueName(queue) }
-        try await transport.declare(queue: name)
-        registry.withLock { _ = $0.targets.insert(name) }
+        try checkMiddleware()
+        try QueueName.check(queue)
+        try await transport.declare(queue: queue)
+        registry.withLock { _ = $0.targets.insert(queue) }
     }
 
     /// The actor of a name.
@@ -130,12 +144,16 @@ public final class Broker: Sendable {
 
     /// Sends a message.
     ///
+    /// What an actor sends with the ties of its own message and under another id (see ``CurrentMessage``) goes out
+    /// without them: it is another task, for which nothing waits.
+    ///
     /// - Parameter delay: how long the message waits at least before it may run.
     /// - Returns: the message as it was enqueued.
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the encoder, a middleware or the transport throws;
     ///   nothing was enqueued then.
     @discardableResult
     public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
+        let message = CurrentMessage.untied(message)
         if let transport = immediateTransport, !chain.observesEnqueues,
             let envelope = envelopeNow(message, delay: delay)
         {
@@ -154,7 +172,9 @@ public final class Broker: Sendable {
     public func enqueue(_ messages: [Message], delay: Duration? = nil) async throws {
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(messages.count)
-        for message in messages { envelopes.append(try await envelope(message, delay: delay)) }
+        for message in messages {
+            envelopes.append(try await envelope(CurrentMessage.untied(message), delay: delay))
+        }
         try await send(envelopes, barriers: nil)
     }
 

@@ -6,8 +6,10 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     case actorNotFound(name: String)
     /// Actor options that no middleware of the broker knows.
     case unknownActorOptions(actor: String, options: [String])
-    /// Not a name for a queue.
+    /// Not a name for a queue; ``QueueName/objection(to:)`` says why.
     case invalidQueueName(String)
+    /// The broker's list has a middleware more than once.
+    case middlewareTwice(name: String)
     /// A middleware was to be placed beside one that the list doesn't have.
     case middlewareNotFound(name: String)
     /// Waiting for a queue to become empty took too long.
@@ -29,8 +31,11 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
             "Actor '\(actor)' has options that no middleware of this broker knows: \(options.joined(separator: ", ")). "
                 + "Did you forget to add a middleware?"
         case .invalidQueueName(let name):
-            "'\(name)' can't name a queue: it must start with a letter or an underscore, followed by letters, digits, "
-                + "dots, dashes or underscores"
+            "'\(name)' can't name a queue: \(QueueName.objection(to: name) ?? "it is reserved")"
+        case .middlewareTwice(let name):
+            "The broker's list has the middleware \(name) twice, so everything that it does would be done twice. Take one "
+                + "of them out, or put it in the place of the other: Broker.defaultMiddleware.replacing(…, with: …). A "
+                + "middleware of your own that shall stand there more than once needs another `name` each time"
         case .middlewareNotFound(let name):
             "There is no \(name) in the list of middleware"
         case .joinTimeout(let queue, let unfinished):

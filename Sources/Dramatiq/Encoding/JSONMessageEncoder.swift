@@ -53,8 +53,8 @@ public struct JSONMessageEncoder: MessageEncoder {
         return try fields.message(bytes[...])
     }
 
-    /// Reads a message that may have one more field, whose value is left out, from what stands between its braces.
-    func decode(content: ArraySlice<UInt8>, extraField: StaticString) throws(DecodeError) -> Message {
+    /// Reads a message from what stands between its braces. It may have one more field, whose value is left out.
+    func decode(content: ArraySlice<UInt8>, extraField: StaticString?) throws(DecodeError) -> Message {
         var fields = MessageFields(extraField: extraField)
         var isCompact = true
         if !content.isEmpty {

@@ -43,6 +43,14 @@ public struct JSONObject: Sendable {
         storage = .text(text)
     }
 
+    /// JSON text: what stands between the braces.
+    var content: ArraySlice<UInt8> {
+        switch storage {
+        case .text(let text): text
+        case .list: JSONValue.object(self).encoded().dropFirst().dropLast()
+        }
+    }
+
     /// The members in order, each key once. Arrays and objects among the values stay verbatim until they are looked
     /// into in turn.
     public var members: [Member] {

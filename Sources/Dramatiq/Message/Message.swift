@@ -46,25 +46,58 @@ public struct Message: Sendable, Hashable {
         return copy
     }
 
-    /// A copy with an id of its own.
+    /// A copy with an id of its own, for the same task once more. It is another message: it has not been retried yet,
+    /// and it counts for nothing that waits for this one, such as the next step of a workflow. The messages that are
+    /// piped behind it are copied in the same way.
     public func withFreshID() -> Message {
+        guard isPiped else { return renamed(UniqueID.make()) }
+        var pipeline = Pipeline(self)
+        for index in pipeline.messages.indices {
+            pipeline.messages[index] = pipeline.messages[index].renamed(UniqueID.make())
+        }
+        return pipeline.joined
+    }
+
+    /// This message under another id, without what ties it to others and without its history. What is piped behind it
+    /// stays as it is.
+    package func renamed(_ id: String) -> Message {
         var copy = self
-        copy.messageID = UniqueID.make()
+        copy.messageID = id
+        copy.options.remove(MessageOptions.ties + MessageOptions.history)
+        return copy
+    }
+
+    /// This message without what ties it to others if those ties are another message's, so that what waits for the
+    /// other one doesn't count this one as well.
+    func untied(from other: Message) -> Message {
+        guard messageID != other.messageID, !options.isEmpty else { return self }
+        let isTied = MessageOptions.ties.contains { name in
+            guard let tie = options.value(name) else { return false }
+            return tie == other.options.value(name)
+        }
+        guard isTied else { return self }
+        var copy = self
+        copy.options.remove(MessageOptions.ties)
         return copy
     }
 
     /// This message with another one to be sent after it, with this one's result as its last argument.
     ///
-    /// Chaining on goes from the end: `a.piped(into: b.piped(into: c))`. Needs the ``Pipelines`` middleware. For steps
-    /// that don't pass results on, a workflow's `Chain` is the better tool.
+    /// What is piped into a pipeline comes after its last message: `a.piped(into: b).piped(into: c)` is the same as
+    /// `a.piped(into: b.piped(into: c))`. In a workflow a pipeline is one task, which is done when its last message is.
+    /// Needs the ``Pipelines`` middleware. For steps that don't pass results on, a workflow's `Chain` is the better tool.
     ///
     /// - Parameter ignoringResult: leaves the result out of the next message's arguments.
     public func piped(into next: Message, ignoringResult: Bool = false) -> Message {
         var next = next
         if ignoringResult { next.options["pipe_ignore"] = true }
-        var copy = self
-        copy.options["pipe_target"] = next.jsonValue
-        return copy
+        var pipeline = Pipeline(self)
+        pipeline.messages.append(next)
+        var joined = pipeline.joined
+        if let fault = pipeline.fault, joined.argumentFailure == nil {
+            joined.argumentFailure = ArgumentFailure(actorName: actorName, reason: "nothing can follow it: \(fault)")
+        }
+        return joined
     }
 }
 
@@ -88,18 +121,12 @@ extension Message {
     ///
     /// - Throws: ``DecodeError`` with offsets that count within the object's text.
     public init(_ object: JSONObject) throws(DecodeError) {
-        self = try JSONMessageEncoder().decode(JSONValue.object(object).encoded())
+        self = try JSONMessageEncoder().decode(content: object.content, extraField: nil)
     }
 
     /// Reads a message from the node of a workflow, which has a `__type__` besides.
     package init(workflowNode object: JSONObject) throws(DecodeError) {
-        switch object.storage {
-        case .text(let text):
-            self = try JSONMessageEncoder().decode(content: text, extraField: "__type__")
-        case .list:
-            let content = JSONValue.object(object).encoded().dropFirst().dropLast()
-            self = try JSONMessageEncoder().decode(content: content, extraField: "__type__")
-        }
+        self = try JSONMessageEncoder().decode(content: object.content, extraField: "__type__")
     }
 
     /// Whether a node of a workflow is a message as Python and this library write it, which its first bytes tell. A

@@ -16,6 +16,13 @@ public struct MessageOptions: Sendable, Hashable {
     /// The option in which messages that came over Redis carry their id there.
     package static let redisMessageID = "redis_message_id"
 
+    /// The options that let something wait for this very message: the callbacks of a workflow, and those of dramatiq's
+    /// `group`.
+    static let ties = ["workflow_completion_callbacks", "group_completion_uuid", "group_completion_callbacks"]
+
+    /// The options that tell what has happened to a message so far.
+    static let history = ["retries", "traceback", "requeue_timestamp", redisMessageID]
+
     /// Whether there is nothing but what transports note. Nearly all messages are like that, so a worker asks once.
     var isOnlyTransport: Bool {
         switch object.storage {
@@ -35,6 +42,12 @@ public struct MessageOptions: Sendable, Hashable {
     public func value(_ name: String) -> JSONValue? {
         guard let value = object[name], !value.isNull else { return nil }
         return value
+    }
+
+    /// Removes options.
+    mutating func remove(_ names: [String]) {
+        if isEmpty { return }
+        for name in names { self[name] = nil }
     }
 
     /// These options with others laid over them: a name that both have takes the other's value.

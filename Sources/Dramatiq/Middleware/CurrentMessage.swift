@@ -5,6 +5,12 @@ public struct CurrentMessage: ProcessingMiddleware {
 
     public init() {}
 
+    /// A message without the current one's ties, if it has them under another id.
+    static func untied(_ message: Message) -> Message {
+        guard !message.options.isEmpty, let current = Self.message else { return message }
+        return message.untied(from: current)
+    }
+
     public var hooks: MiddlewareHooks { [] }
 
     public func process(

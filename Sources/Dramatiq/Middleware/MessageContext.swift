@@ -165,7 +165,7 @@ public struct MessageContext: Sendable {
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
     public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {
-        settlement.enqueues.append(try await broker.envelope(message, delay: delay))
+        settlement.enqueues.append(try await broker.envelope(message.untied(from: self.message), delay: delay))
     }
 
     /// Sends a message once this one's barrier is released, and only then.

@@ -7,7 +7,8 @@
 /// What a hook throws is logged with the middleware's name and the message. What it means for the message is the
 /// middleware's ``failurePolicy``.
 public protocol Middleware: Sendable {
-    /// How logs call it.
+    /// How logs call it; the type's name unless given. A broker can have several middleware of a type if each has a name
+    /// of its own.
     var name: String { get }
     /// The actor options that it understands.
     var actorOptions: Set<String> { get }

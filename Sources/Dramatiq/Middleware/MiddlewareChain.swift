@@ -19,6 +19,8 @@ final class MiddlewareChain: Sendable {
     }
 
     let middleware: [any Middleware]
+    /// The name of a middleware that stands in the list more than once.
+    let duplicate: String?
     let actorOptions: Set<String>
     let processing: [any ProcessingMiddleware]
     let changesEnqueues: Bool
@@ -46,6 +48,7 @@ final class MiddlewareChain: Sendable {
         }
         self.middleware = middleware
         self.logger = logger
+        duplicate = middleware.duplicate
         actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
         beforeEnqueue = having(.beforeEnqueue)

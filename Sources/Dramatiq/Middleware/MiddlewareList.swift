@@ -37,6 +37,12 @@ extension Array where Element == any Middleware {
         return list
     }
 
+    /// The name of the first middleware that stands in the list again: of the same type and under the same name.
+    var duplicate: String? {
+        var seen: Set<[String]> = []
+        return first { !seen.insert([String(reflecting: type(of: $0)), $0.name]).inserted }?.name
+    }
+
     private func place<Anchor: Middleware>(of anchor: Anchor.Type) throws(BrokerError) -> Int {
         guard let place = firstIndex(where: { $0 is Anchor }) else {
             throw .middlewareNotFound(name: "\(anchor)")

@@ -8,17 +8,14 @@ public struct Pipelines: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        context.delivered.hasOptions && context.message.options.value("pipe_target") != nil
+        context.delivered.hasOptions && context.message.isPiped
     }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         guard context.isSuccess, !context.message.options.isEmpty,
-            let target = context.message.options.value("pipe_target")
+            let target = context.message.options.value(Pipeline.targetOption)
         else { return }
-        guard let object = target.objectValue else {
-            throw DecodeError(.wrongType, "The option pipe_target must be a message, not \(target.kind)", offset: 0)
-        }
-        var next = try Message(object)
+        var next = try Pipeline.message(target)
         let ignoresResult = (next.options.value("pipe_ignore") ?? context.actor.options["pipe_ignore"])?.boolValue
         if ignoresResult != true { next.args.append(try context.result.jsonValue()) }
         let delay = next.options.value("delay")?.intValue.map { Duration.milliseconds($0) }

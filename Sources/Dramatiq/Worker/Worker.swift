@@ -47,7 +47,7 @@ public final class Worker: Service {
     ) {
         self.broker = broker
         self.concurrency = max(1, concurrency)
-        self.queues = queues.map { Set($0.map(QueueName.canonical)) }
+        self.queues = queues
         self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
@@ -61,9 +61,11 @@ public final class Worker: Service {
     /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
     /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
-    ///   one of the queues to take from, or what the transport throws when it declares one of them.
+    ///   one of the queues to take from, ``BrokerError/middlewareTwice(name:)``, or what the transport throws when it
+    ///   declares one of the queues.
     public func run() async throws {
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
+        try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
         // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
         let work = Task { await self.work() }

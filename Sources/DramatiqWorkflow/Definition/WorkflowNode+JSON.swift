@@ -29,6 +29,7 @@ extension WorkflowNode {
                 if index > 0 { steps.append(.comma) }
             }
         }
+        var checkedQueue = ""
         var steps: [Step] = []
         push(nodes, &steps)
         while let step = steps.popLast() {
@@ -38,6 +39,10 @@ extension WorkflowNode {
             case .endOfObject: writer.append(UInt8(ascii: "}"))
             case .node(.message(let message)):
                 if let failure = message.argumentFailure { throw failure }
+                if message.queueName != checkedQueue {
+                    try QueueName.check(message.queueName)
+                    checkedQueue = message.queueName
+                }
                 writer.append("{\"__type__\":\"message\",")
                 writer.writeFields(identities.distinct(message))
                 writer.append(UInt8(ascii: "}"))

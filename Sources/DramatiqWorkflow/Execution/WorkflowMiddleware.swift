@@ -17,7 +17,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     /// How long barriers are kept after the last time that something happened to them: a day, as in dramatiq-workflow.
     public static let defaultBarrierTTL: Duration = .milliseconds(86_400_000)
 
-    /// Does nothing; takes the place of an empty chain or group that has a delay.
+    /// Does nothing; takes the place of an empty chain or group that has a delay, in a queue of its workflow. Python's
+    /// stands in `default`.
     static let noop = TaskActor("workflow_noop") {}
 
     /// Keeps the barriers. The workers of a workflow must share it.
@@ -57,7 +58,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        context.delivered.hasOptions && context.delivered.message.options.value(Self.callbacksOption) != nil
+        guard context.delivered.hasOptions else { return false }
+        // A message that is piped into others is not the last of its task, so only its failure matters.
+        if context.isSuccess { return context.delivered.message.ownCallbacks != nil }
+        return context.delivered.message.workflowTies != nil
     }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
@@ -98,7 +102,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         var message = task.message
         // The time when it was made says nothing about how long it waited in a queue.
         message.messageTimestamp = .fractionalNow
-        if let frame = task.frame { message.options[Self.callbacksOption] = frame.reference }
+        message.setCallbacks(task.frame?.reference)
         return message
     }
 
@@ -117,13 +121,15 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     // MARK: Going on
 
     public func beforeAck(_ context: inout MessageContext) async throws {
-        guard context.delivered.hasOptions,
-            let reference = context.delivered.message.options.value(Self.callbacksOption)
-        else { return }
+        guard context.delivered.hasOptions else { return }
+        let message = context.delivered.message
         if context.isSuccess {
-            try await advance(&context, reference)
-        } else if context.isSkipped {
-            try await applyFailurePolicy(&context, reference, "The task was skipped")
+            guard let reference = message.ownCallbacks else { return }
+            return try await advance(&context, Message.WorkflowTies(reference: reference, party: message.messageID))
+        }
+        guard let ties = message.workflowTies else { return }
+        if context.isSkipped {
+            try await applyFailurePolicy(&context, ties, "The task was skipped")
         } else if let error = context.error, !context.isRetried {
             // Nobody tries it again, so what waits for it would wait for ever.
             context.fail("\(error)")
@@ -131,21 +137,18 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     public func beforeNack(_ context: inout MessageContext) async throws {
-        guard context.delivered.hasOptions,
-            let reference = context.delivered.message.options.value(Self.callbacksOption)
-        else { return }
-        try await applyFailurePolicy(&context, reference, context.failureReason ?? "The task failed")
+        guard let ties = context.delivered.message.workflowTies else { return }
+        try await applyFailurePolicy(&context, ties, context.failureReason ?? "The task failed")
     }
 
-    private func advance(_ context: inout MessageContext, _ reference: JSONValue) async throws {
+    private func advance(_ context: inout MessageContext, _ ties: Message.WorkflowTies) async throws {
         let callbacks =
             if let inlineCallbacks {
-                try inlineCallbacks.callbacks(reference)
+                try inlineCallbacks.callbacks(ties.reference)
             } else {
-                try await callbackStorage.retrieve(reference)
+                try await callbackStorage.retrieve(ties.reference)
             }
-        let arrival = Arrival(callbacks: callbacks[...], party: context.delivered.message.messageID)
-        try await advance(&context, arrival)
+        try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party))
     }
 
     /// How far somebody has come on the way from the innermost barrier outwards.
@@ -173,6 +176,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             var plan = try WorkflowPlan(
                 starting: .json(workflow),
                 outer: Array(arrival.callbacks),
+                after: context.delivered.message.queueName,
                 identities: .derived,
                 makeCompletionID: Self.derivedIDs(from: callback.completionID)
             )
@@ -239,7 +243,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
 
     private func applyFailurePolicy(
         _ context: inout MessageContext,
-        _ reference: JSONValue,
+        _ ties: Message.WorkflowTies,
         _ reason: String
     ) async throws {
         let policy = try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName)) ?? onFailure
@@ -256,7 +260,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         case .halt:
             break
         case .proceed:
-            try await advance(&context, reference)
+            try await advance(&context, ties)
         case .notify(let actorName):
             let message = try context.broker.message(
                 for: actorName, [context.message.jsonValue, .string(reason)])

@@ -12,6 +12,14 @@ enum WorkflowParts {
     case nodes(ArraySlice<WorkflowNode>)
     case json(JSONArray)
 
+    /// A single part.
+    init(_ part: WorkflowPart) {
+        switch part {
+        case .node(let node): self = .nodes([node])
+        case .json(let value): self = .json([value])
+        }
+    }
+
     var isEmpty: Bool {
         switch self {
         case .nodes(let nodes): nodes.isEmpty
@@ -39,6 +47,29 @@ enum WorkflowParts {
             self = .json(rest)
             return .json(first)
         }
+    }
+
+    /// The queue of the first message in the parts, wherever it is nested. What can't be read is passed over here; it
+    /// fails when its turn comes.
+    var firstQueue: String? {
+        var stack = [self]
+        while var parts = stack.popLast() {
+            guard let first = parts.popFirst() else { continue }
+            stack.append(parts)
+            switch first {
+            case .node(.message(let message)): return message.queueName
+            case .node(.chain(let children)), .node(.group(let children)): stack.append(.nodes(children[...]))
+            case .node(.withDelay(let child, _)): stack.append(.nodes([child]))
+            case .json(let value):
+                switch try? JSONNode(value) {
+                case .message(let message)?: return message.queueName
+                case .chain(let children)?, .group(let children)?: stack.append(.json(children))
+                case .withDelay(let child, _)?: stack.append(.json([child]))
+                case nil: break
+                }
+            }
+        }
+        return nil
     }
 
     /// The parts as the chain that remains to be run.
@@ -81,15 +112,28 @@ struct MessageIdentities {
         self.makeID = makeID
     }
 
+    /// The message under ids that nobody else in the workflow has. A message that is piped into others arrives as the
+    /// last of them.
     mutating func distinct(_ message: Message) -> Message {
+        guard message.isPiped else { return distinctLink(message) }
+        var pipeline = Pipeline(message)
+        var isChanged = false
+        for (index, link) in pipeline.messages.enumerated() {
+            pipeline.messages[index] = distinctLink(link)
+            if pipeline.messages[index].messageID != link.messageID { isChanged = true }
+        }
+        return isChanged ? pipeline.joined : message
+    }
+
+    private mutating func distinctLink(_ message: Message) -> Message {
         guard let first else {
             self.first = message.messageID
             return message
         }
         if seen.isEmpty { seen.insert(first) }
         if seen.insert(message.messageID).inserted { return message }
-        var copy = message
-        repeat { copy.messageID = makeID(message.messageID) } while !seen.insert(copy.messageID).inserted
-        return copy
+        var id: String
+        repeat { id = makeID(message.messageID) } while !seen.insert(id).inserted
+        return message.renamed(id)
     }
 }

@@ -23,6 +23,10 @@ struct WorkflowPlan {
     /// Whether everything has completed at once, so that what is around the part goes on.
     private(set) var isComplete = false
     var identities: MessageIdentities
+    /// What is started.
+    private let root: WorkflowPart
+    /// The queue of what came before.
+    private let earlierQueue: String?
     private var frames: [CompletionFrame] = []
     private var steps: [Step] = []
     private var makeCompletionID: () -> String
@@ -30,15 +34,19 @@ struct WorkflowPlan {
     /// - Parameters:
     ///   - part: what is started.
     ///   - outer: the entries that it is started with.
+    ///   - earlierQueue: the queue of the task after which it is started; `nil` if there was none.
     ///   - identities: tells messages apart.
     ///   - makeCompletionID: names barriers.
     /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
     init(
         starting part: WorkflowPart,
         outer: [CompletionCallback] = [],
+        after earlierQueue: String? = nil,
         identities: MessageIdentities,
         makeCompletionID: @escaping () -> String
     ) throws {
+        root = part
+        self.earlierQueue = earlierQueue
         self.identities = identities
         self.makeCompletionID = makeCompletionID
         let frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
@@ -121,10 +129,32 @@ struct WorkflowPlan {
     /// An empty chain or group: with a delay, a message that does nothing takes its place.
     private mutating func startNothing(_ delay: Int, _ frame: CompletionFrame?) {
         if delay > 0 {
-            tasks.append(Task(message: WorkflowMiddleware.noop.message(), delay: delay, frame: frame))
+            var message = WorkflowMiddleware.noop.message()
+            message.queueName = queueForNothing(frame) ?? message.queueName
+            tasks.append(Task(message: message, delay: delay, frame: frame))
         } else {
             complete(frame)
         }
+    }
+
+    /// A queue that is served where the workflow runs: that of what follows as far as it is at hand, or else of what came
+    /// before, or of anything in the part.
+    private func queueForNothing(_ frame: CompletionFrame?) -> String? {
+        var frame = frame
+        while let current = frame {
+            switch current.kind {
+            case .outer(let callbacks):
+                for case let workflow? in callbacks.reversed().lazy.map({ $0.remaining?.value }) {
+                    if let queue = WorkflowParts.json([workflow]).firstQueue { return queue }
+                }
+            case .step(let rest):
+                if let queue = rest.firstQueue { return queue }
+            case .group:
+                break
+            }
+            frame = current.parent
+        }
+        return earlierQueue.map(QueueName.canonical) ?? WorkflowParts(root).firstQueue
     }
 
     /// One who would have arrived is there already.

@@ -20,7 +20,7 @@ package struct WorkflowRehearsal: Sendable {
         let transport = RehearsalTransport()
         let backend = InMemoryRateLimiterBackend()
         let middleware = WorkflowMiddleware(backend: backend, callbackStorage: callbackStorage)
-        let broker = Broker(transport: transport, middleware: [middleware])
+        let broker = Broker(transport: transport, middleware: [Pipelines(), middleware])
         try await Workflow(workflow, broker: broker).run()
         while let message = transport.next() {
             try Task.checkCancellation()
@@ -38,6 +38,8 @@ package struct WorkflowRehearsal: Sendable {
     ) async throws {
         var context = MessageContext(
             broker: broker, message: message, actor: AnyNamedActor(name: message.actorName))
+        try await Pipelines().afterProcessMessage(&context)
+        transport.add(context.settlement.enqueues)
         try await middleware.beforeAck(&context)
         while let barriers = context.settlement.barriers {
             switch try await barriers.backend.commit(barriers) {

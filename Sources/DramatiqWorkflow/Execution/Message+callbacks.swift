@@ -1,0 +1,39 @@
+import Dramatiq
+
+extension Message {
+    /// What a message tells its workflow when it is done.
+    struct WorkflowTies {
+        /// What the callback storage made of the callbacks.
+        let reference: JSONValue
+        /// The id under which the message arrives at its barrier.
+        let party: String
+    }
+
+    /// What there is to be done in the workflow once the message and all that is piped behind it are done.
+    ///
+    /// A pipeline is one task of its workflow. Its last message carries the callbacks, so that whoever runs the others
+    /// need know nothing of it, Python's workers included; but if one of them fails, the whole task has.
+    var workflowTies: WorkflowTies? {
+        if options.isEmpty { return nil }
+        if let reference = ownCallbacks { return WorkflowTies(reference: reference, party: messageID) }
+        guard isPiped, let last = Pipeline(self).messages.last, let reference = last.ownCallbacks else { return nil }
+        return WorkflowTies(reference: reference, party: last.messageID)
+    }
+
+    /// The callbacks that the message itself carries.
+    var ownCallbacks: JSONValue? { options.value(WorkflowMiddleware.callbacksOption) }
+
+    /// The message as a task of a workflow, or of none if there are no callbacks.
+    mutating func setCallbacks(_ reference: JSONValue?) {
+        guard isPiped else {
+            if reference != nil || !options.isEmpty { options[WorkflowMiddleware.callbacksOption] = reference }
+            return
+        }
+        var pipeline = Pipeline(self)
+        for index in pipeline.messages.indices {
+            let isLast = index == pipeline.messages.count - 1
+            pipeline.messages[index].options[WorkflowMiddleware.callbacksOption] = isLast ? reference : nil
+        }
+        self = pipeline.joined
+    }
+}
