@@ -62,16 +62,31 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
     /// - Throws: `WorkflowError.invalidCallbacks`, `WorkflowError.foreignReference`. What the store throws and that a
     ///   workflow is not JSON is thrown when it is loaded.
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
+        let (callbacks, places) = try callbacks(reference)
+        for (place, completionID) in places { await refresh(place, completionID) }
+        return callbacks
+    }
+
+    /// - Throws: as ``retrieve(_:)``, and what the store throws.
+    public func refresh(_ reference: JSONValue, for wait: Duration) async throws {
+        for (place, completionID) in try callbacks(reference).places {
+            try await store.refresh(place, completionID: completionID, for: wait)
+        }
+    }
+
+    /// Reads triples, and the places of what the store has.
+    private func callbacks(
+        _ triples: JSONValue
+    ) throws -> (callbacks: [CompletionCallback], places: [(JSONValue, String)]) {
         var places: [(JSONValue, String)] = []
-        let callbacks = try InlineCallbackStorage.callbacks(reference) { stored, completionID throws(WorkflowError) in
+        let callbacks = try InlineCallbackStorage.callbacks(triples) { stored, completionID throws(WorkflowError) in
             guard stored.storage == name, stored.version == Self.version else { throw stored.isForeign }
             places.append((stored.place, completionID))
             return RemainingWorkflow(reference: stored.jsonValue) { [store] in
                 try JSONValue(parsing: try await store.load(stored.place, completionID: completionID))
             }
         }
-        for (place, completionID) in places { await refresh(place, completionID) }
-        return callbacks
+        return (callbacks, places)
     }
 
     /// A message that arrives renews its barriers, so what comes after them has to be kept as long. Whether it works

@@ -73,6 +73,14 @@ public struct FileCallbackStorage: CallbackStorage {
         return callbacks
     }
 
+    /// - Throws: as ``retrieve(_:)``.
+    public func refresh(_ reference: JSONValue, for wait: Duration) async throws {
+        if case .array = reference { return }
+        let digest = try Self.digest(reading: reference)
+        let apart = try callbacks(JSONValue(parsing: try await directory.load(digest).content)).apart
+        for digest in apart + [digest] { try await directory.renew(digest, for: wait) }
+    }
+
     /// Reads triples, and the digests of what is in files of its own.
     private func callbacks(
         _ triples: JSONValue

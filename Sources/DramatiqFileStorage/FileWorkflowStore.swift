@@ -40,7 +40,12 @@ public struct FileWorkflowStore: WorkflowStore {
 
     /// - Throws: ``FileStorageError``, or `WorkflowError.invalidCallbacks` for a reference that is none.
     public func refresh(_ reference: JSONValue, completionID: String) async throws {
-        try await directory.renew(ContentDigest(reading: reference))
+        try await refresh(reference, completionID: completionID, for: .zero)
+    }
+
+    /// - Throws: as ``refresh(_:completionID:)``.
+    public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
+        try await directory.renew(ContentDigest(reading: reference), for: wait)
     }
 }
 

@@ -59,8 +59,8 @@ public final class StorageDirectory: Sendable {
         try await threads.run { [files] _ in try files.load(digest) }
     }
 
-    func renew(_ digest: ContentDigest) async throws {
-        try await threads.run { [files] _ in try files.renew(digest) }
+    func renew(_ digest: ContentDigest, for wait: Duration = .zero) async throws {
+        try await threads.run { [files] _ in try files.renew(digest, for: wait) }
     }
 
     // MARK: Housekeeping

@@ -44,7 +44,9 @@ import Testing
         #expect(retention.age == day * 16)
         #expect(retention.age > retention.barrierTTL + retention.longestDelay + retention.deadLetterRetention)
         #expect(StorageRetention(barrierTTL: day * 30).age == day * 45)
-        #expect(StorageDirectory("x", retention: StorageRetention(longestDelay: .zero)).retention.age == day * 9)
+        #expect(StorageDirectory("x", retention: StorageRetention(longestDelay: .zero)).retention.age == day * 16)
+        #expect(StorageRetention(longestWait: .zero, longestDelay: .zero).age == day * 9)
+        #expect(StorageRetention(longestWait: day * 60).age == day * 62)
     }
 
     @Test func onlyWhatIsOldGoes() async throws {
@@ -165,6 +167,44 @@ import Testing
             try await #expect(store.load(reference, completionID: "a") == content)
         }
         #expect(removed == 3)
+    }
+
+    /// What waits for longer than the age stays for as long as it waits, whoever stores or reads it meanwhile.
+    @Test func whatIsKnownToWaitIsKept() async throws {
+        let day = Duration.seconds(86_400)
+        let store = FileWorkflowStore(directory)
+        let reference = try await store.store(Array("long".utf8), completionID: "id")
+        let digest = try ContentDigest(reading: reference)
+        let path = directory.files.places.path(of: digest)
+        func date() throws -> Date {
+            try #require(try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
+        }
+        try await store.refresh(reference, completionID: "id", for: day * 400)
+        let kept = try date()
+        #expect(kept > Date.now.addingTimeInterval(399 * 86_400))
+        try await store.refresh(reference, completionID: "id", for: day)
+        try await store.refresh(reference, completionID: "id")
+        _ = try await store.store(Array("long".utf8), completionID: "id")
+        _ = try await store.load(reference, completionID: "id")
+        #expect(try date() == kept)
+        #expect(try await directory.sweep(olderThan: .zero).removed == 0)
+        // No wait is too long to be written down.
+        try await store.refresh(reference, completionID: "id", for: .seconds(Int64.max))
+        #expect(try date() > kept)
+    }
+
+    @Test func theCallbacksAndWhatIsApartOfThemAreKept() async throws {
+        let storage = FileCallbackStorage(directory)
+        let large = JSONValue.array(JSONArray((0..<2000).map { .integer($0) }))
+        let reference = try await storage.store([
+            CompletionCallback(completionID: "id", remaining: RemainingWorkflow(large), propagates: false)
+        ])
+        try await storage.refresh(reference, for: .seconds(100 * 86_400))
+        #expect(scratch.contents.count == 2)
+        for content in scratch.contents {
+            let attributes = try FileManager.default.attributesOfItem(atPath: content)
+            #expect(try #require(attributes[.modificationDate] as? Date) > .now.addingTimeInterval(99 * 86_400))
+        }
     }
 
     @Test func statisticsCountWhatIsThere() async throws {

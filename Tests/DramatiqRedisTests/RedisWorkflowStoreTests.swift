@@ -17,6 +17,14 @@ import Testing
             _ = try await redis.execute(RedisCommand("PEXPIRE", "dramatiq:__workflows__.id", 500_000))
             try await store.refresh(reference, completionID: "id")
             #expect(try await redis.execute(RedisCommand("TTL", "dramatiq:__workflows__.id")).integer() > 900)
+            // What has to be kept for longer is, whoever comes by meanwhile.
+            try await store.refresh(reference, completionID: "id", for: .seconds(5000))
+            try await store.refresh(reference, completionID: "id", for: .seconds(10))
+            try await store.refresh(reference, completionID: "id")
+            _ = try await store.load(reference, completionID: "id")
+            #expect(try await redis.execute(RedisCommand("TTL", "dramatiq:__workflows__.id")).integer() > 5900)
+            try await store.refresh(reference, completionID: "id", for: .seconds(Int64.max))
+            #expect(try await redis.execute(RedisCommand("TTL", "dramatiq:__workflows__.id")).integer() > 1 << 31)
         }
     }
 

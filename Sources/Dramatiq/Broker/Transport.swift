@@ -5,6 +5,10 @@ public protocol Transport: Sendable {
     /// How many messages of a delay queue a worker may hold until they are due.
     var delayedPrefetch: Int { get }
 
+    /// For how long a dead letter can be requeued. What its workflow needs is kept for as long. Seven days, as in
+    /// dramatiq, unless implemented.
+    var deadLetterRetention: Duration { get }
+
     /// Makes a queue and those that go with it. Doing so twice changes nothing.
     func declare(queue name: String) async throws
 
@@ -31,6 +35,7 @@ public protocol Transport: Sendable {
 extension Transport {
     /// A thousand, as in dramatiq.
     public var delayedPrefetch: Int { 1000 }
+    public var deadLetterRetention: Duration { .seconds(7 * 86_400) }
 
     public func consumer(
         of queue: String,

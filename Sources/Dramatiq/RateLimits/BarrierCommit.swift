@@ -4,20 +4,23 @@ public struct BarrierKey: Sendable, Hashable {
     public let key: String
     /// The key that records the release (-1 before, 0 after), for a barrier that opens at most once.
     public let releaseKey: String?
-    /// How long the barrier is kept after the last time that something happened to it.
+    /// How long the barrier is kept at least from now on. A step never makes that shorter than it was.
     public let ttl: Duration
 
+    /// - Parameter ttl: brought into the range from a millisecond to a hundred years, which every server can keep.
     public init(key: String, releaseKey: String? = nil, ttl: Duration) {
         self.key = key
         self.releaseKey = releaseKey
-        self.ttl = ttl
+        self.ttl = min(max(.milliseconds(1), ttl), Self.longestTTL)
     }
+
+    private static let longestTTL = Duration.seconds(100 * 365 * 86_400)
 }
 
 /// Steps on a workflow's barriers that a backend takes together or not at all.
 ///
-/// They are taken in this order: the arrival is recorded, the releases and then the creations are done. An arrival is
-/// counted by its party: the same one arriving twice changes nothing.
+/// They are taken in this order: the arrival is recorded, the releases, then the creations and the renewals are done. An
+/// arrival is counted by its party: the same one arriving twice changes nothing.
 public struct BarrierCommit: Sendable {
     /// A barrier to be made.
     public struct Creation: Sendable {
@@ -52,17 +55,23 @@ public struct BarrierCommit: Sendable {
     /// Complete barriers that are released.
     public var releases: [BarrierKey]
     public var creations: [Creation]
+    /// Barriers that a message may still arrive at which is sent or put aside in the same step. Each is kept for its
+    /// ``BarrierKey/ttl`` from now on, give or take an hour of it, unless it is kept for longer anyway. One that isn't
+    /// there stays missing.
+    public var renewals: [BarrierKey]
 
     public init(
         backend: any RateLimiterBackend,
         arrival: Arrival? = nil,
         releases: [BarrierKey] = [],
-        creations: [Creation] = []
+        creations: [Creation] = [],
+        renewals: [BarrierKey] = []
     ) {
         self.backend = backend
         self.arrival = arrival
         self.releases = releases
         self.creations = creations
+        self.renewals = renewals
     }
 
     /// What a commit came to.

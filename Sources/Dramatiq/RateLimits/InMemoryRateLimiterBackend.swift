@@ -178,7 +178,15 @@ extension InMemoryRateLimiterBackend.State {
         }
         for barrier in steps.releases { release(barrier, now) }
         for creation in steps.creations { create(creation, now) }
+        for barrier in steps.renewals { renew(barrier, now) }
         return .committed
+    }
+
+    private mutating func renew(_ barrier: BarrierKey, _ now: ContinuousClock.Instant) {
+        for key in [barrier.key, barrier.releaseKey] {
+            guard let key, let place = entries.index(forKey: key) else { continue }
+            entries.values[place].keep(now, barrier.ttl)
+        }
     }
 
     /// Where a barrier's entries lie, so that each is looked up once.
@@ -212,7 +220,7 @@ extension InMemoryRateLimiterBackend.State {
     ) -> Bool {
         let isComplete = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
         if let release = places.release {
-            entries.values[release].expiry = now + arrival.barrier.ttl
+            entries.values[release].keep(now, arrival.barrier.ttl)
         } else if let releaseKey = arrival.barrier.releaseKey {
             entries[releaseKey] = InMemoryRateLimiterBackend.Entry(value: -1, expiry: now + arrival.barrier.ttl)
         }
@@ -250,9 +258,14 @@ extension InMemoryRateLimiterBackend.Entry {
         expiry = now + ttl
     }
 
+    /// Lives on for at least a time, unless it has expired.
+    fileprivate mutating func keep(_ now: ContinuousClock.Instant, _ ttl: Duration) {
+        if expiry > now { expiry = max(expiry, now + ttl) }
+    }
+
     /// Counts a party that has not come before. Returns whether all have come.
     fileprivate mutating func record(_ party: String, _ now: ContinuousClock.Instant, _ ttl: Duration) -> Bool {
-        expiry = now + ttl
+        keep(now, ttl)
         if isComplete { return true }
         if value <= 1, arrivals.isEmpty {
             // The only party of a chain's step: there is nobody to tell apart.

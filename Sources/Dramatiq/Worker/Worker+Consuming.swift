@@ -62,8 +62,8 @@ extension Worker {
         case item(WorkItem)
         /// One that has to wait; the time is in milliseconds since 1970.
         case delayed(Message, eta: Int)
-        /// One that nobody here can process.
-        case useless(reason: String)
+        /// One that nobody here can process; without a message if it can't be decoded.
+        case useless(Message?, reason: String)
     }
 
     /// Sorts deliveries: what can be processed, what has to wait, and what nobody can process.
@@ -94,13 +94,13 @@ extension Worker {
         do {
             message = try delivery.message(decoder: broker.encoder)
         } catch {
-            return .useless(reason: "The message can't be decoded: \(error)")
+            return .useless(nil, reason: "The message can't be decoded: \(error)")
         }
         if !message.options.isEmpty, let eta = message.options.value("eta")?.intValue {
             return .delayed(message, eta: eta)
         }
         guard let actor = broker.actor(named: message.actorName) else {
-            return .useless(reason: "No actor named '\(message.actorName)' is declared on this worker")
+            return .useless(message, reason: "No actor named '\(message.actorName)' is declared on this worker")
         }
         return .item(
             WorkItem(
@@ -114,8 +114,8 @@ extension Worker {
         case .delayed(let message, let eta):
             if broker.chain.observesDelays { await broker.chain.willDelay(message, broker: broker) }
             delayQueue.push(DelayedItem(delivery: delivery, message: message, eta: eta, source: source))
-        case .useless(let reason):
-            await reject(delivery, source, reason)
+        case .useless(let message, let reason):
+            await reject(delivery, source, message, reason)
         }
     }
 
@@ -156,10 +156,18 @@ extension Worker {
         return first
     }
 
-    private func reject(_ delivery: Delivery, _ source: WorkSource, _ reason: String) async {
-        broker.logger.error(
-            "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
-        await settleOutside(delivery, source, Settlement(outcome: .reject(reason: reason)))
+    private func reject(_ delivery: Delivery, _ source: WorkSource, _ message: Message?, _ reason: String) async {
+        guard let message else {
+            broker.logger.error(
+                "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
+            return await settleOutside(delivery, source, Settlement(outcome: .reject(reason: reason)))
+        }
+        let actor = UndeclaredActor(name: message.actorName)
+        let item = WorkItem(
+            delivered: DeliveredMessage(delivery: delivery, message: message, actor: actor), source: source)
+        // As for what is settled outside of a processor: a shutdown must not cut it off.
+        await Task { await self.reject(item, reason) }.value
+        broker.immediateTransport?.wakeConsumers()
     }
 
     /// Moves delayed messages to their queues when they are due.

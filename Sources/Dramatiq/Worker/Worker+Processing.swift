@@ -193,6 +193,15 @@ extension Worker {
         return next
     }
 
+    /// Puts a message among the dead letters that no processor has begun, with what its middleware add to that.
+    func reject(_ item: WorkItem, _ reason: String) async {
+        var context = MessageContext(broker: broker, item.delivered)
+        context.fail(reason)
+        await broker.chain.willSettle(&context, retrying)
+        _ = await settle(item, &context)
+        item.source.finish()
+    }
+
     /// Goes on with a settlement that nobody waited for.
     ///
     /// - Parameter isOpen: whether it has opened a barrier, so that there is more to do; otherwise it failed.

@@ -75,7 +75,7 @@ struct ContentFiles: Sendable {
             file = try DirectoryLock.hold(.shared, in: directory, "store") { _ throws(FileStorageError) in
                 let file = try directory.open(digest.hexadecimal, O_RDONLY, "store")
                 _ = try content(of: file, digest)
-                try file.setModifiedNow("store")
+                if try file.status("store").modified <= .now { try file.setModifiedNow("store") }
                 return file
             }
         } catch {
@@ -134,17 +134,25 @@ struct ContentFiles: Sendable {
         return (content, (try? renew(digest)) != nil)
     }
 
-    /// Makes a file as young as if it had been stored now.
+    /// Makes a file as young as if it was stored now, or will be stored after a wait: its date lies in the future then.
+    /// A file that is younger stays so.
     ///
     /// - Throws: ``FileStorageError``, with the code `missing` if it is not there.
-    func renew(_ digest: ContentDigest) throws(FileStorageError) {
+    func renew(_ digest: ContentDigest, for wait: Duration = .zero) throws(FileStorageError) {
         do throws(FileStorageError) {
             let directory = try places.open(digest, "renew")
             var age = Duration.zero
-            let file = try DirectoryLock.hold(.shared, in: directory, "renew") { _ throws(FileStorageError) in
+            // A date in the future is not set beside others that may have looked at the one before.
+            let kind = wait > .zero ? DirectoryLock.Kind.exclusive : .shared
+            let file = try DirectoryLock.hold(kind, in: directory, "renew") { _ throws(FileStorageError) in
                 let file = try directory.open(digest.hexadecimal, O_RDONLY, "renew")
-                age = FileDate.now - (try file.status("renew").modified)
-                try file.setModifiedNow("renew")
+                let (now, modified) = (FileDate.now, try file.status("renew").modified)
+                age = now - modified
+                if wait > .zero {
+                    if modified < now + wait { try file.setModified(now + wait, "renew") }
+                } else if modified <= now {
+                    try file.setModifiedNow("renew")
+                }
                 return file
             }
             // A loss of power may bring an hour back, for which the ages that sweeps use have a margin; not more.

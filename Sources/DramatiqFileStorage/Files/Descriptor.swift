@@ -131,6 +131,12 @@ struct Descriptor: ~Copyable {
         guard futimens(number, nil) == 0 else { throw .lastCall(operation, path) }
     }
 
+    /// Gives the file a date of modification. Only its owner can.
+    func setModified(_ date: FileDate, _ operation: String) throws(FileStorageError) {
+        let times = [date.time, date.time]
+        guard futimens(number, times) == 0 else { throw .lastCall(operation, path) }
+    }
+
     /// Waits until the content, or a directory's names, are on the disk.
     func synchronize(_ operation: String) throws(FileStorageError) {
         #if canImport(Darwin)

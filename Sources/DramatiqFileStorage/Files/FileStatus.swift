@@ -1,3 +1,5 @@
+import Dramatiq
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -29,10 +31,15 @@ struct FileStatus {
 
 /// A moment as file systems keep it.
 struct FileDate: Comparable {
-    private let nanoseconds: Int
+    private var nanoseconds: Int
 
     init(_ time: timespec) {
         nanoseconds = Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec)
+    }
+
+    /// The moment as the system takes it.
+    var time: timespec {
+        timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
     }
 
     /// By this machine's clock.
@@ -43,6 +50,14 @@ struct FileDate: Comparable {
     }
 
     static func < (left: FileDate, right: FileDate) -> Bool { left.nanoseconds < right.nanoseconds }
+
+    /// Later by a time; at most by a hundred years, which every file system can keep.
+    static func + (date: FileDate, duration: Duration) -> FileDate {
+        var later = date
+        let milliseconds = min(max(0, duration.milliseconds), 100 * 365 * 86_400_000)
+        later.nanoseconds = date.nanoseconds.addingReportingOverflow(milliseconds * 1_000_000).partialValue
+        return later
+    }
 
     static func - (left: FileDate, right: FileDate) -> Duration {
         .nanoseconds(left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)

@@ -15,21 +15,32 @@ import Dramatiq
 enum BarrierScript {
     /// How long a released barrier is remembered at most, in milliseconds: 15 minutes, for which Python keeps it too.
     static let releasedTTL = 900_000
+    /// The longest time for which a key can be kept, in milliseconds: a hundred years.
+    static let longestDuration = 3_155_760_000_000
 
     /// Defines `read_barriers()`, which reads a ``BarrierCommit`` from the script's arguments, and
     /// `commit_barriers(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or
     /// `lost <key>`. Nothing is written before everything is looked at. Expects `take()`, the next argument.
     static let functions = """
         local complete_mark = '\\0complete'
-        -- The keys whose time was renewed in this run.
-        local renewed = {}
+        -- For how long barriers were kept in this run.
+        local kept = {}
+
+        -- A number of milliseconds for which a key can be kept. Redis would refuse others in the middle of a step.
+        local function duration(text)
+          local milliseconds = tonumber(text)
+          if not milliseconds or milliseconds < 1 or milliseconds > \(longestDuration) then
+            error('Nothing can be kept for ' .. text .. ' ms')
+          end
+          return milliseconds
+        end
 
         local function read_barrier()
-          return { key = take(), ran = take(), ttl = tonumber(take()) }
+          return { key = take(), ran = take(), ttl = duration(take()) }
         end
 
         local function read_barriers()
-          local steps = { releases = {}, creations = {} }
+          local steps = { releases = {}, creations = {}, renewals = {} }
           for i = 1, tonumber(take()) do steps.releases[i] = read_barrier() end
           local arrival = take()
           if arrival ~= '' then
@@ -41,6 +52,7 @@ enum BarrierScript {
             steps.creations[i] = read_barrier()
             steps.creations[i].parties = take()
           end
+          for i = 1, tonumber(take()) do steps.renewals[i] = read_barrier() end
           return steps
         end
 
@@ -54,7 +66,8 @@ enum BarrierScript {
             value, ran = tonumber(values[1] or nil), tonumber(values[2] or nil)
           end
           if ran and ran >= 0 then return 'released' end
-          return tonumber(value or nil) or 'lost'
+          -- What is no whole number was not written as a barrier.
+          return value and string.match(value, '^%-?%d+$') and tonumber(value) or 'lost'
         end
 
         local function release(barrier)
@@ -66,20 +79,25 @@ enum BarrierScript {
             redis.call('SET', barrier.ran, '0', 'PX', ttl)
           end
           redis.call('UNLINK', barrier.key .. '_arrived')
-          renewed[barrier.key .. '_arrived'] = nil
+          kept[barrier.key] = nil
         end
 
-        -- Once for each key is enough: a run of the script takes no time that matters.
-        local function renew(key, ttl)
-          if renewed[key] then return end
-          redis.call('PEXPIRE', key, ttl)
-          renewed[key] = true
-        end
-
-        local function renew_barrier(barrier)
-          renew(barrier.key, barrier.ttl)
-          renew(barrier.key .. '_arrived', barrier.ttl)
-          if barrier.ran ~= '' then renew(barrier.ran, barrier.ttl) end
+        -- Sees to it that a barrier is kept for its time, to within an hour, and never for less than before. Once is
+        -- enough: a run of the script takes no time that matters.
+        local function keep(barrier)
+          local ttl = barrier.ttl
+          if (kept[barrier.key] or 0) >= ttl then return end
+          kept[barrier.key] = ttl
+          local arrived = barrier.key .. '_arrived'
+          local left = redis.call('PTTL', barrier.key)
+          if left == -2 then return end
+          if left >= 0 and left < ttl - math.min(ttl / 16, 3600000) then
+            redis.call('PEXPIRE', barrier.key, ttl)
+            if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
+            redis.call('PEXPIRE', arrived, ttl)
+          elseif left >= 0 and redis.call('PTTL', arrived) == -1 then
+            redis.call('PEXPIRE', arrived, left)
+          end
         end
 
         -- Counts a party that has not come before. Returns whether all have come.
@@ -98,10 +116,10 @@ enum BarrierScript {
               is_complete = true
               redis.call('SADD', arrived, complete_mark)
             else
-              redis.call('SET', arrival.key, string.format('%d', left - 1), 'PX', arrival.ttl)
+              redis.call('DECR', arrival.key)
             end
           end
-          renew_barrier(arrival)
+          keep(arrival)
           return is_complete
         end
 
@@ -144,6 +162,7 @@ enum BarrierScript {
               end
             end
           end
+          for _, barrier in ipairs(steps.renewals) do keep(barrier) end
           return result
         end
         """
@@ -166,12 +185,14 @@ extension RedisCommand {
             append(creation.barrier)
             append(creation.parties)
         }
+        append(steps.renewals.count)
+        for barrier in steps.renewals { append(barrier) }
     }
 
     /// Adds what `read_barrier()` reads.
     mutating func append(_ barrier: BarrierKey) {
         append(barrier.key)
         append(barrier.releaseKey ?? "")
-        append(max(1, barrier.ttl.milliseconds))
+        append(min(max(1, barrier.ttl.milliseconds), BarrierScript.longestDuration))
     }
 }

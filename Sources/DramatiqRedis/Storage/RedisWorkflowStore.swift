@@ -8,8 +8,17 @@ public import DramatiqWorkflow
 /// The place that a message carries is the barrier's id. It is hostile until checked: it is only followed if it is that
 /// of the barrier that it came with.
 public struct RedisWorkflowStore: WorkflowStore {
-    /// 15 days: longer than a barrier, the longest delay and the time for which dead letters are kept together.
-    public static let defaultTTL: Duration = .seconds(15 * 86_400)
+    /// 16 days: longer than a barrier's life and the longest wait in a queue together. Where messages wait for longer, the
+    /// store is told.
+    public static let defaultTTL: Duration = .seconds(16 * 86_400)
+    /// Sees to it that `KEYS[1]` lives for `ARGV[1]` milliseconds at least, and answers whether it is there.
+    private static let keep = RedisScript(
+        """
+        local left = redis.call('PTTL', KEYS[1])
+        if left == -2 then return 0 end
+        if left >= 0 and left < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        return 1
+        """)
     /// The longest completion id, in bytes.
     private static let maximumIDLength = 256
 
@@ -45,7 +54,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
         try check(reference, completionID)
         let replies = try await executor.pipeline([
-            RedisCommand("PEXPIRE", key(completionID), ttl.milliseconds),
+            RedisCommand(Self.keep, keys: [key(completionID)], ttl.milliseconds),
             RedisCommand("GET", key(completionID)),
         ])
         guard replies.count == 2 else {
@@ -58,8 +67,14 @@ public struct RedisWorkflowStore: WorkflowStore {
 
     /// - Throws: ``RedisStoreError``, `RedisError`.
     public func refresh(_ reference: JSONValue, completionID: String) async throws {
+        try await refresh(reference, completionID: completionID, for: .zero)
+    }
+
+    /// - Throws: ``RedisStoreError``, `RedisError`.
+    public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try check(reference, completionID)
-        let isThere = try await executor.execute(RedisCommand("PEXPIRE", key(completionID), ttl.milliseconds))
+        let life = min(max(.zero, wait), .seconds(100 * 365 * 86_400)) + ttl
+        let isThere = try await executor.evaluate(Self.keep, keys: [key(completionID)], life.milliseconds)
         guard try isThere.boolean() else { throw RedisStoreError.notFound(completionID: completionID) }
     }
 

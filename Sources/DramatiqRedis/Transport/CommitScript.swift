@@ -66,6 +66,18 @@ enum CommitScript {
           return groups
         end
 
+        -- Fails unless a queue is one: once something is written it is too late.
+        local checked = {}
+        local function check_queue(name)
+          if checked[name] then return end
+          redis.call('LLEN', namespace .. ':' .. name)
+          redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
+          checked[name] = true
+        end
+        local function check_queues(groups)
+          for _, group in ipairs(groups) do check_queue(group.queue) end
+        end
+
         local function enqueue(groups)
           for _, group in ipairs(groups) do
             local list = namespace .. ':' .. group.queue
@@ -89,6 +101,12 @@ enum CommitScript {
           redis.call('HSET', name .. '.msgs', id, message)
           redis.call('ZADD', name, string.format('%d', now), id)
           redis.call('SET', name .. '.reason.' .. id, reason, 'PX', ttl)
+        end
+
+        -- As check_queue, for a queue of dead letters.
+        local function check_dead_letters(name)
+          redis.call('ZCARD', namespace .. ':' .. name)
+          redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
         end
 
         -- Gives the first successor to a worker as if it had taken it. The heartbeat goes with it, so that there is no
@@ -133,6 +151,14 @@ enum CommitScript {
               redis.call('SREM', taken, id)
               return 'not held'
             end
+          end
+
+          check_queues(step.enqueues)
+          check_queues(step.successors)
+          if outcome == 'q' then check_queue(queue) end
+          if outcome == 'r' then
+            step.ttl = duration(step.ttl)
+            check_dead_letters(step.dead_letters)
           end
 
           local result = 'committed'
@@ -211,10 +237,8 @@ enum CommitScript {
             -- None of them can be the last one.
             local arrived = barrier.key .. '_arrived'
             local count = redis.call('SADD', arrived, unpack(parties))
-            if count > 0 then
-              redis.call('SET', barrier.key, string.format('%d', left - count), 'PX', barrier.ttl)
-            end
-            renew_barrier(barrier)
+            if count > 0 then redis.call('DECRBY', barrier.key, count) end
+            keep(barrier)
             redis.call('SREM', taken, unpack(ids))
             redis.call('HDEL', messages, unpack(ids))
             for _, tag in ipairs(tags) do
@@ -231,7 +255,7 @@ enum CommitScript {
             }
             results[i] = try(settle, {
               tag = tag, outcome = 'a', taken = taken, queue = queue, id = ids[i], worker = '', enqueues = {},
-              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {} },
+              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {}, renewals = {} },
             })
           end
           return results

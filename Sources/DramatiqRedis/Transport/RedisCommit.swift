@@ -187,6 +187,7 @@ extension RedisCommand {
 
     private static func count(_ barriers: BarrierCommit?) -> Int {
         guard let barriers else { return 0 }
-        return 3 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
+        return 4 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
+            + 3 * barriers.renewals.count
     }
 }

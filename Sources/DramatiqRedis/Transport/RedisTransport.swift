@@ -288,50 +288,22 @@ public final class RedisTransport: BatchingTransport {
         }
     }
 
-    /// Settles a delivery whose barriers are kept somewhere else, so that there is no one step for both.
-    ///
-    /// The arrival comes first, then the new barriers, then the messages with the acknowledgement, and the release at
-    /// last. A crash in between means that a step is done again: it can start the next step of a workflow twice, but
-    /// loses nothing and starts nothing too early.
+    /// Settles a delivery whose barriers are kept somewhere else.
     private func settle(
         _ delivery: Delivery,
         _ message: TakenMessage,
         _ commit: RedisCommit,
         elsewhere barriers: BarrierCommit
     ) async throws -> SettlementResult {
-        var commit = commit
-        let backend = barriers.backend
-        var isReleased = true
-        if var arrival = barriers.arrival {
-            let releases = arrival.releases
-            arrival.releases = false
-            switch try await backend.commit(BarrierCommit(backend: backend, arrival: arrival)) {
-            case .opened:
-                if !releases {
-                    if !commit.isRepeated { message.reset() }
-                    return .barrierOpened
-                }
-            case .committed: isReleased = !releases
-            case .waiting, .alreadyReleased: isReleased = false
-            }
+        let result = try await SplitSettlement(barriers).settle { sendsSuccessors in
+            var commit = commit
+            if !sendsSuccessors { commit.successors = [] }
+            return try ended(delivery, message, try await self.commit(commit))
+        } releaseDidFail: { error in
+            logger.warning("A barrier's release can't be recorded", metadata: ["error": "\(error)"])
         }
-        if !isReleased {
-            commit.successors = []
-        } else if !barriers.creations.isEmpty {
-            _ = try await backend.commit(BarrierCommit(backend: backend, creations: barriers.creations))
-        }
-        let result = try ended(delivery, message, try await self.commit(commit))
-        var releases = barriers.releases
-        if isReleased, let arrival = barriers.arrival, arrival.releases { releases.append(arrival.barrier) }
-        if !releases.isEmpty {
-            do {
-                _ = try await backend.commit(BarrierCommit(backend: backend, releases: releases))
-            } catch {
-                // All that follows from the release is done; only a party that comes twice would still need to know.
-                logger.warning("A barrier's release can't be recorded", metadata: ["error": "\(error)"])
-            }
-        }
-        return isReleased ? result : .notReleased
+        if result == .barrierOpened, !commit.isRepeated { message.reset() }
+        return result
     }
 
     private func notHeld(_ delivery: Delivery) -> BrokerError {
@@ -343,6 +315,9 @@ public final class RedisTransport: BatchingTransport {
 
     /// A thousand that are due: those that are not are held by the consumer, without their bytes.
     public var delayedPrefetch: Int { 1000 }
+
+    /// ``Configuration/deadLetterTTL``.
+    public var deadLetterRetention: Duration { configuration.deadLetterTTL }
 
     public func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
         try await consumer(of: queue, prefetch: prefetch, encoder: JSONMessageEncoder())

@@ -17,6 +17,8 @@ final class CompletionFrame {
     let completionID: String
     /// How many are still to come.
     var parties: Int
+    /// The longest delay of a task that counts here, in milliseconds.
+    private(set) var longestDelay = 0
     /// What the tasks' messages carry, stored once for all of them.
     var reference: JSONValue?
     private var callback: CompletionCallback?
@@ -26,6 +28,15 @@ final class CompletionFrame {
         self.parent = parent
         self.completionID = completionID
         self.parties = parties
+    }
+
+    /// A task that counts here, and at all that is around, starts later.
+    func delay(by milliseconds: Int) {
+        var frame: CompletionFrame? = self
+        while let current = frame, current.longestDelay < milliseconds {
+            current.longestDelay = milliseconds
+            frame = current.parent
+        }
     }
 
     /// The entries for a message in this frame, outermost first.

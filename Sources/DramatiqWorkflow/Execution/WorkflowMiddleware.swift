@@ -14,8 +14,10 @@ import Logging
 public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     /// The option in which messages carry their callbacks.
     public static let callbacksOption = "workflow_completion_callbacks"
-    /// How long barriers are kept after the last time that something happened to them: a day, as in dramatiq-workflow.
+    /// How long barriers live unless said otherwise: a day, as in dramatiq-workflow.
     public static let defaultBarrierTTL: Duration = .milliseconds(86_400_000)
+    /// How long a message may wait in its queue unless said otherwise: two weeks.
+    public static let defaultLongestWait: Duration = .seconds(14 * 86_400)
 
     /// Does nothing; takes the place of an empty chain or group that has a delay, in a queue of its workflow. Python's
     /// stands in `default`.
@@ -27,8 +29,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public let callbackStorage: any CallbackStorage
     /// What becomes of a workflow when one of its tasks fails for good or is skipped.
     public let onFailure: WorkflowFailurePolicy
-    /// How long barriers are kept after the last time that something happened to them.
+    /// How long barriers are kept beyond the time for which what can arrive at them may wait.
     public let barrierTTL: Duration
+    /// The longest time that a message may wait in its queue until a worker takes it.
+    public let longestWait: Duration
     /// Reads what stands in messages, which needs no waiting; `nil` if something else does.
     private let inlineCallbacks: RecentCallbacks?
 
@@ -37,19 +41,24 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     ///   - barrierType: how they are kept.
     ///   - callbackStorage: keeps what messages must know about their workflow.
     ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped.
-    ///   - barrierTTL: longer than the longest time between two tasks of a group.
+    ///   - barrierTTL: how long barriers are kept beyond the time for which what can arrive at them may wait; longer
+    ///     than the longest task runs.
+    ///   - longestWait: the longest time that a message may wait in its queue until a worker takes it; its delays,
+    ///     retries and time as a dead letter apart, which are known.
     public init(
         backend: any RateLimiterBackend,
         barrierType: any BarrierProtocol.Type = AtMostOnceBarrier.self,
         callbackStorage: any CallbackStorage = InlineCallbackStorage(),
         onFailure: WorkflowFailurePolicy = .halt,
-        barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL
+        barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
+        longestWait: Duration = WorkflowMiddleware.defaultLongestWait
     ) {
         self.backend = backend
         self.barrierType = barrierType
         self.callbackStorage = callbackStorage
         self.onFailure = onFailure
-        self.barrierTTL = barrierTTL
+        self.barrierTTL = max(.zero, barrierTTL)
+        self.longestWait = max(.zero, longestWait)
         inlineCallbacks = callbackStorage is InlineCallbackStorage ? RecentCallbacks() : nil
     }
 
@@ -58,10 +67,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        guard context.delivered.hasOptions else { return false }
-        // A message that is piped into others is not the last of its task, so only its failure matters.
-        if context.isSuccess { return context.delivered.message.ownCallbacks != nil }
-        return context.delivered.message.workflowTies != nil
+        context.delivered.hasOptions && context.delivered.message.workflowTies != nil
     }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
@@ -95,7 +101,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     /// Stores the callbacks of a frame's messages, once.
     private func store(_ frame: CompletionFrame?, _ identities: inout MessageIdentities) async throws {
         guard let frame, frame.reference == nil else { return }
-        frame.reference = try await callbackStorage.store(try frame.callbacks(&identities))
+        let reference = try await callbackStorage.store(try frame.callbacks(&identities))
+        if let delay = Self.duration(frame.longestDelay) { try await callbackStorage.refresh(reference, for: delay) }
+        frame.reference = reference
     }
 
     private func message(for task: WorkflowPlan.Task) -> Message {
@@ -107,12 +115,27 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     private func creations(_ plan: WorkflowPlan) -> [BarrierCommit.Creation] {
-        plan.barriers.map { BarrierCommit.Creation(barrier: barrierKey($0.completionID), parties: $0.parties) }
+        plan.barriers.map { frame in
+            BarrierCommit.Creation(
+                barrier: barrierKey(frame.completionID, keptFor: .milliseconds(frame.longestDelay)),
+                parties: frame.parties)
+        }
     }
 
-    private func barrierKey(_ completionID: String) -> BarrierKey {
-        barrierType.init(backend: backend, key: completionID, ttl: barrierTTL).barrierKey
+    /// A barrier as it has to be kept for a message that is sent, or put aside.
+    ///
+    /// Whoever sends a message or puts it aside keeps its barriers in the same commit: for as long as it is put aside,
+    /// and then may wait in its queue, and then may run. So no barrier's time runs out while something can still arrive
+    /// at it.
+    ///
+    /// - Parameter wait: for how long the message is put aside before it waits in its queue.
+    private func barrierKey(_ completionID: String, keptFor wait: Duration = .zero) -> BarrierKey {
+        barrierType.init(backend: backend, key: completionID, ttl: Self.limited(wait) + longestWait + barrierTTL)
+            .barrierKey
     }
+
+    /// A wait that others can be added to.
+    private static func limited(_ wait: Duration) -> Duration { min(wait, .seconds(100 * 365 * 86_400)) }
 
     private static func duration(_ milliseconds: Int) -> Duration? {
         milliseconds > 0 ? .milliseconds(milliseconds) : nil
@@ -124,13 +147,21 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         guard context.delivered.hasOptions else { return }
         let message = context.delivered.message
         if context.isSuccess {
-            guard let reference = message.ownCallbacks else { return }
-            return try await advance(&context, Message.WorkflowTies(reference: reference, party: message.messageID))
+            if let reference = message.ownCallbacks {
+                return try await advance(
+                    &context, Message.WorkflowTies(reference: reference, party: message.messageID))
+            }
+            // The next message of its pipeline has them.
+            guard let ties = message.workflowTies else { return }
+            let delay = context.settlement.enqueues.reduce(Duration.zero) { max($0, $1.delay ?? .zero) }
+            return try await keep(&context, ties, for: delay)
         }
         guard let ties = message.workflowTies else { return }
         if context.isSkipped {
             try await applyFailurePolicy(&context, ties, "The task was skipped")
-        } else if let error = context.error, !context.isRetried {
+        } else if let retry = context.retry {
+            try await keep(&context, ties, for: retry.delay ?? .zero)
+        } else if let error = context.error {
             // Nobody tries it again, so what waits for it would wait for ever.
             context.fail("\(error)")
         }
@@ -141,14 +172,38 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         try await applyFailurePolicy(&context, ties, context.failureReason ?? "The task failed")
     }
 
+    private func callbacks(_ ties: Message.WorkflowTies) async throws -> [CompletionCallback] {
+        if let inlineCallbacks { return try inlineCallbacks.callbacks(ties.reference) }
+        return try await callbackStorage.retrieve(ties.reference)
+    }
+
     private func advance(_ context: inout MessageContext, _ ties: Message.WorkflowTies) async throws {
-        let callbacks =
-            if let inlineCallbacks {
-                try inlineCallbacks.callbacks(ties.reference)
-            } else {
-                try await callbackStorage.retrieve(ties.reference)
-            }
+        let callbacks = try await callbacks(ties)
         try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party))
+    }
+
+    /// Keeps what a message needs that is put aside.
+    private func keep(
+        _ context: inout MessageContext,
+        _ ties: Message.WorkflowTies,
+        for wait: Duration
+    ) async throws {
+        do {
+            let callbacks = try await callbacks(ties)
+            try await callbackStorage.refresh(ties.reference, for: wait)
+            let renewals = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
+            context.settlement.barriers = BarrierCommit(backend: backend, renewals: renewals)
+        } catch {
+            if (error as? any TransientError)?.isTransient ?? false { throw error }
+            // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
+            context.broker.logger.warning(
+                "What a message's workflow needs can't be renewed while the message waits",
+                metadata: [
+                    "message_id": "\(context.message.messageID)",
+                    "actor_name": "\(context.message.actorName)",
+                    "error": "\(error)",
+                ])
+        }
     }
 
     /// How far somebody has come on the way from the innermost barrier outwards.
@@ -160,6 +215,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         /// The barriers that are complete.
         var releases: [BarrierKey] = []
         var creations: [BarrierCommit.Creation] = []
+        /// Outer barriers of what is sent.
+        var renewals: [BarrierKey] = []
     }
 
     /// Adds to the settlement what the arrival leads to, up to the next barrier that only its backend can judge.
@@ -189,6 +246,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
                 }
             }
             arrival.creations += creations(plan)
+            if !plan.tasks.isEmpty {
+                let delay = Duration.milliseconds(plan.longestDelay)
+                arrival.renewals = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
+            }
             guard plan.isComplete || callback.propagates else {
                 return release(&context, arrival, barrier)
             }
@@ -196,7 +257,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             arrival.party = callback.completionID
         }
         context.settlement.barriers = BarrierCommit(
-            backend: backend, releases: arrival.releases, creations: arrival.creations)
+            backend: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
     }
 
     /// Arrives at a group's barrier. Only if that completes it, what comes after the group is worked out.
@@ -210,7 +271,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             backend: backend,
             arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
             releases: arrival.releases,
-            creations: arrival.creations
+            creations: arrival.creations,
+            renewals: arrival.renewals
         )
         var next = arrival
         next.releases.append(barrier)
@@ -226,7 +288,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             backend: backend,
             arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
             releases: arrival.releases,
-            creations: arrival.creations
+            creations: arrival.creations,
+            renewals: arrival.renewals
         )
     }
 
@@ -256,6 +319,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
                 "policy": "\(policy)",
             ]
         )
+        // Once the dead letter is requeued, the workflow goes on.
+        if policy != .proceed, context.isFailed {
+            try await keep(&context, ties, for: context.broker.transport.deadLetterRetention)
+        }
         switch policy.kind {
         case .halt:
             break

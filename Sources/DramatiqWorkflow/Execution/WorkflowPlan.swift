@@ -54,10 +54,10 @@ struct WorkflowPlan {
         while let step = steps.popLast() { try take(step) }
     }
 
-    /// The new barriers with their parties.
-    var barriers: [(completionID: String, parties: Int)] {
-        frames.lazy.filter { $0.parties > 0 }.map { ($0.completionID, $0.parties) }
-    }
+    /// The new barriers: those at which something arrives.
+    var barriers: [CompletionFrame] { frames.filter { $0.parties > 0 } }
+    /// The longest delay of a task, in milliseconds.
+    var longestDelay: Int { tasks.reduce(0) { max($0, $1.delay) } }
 
     private mutating func take(_ step: Step) throws {
         switch step {
@@ -99,6 +99,7 @@ struct WorkflowPlan {
     }
 
     private mutating func add(_ message: Message, _ delay: Int, _ frame: CompletionFrame?) {
+        frame?.delay(by: delay)
         tasks.append(Task(message: identities.distinct(message), delay: delay, frame: frame))
     }
 
@@ -131,7 +132,7 @@ struct WorkflowPlan {
         if delay > 0 {
             var message = WorkflowMiddleware.noop.message()
             message.queueName = queueForNothing(frame) ?? message.queueName
-            tasks.append(Task(message: message, delay: delay, frame: frame))
+            add(message, delay, frame)
         } else {
             complete(frame)
         }

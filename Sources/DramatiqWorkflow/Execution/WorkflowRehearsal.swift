@@ -37,7 +37,7 @@ package struct WorkflowRehearsal: Sendable {
         _ transport: RehearsalTransport
     ) async throws {
         var context = MessageContext(
-            broker: broker, message: message, actor: AnyNamedActor(name: message.actorName))
+            broker: broker, message: message, actor: UndeclaredActor(name: message.actorName))
         try await Pipelines().afterProcessMessage(&context)
         transport.add(context.settlement.enqueues)
         try await middleware.beforeAck(&context)
@@ -55,14 +55,4 @@ package struct WorkflowRehearsal: Sendable {
             }
         }
     }
-}
-
-/// Stands for whatever actor a message is for.
-private struct AnyNamedActor: AnyTaskActor {
-    let name: String
-    var queueName: String { "default" }
-    var priority: Int { 0 }
-    var options: ActorOptions { ActorOptions() }
-
-    func perform(_ message: Message) async throws -> ActorResult { .none }
 }

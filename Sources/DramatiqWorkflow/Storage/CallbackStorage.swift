@@ -93,11 +93,23 @@ public protocol CallbackStorage: Sendable {
     ///
     /// - Throws: if they can't be had; the message is kept and tried again, then dead-lettered.
     func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback]
+
+    /// Keeps what a reference stands for while the message that carries it waits: it is delayed, tried again later, or a
+    /// dead letter. Does nothing unless implemented, which is right for a storage that keeps things until told otherwise.
+    ///
+    /// - Parameter wait: for how long the message may wait, in addition to the time for which the storage keeps what was
+    ///   stored now.
+    /// - Throws: if it is not there any more, or can't be kept. A message that is to be delayed is not sent then.
+    func refresh(_ reference: JSONValue, for wait: Duration) async throws
+}
+
+extension CallbackStorage {
+    public func refresh(_ reference: JSONValue, for wait: Duration) async throws {}
 }
 
 /// Keeps the rest of a workflow apart from the callbacks, once for each completion id.
 ///
-/// Two methods are enough; the others have defaults.
+/// Two methods are enough for a store that keeps things until told otherwise; the others have defaults.
 public protocol WorkflowStore: Sendable {
     /// What references call the store, the type's name unless given: a message must not be taken to another store than
     /// the one that has its workflow.
@@ -117,9 +129,16 @@ public protocol WorkflowStore: Sendable {
     ///
     /// - Throws: if it is not there any more.
     func refresh(_ reference: JSONValue, completionID: String) async throws
+
+    /// As ``refresh(_:completionID:)``, for a message that waits before it is sent or can go on: for so much longer than
+    /// if it had been stored now. Never makes the time shorter than it was. Does what that one does unless implemented.
+    func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws
 }
 
 extension WorkflowStore {
     public var name: String { "\(Self.self)" }
     public func refresh(_ reference: JSONValue, completionID: String) async throws {}
+    public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
+        try await refresh(reference, completionID: completionID)
+    }
 }

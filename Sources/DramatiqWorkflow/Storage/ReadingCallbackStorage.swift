@@ -39,6 +39,10 @@ struct ReadingCallbackStorage: CallbackStorage {
         }
     }
 
+    func refresh(_ reference: JSONValue, for wait: Duration) async throws {
+        try await firstThatWorks { try await $0.refresh(reference, for: wait) }
+    }
+
     /// Loads what is left of a workflow with whichever storage can.
     private func load(
         _ completionID: String,

@@ -23,6 +23,9 @@ public final class InMemoryTransport: ImmediateTransport {
     /// No limit: what a worker holds takes no more memory than what waits here.
     public var delayedPrefetch: Int { .max }
 
+    /// A year: dead letters stay until they are removed, but what their workflows need may be kept elsewhere.
+    public var deadLetterRetention: Duration { .seconds(365 * 86_400) }
+
     public func declare(queue name: String) async throws {
         state.withLock { $0.declare(name) }
     }
@@ -88,36 +91,47 @@ public final class InMemoryTransport: ImmediateTransport {
             wakeConsumers()
             return result
         }
-        // Everything that can fail comes first; what follows can't.
+        guard let barriers = settlement.barriers else { return .committed }
         let parts = try parts(settlement)
         try checkIsHeld(delivery)
-        guard let barriers = settlement.barriers else { return .committed }
-        return finish(delivery, settlement.outcome, parts, try await barriers.backend.commit(barriers), wakes: true)
+        let result = try await SplitSettlement(barriers).settle(
+            end: { try end(delivery, settlement.outcome, parts, sendsSuccessors: $0) }, releaseDidFail: { _ in })
+        wakeConsumers()
+        return result
     }
 
     package func settleNow(_ delivery: Delivery, _ settlement: Settlement) throws -> SettlementResult? {
+        // Everything that can fail comes first; what follows can't.
+        let parts = try parts(settlement)
         guard let barriers = settlement.barriers else {
-            return try settleAlone(delivery, settlement)
+            return try end(delivery, settlement.outcome, parts, sendsSuccessors: true)
         }
         guard let backend = barriers.backend as? InMemoryRateLimiterBackend else { return nil }
-        let parts = try parts(settlement)
         try checkIsHeld(delivery)
-        return finish(delivery, settlement.outcome, parts, try backend.commitNow(barriers), wakes: false)
+        switch try backend.commitNow(barriers) {
+        case .opened: return .barrierOpened
+        case .committed: return try end(delivery, settlement.outcome, parts, sendsSuccessors: true)
+        case .waiting, .alreadyReleased: return try end(delivery, settlement.outcome, parts, sendsSuccessors: false)
+        }
     }
 
-    /// Settles what no barrier has a part in.
-    private func settleAlone(_ delivery: Delivery, _ settlement: Settlement) throws -> SettlementResult {
-        let parts = try parts(settlement)
+    /// Ends a delivery and sends its messages, in one step; ``wakeConsumers()`` has to follow.
+    private func end(
+        _ delivery: Delivery,
+        _ outcome: Settlement.Outcome,
+        _ parts: (enqueues: [Outgoing], successors: [Outgoing]),
+        sendsSuccessors: Bool
+    ) throws -> SettlementResult {
         let joiners = state.withLock { state -> [Signal]? in
             guard state.holds(delivery) else { return nil }
             for message in parts.enqueues { state.push(message) }
-            for message in parts.successors { state.push(message) }
-            state.finish(delivery, settlement.outcome)
+            if sendsSuccessors { for message in parts.successors { state.push(message) } }
+            state.finish(delivery, outcome)
             return state.finishedJoiners()
         }
         guard let joiners else { throw notHeld(delivery) }
         wake(joiners)
-        return .committed
+        return sendsSuccessors ? .committed : .notReleased
     }
 
     private func parts(_ settlement: Settlement) throws -> (enqueues: [Outgoing], successors: [Outgoing]) {
@@ -131,29 +145,6 @@ public final class InMemoryTransport: ImmediateTransport {
     private func notHeld(_ delivery: Delivery) -> BrokerError {
         let message = try? delivery.message(decoder: JSONMessageEncoder())
         return BrokerError.deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
-    }
-
-    private func finish(
-        _ delivery: Delivery,
-        _ outcome: Settlement.Outcome,
-        _ parts: (enqueues: [Outgoing], successors: [Outgoing]),
-        _ barriers: BarrierCommit.Result,
-        wakes: Bool
-    ) -> SettlementResult {
-        let isReleased: Bool
-        switch barriers {
-        case .committed: isReleased = true
-        case .opened: return .barrierOpened
-        case .waiting, .alreadyReleased: isReleased = false
-        }
-        wake(
-            state.withLock { state in
-                for message in parts.enqueues { state.push(message) }
-                if isReleased { for message in parts.successors { state.push(message) } }
-                state.finish(delivery, outcome)
-                return (wakes ? state.announce() : []) + state.finishedJoiners()
-            })
-        return isReleased ? .committed : .notReleased
     }
 
     package func wakeConsumers() {
