@@ -294,6 +294,7 @@ let package = Package(
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
+                .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
                 .target(name: "RedisTestSupport", condition: .when(traits: ["Plugins"])),
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

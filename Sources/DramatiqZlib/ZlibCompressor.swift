@@ -9,7 +9,8 @@ public struct ZlibCompressor: Compressor {
     /// The first level with which zlib looks for better repetitions than the next one. Measured over
     /// `Fixtures/workflows/corpus`: 15.4 % of plain JSON is left, with level 1 it is 16.7 %, with 6 again 15.4 %.
     public static let defaultLevel = 4
-    private static let levels = Int(Z_BEST_SPEED)...Int(Z_BEST_COMPRESSION)
+    /// The levels that make a difference.
+    public static let levels = Int(Z_BEST_SPEED)...Int(Z_BEST_COMPRESSION)
     private static let methodDeflate: UInt8 = 8
     private static let largestWindow: UInt8 = 7
 

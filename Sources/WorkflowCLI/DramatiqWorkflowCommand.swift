@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// `dramatiq-workflow`: what one wants to see and do with workflows without writing a program.
 @main
@@ -6,6 +7,7 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dramatiq-workflow",
         abstract: "Workflows of background tasks, in the wire formats of Python's dramatiq.",
+        version: "0.1.0",
         subcommands: [DemoCommand.self] + pluginCommands
     )
 
@@ -18,5 +20,34 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
         #else
             []
         #endif
+    }
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard let text = errorText(error) else { exit(withError: error) }
+            _ = Descriptor.writeAll(Array((text + "\n").utf8), to: STDERR_FILENO)
+            exit(withError: exitCode(for: error))
+        }
+    }
+
+    /// What standard error gets for an error: nothing in it reaches the terminal but as text, and what went wrong while
+    /// a command ran is one line.
+    ///
+    /// - Returns: `nil` for what is no failure, such as a request for help, and for errors that were told already.
+    static func errorText(_ error: any Error) -> String? {
+        switch exitCode(for: error) {
+        case .success: nil
+        case .validationFailure:
+            fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+                .map { PrintableText.escape(String($0)) }.joined(separator: "\n")
+        default: error is ExitCode ? nil : "Error: " + PrintableText.escape(message(for: error))
+        }
     }
 }

@@ -77,7 +77,7 @@ import Testing
         }
         #expect(differences.count == 2)
         #expect(differences.contains { $0.hasPrefix("'b' has the hash") })
-        #expect(differences.contains { $0.hasPrefix("Can't read 'c'") })
+        #expect(differences.contains { $0.hasPrefix("Can't read '\(input.path)/c'") })
     }
 
     @Test func aManifestThatIsTamperedWithIsFound() async throws {
@@ -129,7 +129,7 @@ import Testing
             return
         }
         #expect(failures.count == 1)
-        #expect(failures[0].contains("'gone'") && failures[0].contains("after 3 retries"))
+        #expect(failures[0].contains("'\(input.path)/gone'") && failures[0].contains("after 3 retries"))
         let retries = recorder.history.count { if case .taskRetried = $0.kind { true } else { false } }
         #expect(retries == 3)
         #expect(try output.names == [])
@@ -146,6 +146,18 @@ import Testing
         #expect(throws: FileError.self) {
             try FilePlaces(input: directory.path, output: missing.appending(FilePath("manifest")))
         }
+        let error = #expect(throws: FileError.self) {
+            try FilePlaces(input: directory.path, output: FilePath("/dev/null"))
+        }
+        #expect(error?.reason == .notRegularFile)
+    }
+
+    @Test func whatAnOutputLinksToIsWritten() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write([], "file")
+        try directory.link("link", to: "file")
+        let places = try FilePlaces(input: directory.path, output: directory.path.appending(FilePath("link")))
+        #expect(places.manifest == directory.path.appending(FilePath("file")))
     }
 
     @Test func theCommandToCheckIsQuoted() throws {

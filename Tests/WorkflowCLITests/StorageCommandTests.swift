@@ -149,15 +149,26 @@
             }
         }
 
-        @Test(arguments: ["", "d", "5", "5 d", "-5d", "5w", "1.5h", "99999999999999999999d", "9999999999999999d", "٣d"])
+        @Test(arguments: [
+            "", "d", "5", "5 d", "-5d", "5w", "1.5h", "99999999999999999999d", "9999999999999999d", "36501d",
+            "9223372036854775807s", "٣d",
+        ])
         func agesHaveAUnit(text: String) {
-            #expect(Age(argument: text) == nil)
+            #expect(throws: ArgumentFault.self) { try Age.read(text) }
         }
 
-        @Test func agesAreReadAndWritten() {
-            #expect(Age(argument: "0s")?.duration == .zero)
-            #expect(Age(argument: "90m")?.description == "1 h 30 m")
-            #expect(Age(argument: "16d")?.description == "16 d 0 h")
+        @Test func agesOfWhatOthersWroteAreAgesOrNone() {
+            let now = 1_700_000_000_000
+            #expect(Age(from: 1_699_999_999_000, to: now)?.duration == .seconds(1))
+            for future in [1e13, 1e300, .infinity] { #expect(Age(from: future, to: now)?.duration == .zero) }
+            for impossible in [-1e300, -.infinity, .nan, -1e19] { #expect(Age(from: impossible, to: now) == nil) }
+        }
+
+        @Test func agesAreReadAndWritten() throws {
+            #expect(try Age.read("0s").duration == .zero)
+            #expect(try Age.read("90m").description == "1 h 30 m")
+            #expect(try Age.read("16d").description == "16 d 0 h")
+            #expect(try Age.read("36500d").duration == .seconds(36_500 * 86_400))
             #expect(Age(.milliseconds(900)).description == "0 s")
             #expect(Age(.seconds(61)).description == "1 m 1 s")
         }

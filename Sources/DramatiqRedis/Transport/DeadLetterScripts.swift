@@ -14,9 +14,11 @@ enum DeadLetterScripts {
           local message = redis.call('HGET', name .. '.msgs', id)
           if time and message then
             reply[#reply + 1] = id
-            reply[#reply + 1] = string.format('%.0f', time)
+            -- What the reason's key holds may be of another type.
+            local reason = redis.pcall('GET', name .. '.reason.' .. id)
+            reply[#reply + 1] = time
             reply[#reply + 1] = message
-            reply[#reply + 1] = redis.call('GET', name .. '.reason.' .. id) or ''
+            reply[#reply + 1] = type(reason) == 'string' and reason or ''
           end
         end
         return reply

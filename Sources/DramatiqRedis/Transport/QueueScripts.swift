@@ -129,18 +129,30 @@ enum QueueScripts {
         return #ids
         """)
 
-    /// Answers how many messages wait, how many there are, how many are delayed and dead, the next one's bytes, and
-    /// when the oldest dead letter became one. `ARGV[1]` is the queue.
+    /// Answers how many messages wait, how many there are, how many are delayed and dead, the next one's bytes, when the
+    /// oldest dead letter became one, and the names and types of keys that hold something else than what belongs there;
+    /// these count as empty. `ARGV[1]` is the queue.
     static let status = RedisScript(
         """
-        local list = KEYS[1] .. ':' .. ARGV[1]
-        local next_id = redis.call('LINDEX', list, 0)
-        local oldest = redis.call('ZRANGE', list .. '.XQ', 0, 0, 'WITHSCORES')
-        return {
-          redis.call('LLEN', list), redis.call('HLEN', list .. '.msgs'), redis.call('HLEN', list .. '.DQ.msgs'),
-          redis.call('ZCARD', list .. '.XQ'), next_id and redis.call('HGET', list .. '.msgs', next_id),
-          oldest[2] or false,
-        }
+        local list, foreign = KEYS[1] .. ':' .. ARGV[1], {}
+        local function count(command, key, kind)
+          local found = redis.call('TYPE', key).ok
+          if found == 'none' then return 0 end
+          if found == kind then return redis.call(command, key) end
+          foreign[#foreign + 1] = key
+          foreign[#foreign + 1] = found
+          return 0
+        end
+        local waiting, messages = count('LLEN', list, 'list'), count('HLEN', list .. '.msgs', 'hash')
+        count('LLEN', list .. '.DQ', 'list')
+        local delayed, dead = count('HLEN', list .. '.DQ.msgs', 'hash'), count('ZCARD', list .. '.XQ', 'zset')
+        count('HLEN', list .. '.XQ.msgs', 'hash')
+        local message, oldest = false, false
+        if waiting > 0 and messages > 0 then
+          message = redis.call('HGET', list .. '.msgs', redis.call('LINDEX', list, 0))
+        end
+        if dead > 0 then oldest = redis.call('ZRANGE', list .. '.XQ', 0, 0, 'WITHSCORES')[2] end
+        return { waiting, messages, delayed, dead, message, oldest, foreign }
         """)
 
     /// Answers with the workers' ids and when each was heard.

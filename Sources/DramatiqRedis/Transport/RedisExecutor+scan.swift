@@ -1,11 +1,12 @@
 extension RedisExecutor {
     /// All keys of the database that match a pattern, little by little, so that the server is never kept for long. What
-    /// comes or goes meanwhile may be missing; a key may come more than once.
+    /// comes or goes meanwhile may be missing; a key may come more than once. One that is not UTF-8 is another program's
+    /// and left out.
     func scan(matching pattern: String, _ body: (String) throws -> Void) async throws {
         try await scan {
             RedisCommand("SCAN", $0, "MATCH", pattern, "COUNT", 1000)
         } _: {
-            try body($0)
+            if let key = String(validating: try $0.bytes(), as: UTF8.self) { try body(key) }
         }
     }
 
@@ -14,11 +15,13 @@ extension RedisExecutor {
         try await scan {
             RedisCommand("SSCAN", key, $0, "COUNT", 1000)
         } _: {
-            try body($0)
+            try body(try $0.string())
         }
     }
 
-    private func scan(_ command: (_ cursor: String) -> RedisCommand, _ body: (String) throws -> Void) async throws {
+    private func scan(
+        _ command: (_ cursor: String) -> RedisCommand, _ body: (RESPValue) throws -> Void
+    ) async throws {
         var cursor = "0"
         repeat {
             let reply = try await execute(command(cursor)).array()
@@ -26,7 +29,7 @@ extension RedisExecutor {
                 throw RedisError(.unexpectedReply, "A scan is answered with a cursor and elements")
             }
             cursor = try reply[0].string()
-            for element in try reply[1].array() { try body(try element.string()) }
+            for element in try reply[1].array() { try body(element) }
         } while cursor != "0"
     }
 }

@@ -22,15 +22,15 @@ extension RedisTransport {
         limit: Int = 100
     ) async throws -> [DeadLetter] {
         var letters: [DeadLetter] = []
-        var position = max(0, offset)
-        var rest = max(0, limit)
+        let total = try await deadLetterCount(queue: queue)
+        var position = min(max(0, offset), total)
+        var rest = min(max(0, limit), total - position)
         while rest > 0 {
             let count = min(rest, Self.pageSize)
             let page = try await executor.evaluate(
                 DeadLetterScripts.list, keys: [keys.namespace], QueueName.canonical(queue), position, count
             ).array()
             letters += try Self.letters(page, queue)
-            if page.isEmpty { break }
             position += count
             rest -= count
         }
@@ -53,11 +53,11 @@ extension RedisTransport {
     private static func letters(_ reply: [RESPValue], _ queue: String) throws -> [DeadLetter] {
         try stride(from: 0, to: reply.count - 3, by: 4).map { index in
             DeadLetter(
-                id: try reply[index].string(),
+                id: try reply[index].text(),
                 queueName: QueueName.canonical(queue),
                 payload: .bytes(try reply[index + 2].bytes()),
                 reason: String(decoding: try reply[index + 3].bytes(), as: UTF8.self),
-                timestamp: try reply[index + 1].integer())
+                timestamp: try reply[index + 1].moment())
         }
     }
 

@@ -1,28 +1,34 @@
 import Dramatiq
 
 extension RedisTransport {
-    /// Some of a queue's messages as bytes: waiting, taken or delayed ones, in no order. Only reads.
+    /// Some of a queue's messages, as their ids in the queue and their bytes: waiting, taken or delayed ones, in no order.
+    /// Only reads. Keys that hold something else than messages are left out; ``status(queue:)`` names them.
     ///
     /// - Parameters:
     ///   - queue: the queue.
     ///   - limit: how many at most.
     /// - Throws: `RedisError` or `CancellationError`.
-    public func sample(queue: String, limit: Int) async throws -> [[UInt8]] {
-        var sample: [[UInt8]] = []
+    public func sample(queue: String, limit: Int) async throws -> [(id: String, bytes: [UInt8])] {
+        var sample: [(id: String, bytes: [UInt8])] = []
         for name in [QueueName.canonical(queue), QueueName.delayed(queue)] where sample.count < limit {
             // The same one may come more than once while the server reorders its table.
-            var seen: Set<String> = []
+            var seen: Set<[UInt8]> = []
             var cursor = "0"
             repeat {
-                let reply = try await executor.execute(
-                    RedisCommand("HSCAN", keys.messages(name), cursor, "COUNT", min(limit - sample.count, 100))
-                ).array()
+                let command = RedisCommand(
+                    "HSCAN", keys.messages(name), cursor, "COUNT", min(limit - sample.count, 100))
+                let reply: [RESPValue]
+                do {
+                    reply = try await executor.execute(command).array()
+                } catch let error as RedisError where error.isServerError("WRONGTYPE") {
+                    break
+                }
                 guard reply.count == 2 else { throw RedisError(.unexpectedReply, "HSCAN answered something else") }
                 cursor = try reply[0].string()
                 let entries = try reply[1].array()
                 for index in stride(from: 0, to: entries.count - 1, by: 2) where sample.count < limit {
-                    guard seen.insert(try entries[index].string()).inserted else { continue }
-                    sample.append(try entries[index + 1].bytes())
+                    guard seen.insert(try entries[index].bytes()).inserted else { continue }
+                    sample.append((try entries[index].text(), try entries[index + 1].bytes()))
                 }
             } while cursor != "0" && sample.count < limit
         }

@@ -6,28 +6,32 @@
     struct EncodeCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "encode",
-            abstract: "Write a message from standard input to standard output as an encoder does.",
+            abstract: "Write a message to standard output as an encoder does.",
             discussion: """
                 What comes in is a message in any of the formats. A message that would not shrink goes out as plain JSON, as \
                 it does from a broker; standard error says so.
                 """
         )
 
+        @OptionGroup var input: MessageInput
+
         @Option(
-            help: ArgumentHelp("What to write: json, lz4 or zlib, with a level as in zlib:9.", valueName: "encoder"))
+            help: ArgumentHelp("What to write: json, lz4 or zlib, with a level as in zlib:9.", valueName: "encoder"),
+            transform: EncoderChoice.read)
         var encoder: EncoderChoice
 
         @OptionGroup var dictionary: DictionaryOption
 
         func run() async throws {
             let dictionary = try await dictionary.load()
-            let input = try await BlockingWork.run {
-                try StandardInput.read(limit: JSONMessageEncoder.defaultMaximumSize, $0)
-            }
-            let output = try Self.encode(input, encoder, dictionary)
+            let output = try await input.read(orSay: "can't be encoded") { try Self.encode($0, encoder, dictionary) }
             let console = Console()
-            if let compressor = encoder.compressor(dictionary: dictionary), !compressor.recognizes(output) {
-                console.writeLine("It does not shrink, so this is plain JSON", to: .error)
+            if let compressor = encoder.compressor(dictionary: dictionary) {
+                if !compressor.recognizes(output) {
+                    console.writeLine("It does not shrink, so this is plain JSON", to: .error)
+                } else if OutputStyle.current().isTerminal {
+                    throw OutputError.notForTerminal
+                }
             }
             console.write(output)
             try await console.flush()
@@ -35,11 +39,12 @@
 
         /// A message in any format as an encoder writes it, however small it is.
         static func encode(
-            _ message: [UInt8],
+            _ captured: CapturedBytes,
             _ encoder: EncoderChoice,
             _ dictionary: CompressionDictionary? = nil
         ) throws -> [UInt8] {
-            let message = try EncoderChoice.decoder(dictionary: dictionary).decode(message)
+            let decoder = EncoderChoice.decoder(dictionary: dictionary)
+            let message = try captured.read { try decoder.decode($0) }
             return try encoder.encoder(dictionary: dictionary, minimumSize: 0).encode(message)
         }
     }

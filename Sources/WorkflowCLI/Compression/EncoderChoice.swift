@@ -5,13 +5,21 @@
     import DramatiqZlib
 
     /// An encoder as one names it: `json`, `lz4`, `zlib`, and with a level `lz4:9`.
-    struct EncoderChoice: ExpressibleByArgument, Sendable, Hashable {
+    struct EncoderChoice: Sendable, Hashable {
         enum Format: String, CaseIterable {
             case json, lz4, zlib
+
+            /// How hard it can try; `nil` if there is nothing to try.
+            var levels: ClosedRange<Int>? {
+                switch self {
+                case .json: nil
+                case .lz4: LZ4Compressor.levels
+                case .zlib: ZlibCompressor.levels
+                }
+            }
         }
 
         static let all = Format.allCases.map { EncoderChoice(format: $0, level: nil) }
-        static var allValueStrings: [String] { Format.allCases.map(\.rawValue) }
 
         let format: Format
         let level: Int?
@@ -21,15 +29,19 @@
             self.level = level
         }
 
-        init?(argument: String) {
+        /// - Throws: ``ArgumentFault``.
+        @Sendable static func read(_ argument: String) throws(ArgumentFault) -> EncoderChoice {
             let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-            guard (1...2).contains(parts.count), let format = Format(rawValue: String(parts[0])) else { return nil }
-            if parts.count == 2 {
-                guard format != .json, let level = Int(parts[1]) else { return nil }
-                self.init(format: format, level: level)
-            } else {
-                self.init(format: format, level: nil)
+            guard (1...2).contains(parts.count), let format = Format(rawValue: String(parts[0])) else {
+                throw ArgumentFault("There are json, lz4 and zlib, with a level as in zlib:9")
             }
+            guard parts.count == 2 else { return EncoderChoice(format: format, level: nil) }
+            guard let levels = format.levels else { throw ArgumentFault("json has no levels") }
+            guard let level = Int(parts[1]), levels.contains(level) else {
+                throw ArgumentFault(
+                    "The levels of \(format.rawValue) go from \(levels.lowerBound) to \(levels.upperBound)")
+            }
+            return EncoderChoice(format: format, level: level)
         }
 
         var name: String { level.map { "\(format.rawValue):\($0)" } ?? format.rawValue }
@@ -67,14 +79,27 @@
 
     /// A dictionary's file among the arguments.
     struct DictionaryOption: ParsableArguments {
-        @Option(help: ArgumentHelp("A dictionary that train-dictionary made.", valueName: "file"))
+        /// More than a dictionary's file can have.
+        private static let maximumSize = 2 * CompressionDictionary.maximumSize
+
+        @Option(
+            help: ArgumentHelp("A dictionary that train-dictionary made.", valueName: "file"), completion: .file())
         var dictionary: String?
 
-        /// - Throws: ``FileError``, `CompressionDictionaryError`, `CancellationError`.
+        func validate() throws {
+            guard dictionary != "" else { throw ValidationError("--dictionary can't be empty") }
+        }
+
+        /// - Throws: ``FileError``, ``InputError``, `CancellationError`.
         func load() async throws -> CompressionDictionary? {
             guard let dictionary else { return nil }
-            let file = try await BlockingWork.run { try FileContent.all(of: FilePath(dictionary), $0) }
-            return try CompressionDictionary(file: file)
+            let path = FilePath(input: dictionary)
+            let file = try await BlockingWork.run { try InputFile.read(path, limit: Self.maximumSize, $0) }
+            do {
+                return try CompressionDictionary(file: file)
+            } catch {
+                throw InputError(path, "can't be used", error)
+            }
         }
     }
 #endif

@@ -16,10 +16,13 @@
                 every message is counted with all that it carries; one that is delayed is counted once. Ratios are to plain \
                 JSON with callbacks in the messages, and count what a storage keeps elsewhere. Times are means per message, \
                 on this machine; build with -c release for them.
+
+                What can't be read is named on standard error and left out, and the exit code is 1 then. Symbolic links are \
+                followed, but for those to directories below a directory.
                 """
         )
 
-        @Argument(help: "Files, and directories that are looked through.", completion: .file())
+        @Argument(help: "Files, directories that are looked through, or - for standard input.", completion: .file())
         var paths: [String] = []
 
         @Option(
@@ -32,12 +35,15 @@
         var namespace = "dramatiq"
 
         @Option(
-            help: ArgumentHelp("How many messages of each queue are looked at, at most.", valueName: "messages"))
+            parsing: .unconditional,
+            help: ArgumentHelp("How many messages of each queue are looked at, at most.", valueName: "messages"),
+            transform: BoundedNumber(1...1_000_000).read)
         var sampleLimit = 1000
 
         @Option(
             help: ArgumentHelp(
-                "An encoder to measure besides json: lz4, zlib, zlib:9; may be repeated.", valueName: "encoder"))
+                "An encoder to measure besides json: lz4, zlib, zlib:9; may be repeated.", valueName: "encoder"),
+            transform: EncoderChoice.read)
         var encoder: [EncoderChoice] = []
 
         @Option(
@@ -61,7 +67,10 @@
             guard !paths.isEmpty || redis != nil, !paths.contains("") else {
                 throw ValidationError("Name a file or directory, or a server with --sample-redis")
             }
-            guard sampleLimit > 0 else { throw ValidationError("--sample-limit must be at least 1") }
+            guard chart != "" else { throw ValidationError("--chart can't be empty") }
+            guard chart.map({ FilePath(output: $0) }) != .standardOutput else {
+                throw ValidationError("--chart needs a file: the numbers go to standard output")
+            }
             let known = StorageColumn.all.map(\.name)
             for name in storage where !known.contains(name) {
                 throw ValidationError("There is no storage '\(name)'; there are \(known.joined(separator: ", "))")
@@ -75,29 +84,60 @@
                 encoders: encoders(dictionary),
                 storages: StorageColumn.all.filter { storage.isEmpty || storage.contains($0.name) })
             var rows = MeasuredRows()
+            var problems: [String] = []
             for source in sources {
-                for sample in try await source.samples() { rows.add(try await measurement.rows(of: sample)) }
+                do {
+                    let found = try await source.samples()
+                    problems += found.problems
+                    for sample in found.samples { try await add(sample, measurement, &rows, &problems) }
+                } catch let error as CancellationError {
+                    throw error
+                } catch {
+                    problems.append("\(error)")
+                }
             }
 
             let console = Console()
+            guard !rows.rows.isEmpty else { return try await console.finish(problems) }
             switch format {
             case .table: console.write(rows.table(totalsOnly: totals))
             case .json: console.write(try rows.json())
             case .csv: console.write(rows.csv)
             }
-            try await console.flush()
             if let chart {
                 let svg = Array(rows.chart.utf8)
-                try await BlockingWork.run { _ in try AtomicFile.write(svg, to: FilePath(chart)) }
+                do {
+                    try await BlockingWork.run { _ in try OutputFile.write(svg, to: FilePath(output: chart)) }
+                } catch let error as FileError {
+                    problems.append("\(error)")
+                }
+            }
+            try await console.finish(problems)
+        }
+
+        private func add(
+            _ sample: Sample,
+            _ measurement: SampleMeasurement,
+            _ rows: inout MeasuredRows,
+            _ problems: inout [String]
+        ) async throws {
+            do {
+                rows.add(try await measurement.rows(of: sample))
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                problems.append("'\(sample.name)' can't be measured: \(error)")
             }
         }
 
         private func sources(decoder: any MessageEncoder) -> [any SampleSource] {
             var sources: [any SampleSource] = []
-            if !paths.isEmpty { sources.append(FileSampleSource(paths: paths.map { FilePath($0) }, decoder: decoder)) }
+            if !paths.isEmpty {
+                sources.append(FileSampleSource(paths: paths.map { FilePath(input: $0) }, decoder: decoder))
+            }
             if let redis {
-                sources.append(
-                    RedisSampleSource(url: redis, namespace: namespace, limit: sampleLimit, decoder: decoder))
+                let place = RedisPlace(url: redis, namespace: namespace)
+                sources.append(RedisSampleSource(place: place, limit: sampleLimit, decoder: decoder))
             }
             return sources
         }

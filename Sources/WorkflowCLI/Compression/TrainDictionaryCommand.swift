@@ -11,42 +11,54 @@
                 Takes definitions of workflows and captured messages that are like those to be sent. Writers and readers of \
                 messages need the same dictionary: give it to the workers first. Prints what it is worth for messages that \
                 were kept out of its training.
+
+                What can't be read is named on standard error and left out, and the exit code is 1 then.
                 """
         )
 
         private static let sizes = 64...CompressionDictionary.maximumSize
 
-        @Argument(help: "Files, and directories that are looked through.", completion: .file())
+        @Argument(help: "Files, directories that are looked through, or - for standard input.", completion: .file())
         var paths: [String]
 
-        @Option(help: ArgumentHelp("Where to write the dictionary.", valueName: "file"))
+        @Option(help: ArgumentHelp("Where to write the dictionary; - for standard output.", valueName: "file"))
         var output: String
 
         @Option(
-            help: ArgumentHelp("The most bytes of content. Large ones cost time for every message.", valueName: "bytes")
-        )
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "The most bytes of content. Large ones cost time for every message.", valueName: "bytes"),
+            transform: BoundedNumber(sizes).read)
         var size = 4096
 
         func validate() throws {
-            guard !paths.isEmpty, !paths.contains(""), output != "" else {
-                throw ValidationError("Name a file or directory")
-            }
-            guard Self.sizes.contains(size) else {
-                throw ValidationError("--size must be from \(Self.sizes.lowerBound) to \(Self.sizes.upperBound)")
-            }
+            guard !paths.isEmpty, !paths.contains("") else { throw ValidationError("Name a file or directory") }
+            guard output != "" else { throw ValidationError("--output can't be empty") }
         }
 
         func run() async throws {
-            let source = FileSampleSource(paths: paths.map { FilePath($0) }, decoder: EncoderChoice.decoder())
-            let training = try await DictionaryTraining(try await source.samples(), size: size)
-            let path = FilePath(output)
-            try await BlockingWork.run { _ in try AtomicFile.write(training.dictionary.file, to: path) }
+            let source = FileSampleSource(paths: paths.map { FilePath(input: $0) }, decoder: EncoderChoice.decoder())
+            let found = try await source.samples()
             let console = Console()
-            console.writeLine("'\(path)': \(training.dictionary), from \(training.trainedOn) messages")
-            for judgement in training.judgements {
-                console.writeLine("  a message takes \(Readable.size(judgement.mean)) as \(judgement.name)")
+            guard !found.samples.isEmpty else { return try await console.finish(found.problems) }
+            let training: DictionaryTraining
+            do {
+                training = try await DictionaryTraining(found.samples, size: size)
+            } catch {
+                // Perhaps why.
+                try? await console.finish(found.problems)
+                throw error
             }
-            try await console.flush()
+            let path = FilePath(output: output)
+            try await BlockingWork.run { _ in try OutputFile.write(training.dictionary.file, to: path) }
+            let stream: Console.Stream = path == .standardOutput ? .error : .output
+            console.writeLine(
+                "\(path.named): \(training.dictionary), from \(training.trainedOn) messages", to: stream)
+            for judgement in training.judgements {
+                console.writeLine(
+                    "  a message takes \(Readable.size(judgement.mean)) as \(judgement.name)", to: stream)
+            }
+            try await console.finish(found.problems + training.problems)
         }
     }
 #endif

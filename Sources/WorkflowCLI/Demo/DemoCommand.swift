@@ -37,20 +37,26 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object per event and line on standard output, and nothing else.")
     var json = false
 
-    @Option(help: ArgumentHelp("How many tasks run at the same time.", valueName: "tasks"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many tasks run at the same time.", valueName: "tasks"),
+        transform: BoundedNumber(concurrencies).read)
     var concurrency = 8
 
-    @Option(help: ArgumentHelp("How fast part 1 runs; 2 halves the length of its tasks.", valueName: "factor"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How fast part 1 runs; 2 halves the length of its tasks.", valueName: "factor"),
+        transform: readSpeed)
     var speed = 1.0
 
+    @Sendable private static func readSpeed(_ text: String) throws(ArgumentFault) -> Double {
+        guard let speed = Double(text), speeds.contains(speed) else {
+            throw ArgumentFault("It must be a number from \(speeds.lowerBound) to \(speeds.upperBound)")
+        }
+        return speed
+    }
+
     func validate() throws {
-        guard Self.concurrencies.contains(concurrency) else {
-            let bounds = "\(Self.concurrencies.lowerBound) to \(Self.concurrencies.upperBound)"
-            throw ValidationError("--concurrency must be from \(bounds)")
-        }
-        guard Self.speeds.contains(speed) else {
-            throw ValidationError("--speed must be from \(Self.speeds.lowerBound) to \(Self.speeds.upperBound)")
-        }
         guard input != "", output != "" else { throw ValidationError("--input and --output can't be empty") }
     }
 
@@ -72,6 +78,11 @@ struct DemoCommand: AsyncParsableCommand {
             try? await presentation.console.flush()
             // What shells report for a program that was interrupted.
             throw ExitCode(130)
+        } catch let failure as DemoFailure {
+            // In more than one line.
+            presentation.console.writeLine("Error: \(failure)", to: .error)
+            try? await presentation.console.flush()
+            throw ExitCode.failure
         } catch {
             try? await presentation.console.flush()
             throw error

@@ -7,7 +7,7 @@ enum FileContent {
     /// Reads a regular file from its beginning to its end.
     ///
     /// - Parameters:
-    ///   - path: its path from `root`, by which errors call it.
+    ///   - path: its path from `root`.
     ///   - take: gets one chunk after the other; an empty file has none.
     /// - Returns: what the content that was read can be told from a later one by.
     /// - Throws: ``FileError``, also if the file changed meanwhile. `CancellationError`. What `take` throws.
@@ -19,20 +19,21 @@ enum FileContent {
     ) throws -> FileStamp {
         let descriptor = try open(path, in: root)
         defer { close(descriptor) }
-        let stamp = try stamp(of: descriptor, path)
+        let whole = root.appending(path)
+        let stamp = try stamp(of: descriptor, whole)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 16)
         defer { buffer.deallocate() }
         var count = 0
         while true {
             try cancellation.check()
             let length = Self.read(descriptor, buffer)
-            guard length >= 0 else { throw FileError.lastCall("read", path) }
+            guard length >= 0 else { throw FileError.lastCall("read", whole) }
             if length == 0 { break }
             count += length
             try take(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
         }
-        guard count == stamp.size, try Self.stamp(of: descriptor, path) == stamp else {
-            throw FileError(operation: "read", path: path, reason: .changedMeanwhile)
+        guard count == stamp.size, try Self.stamp(of: descriptor, whole) == stamp else {
+            throw FileError(operation: "read", path: whole, reason: .changedMeanwhile)
         }
         return stamp
     }
@@ -48,10 +49,11 @@ enum FileContent {
     /// pipe doesn't block.
     static func open(_ path: FilePath, in root: FilePath) throws(FileError) -> Int32 {
         let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        let whole = root.appending(path)
         while true {
-            let descriptor = root.appending(path).withCString { systemOpen($0, flags) }
+            let descriptor = whole.withCString { systemOpen($0, flags) }
             if descriptor >= 0 { return descriptor }
-            guard errno == EINTR else { throw .lastCall("read", path) }
+            guard errno == EINTR else { throw .lastCall("read", whole) }
         }
     }
 

@@ -8,6 +8,8 @@ struct FileError: Error, CustomStringConvertible {
         case isDirectory
         case notDirectory
         case notRegularFile
+        /// It has more bytes than are taken.
+        case tooLarge(limit: Int)
         /// Its content or its date is not what it was a moment ago.
         case changedMeanwhile
     }
@@ -18,7 +20,7 @@ struct FileError: Error, CustomStringConvertible {
     let reason: Reason
 
     var description: String {
-        "Can't \(operation) '\(path)': \(reason)"
+        "Can't \(operation) \(path.named): \(reason)"
     }
 
     /// The error of the system call that has just failed.
@@ -33,7 +35,8 @@ extension FileError.Reason: CustomStringConvertible {
         case .system(let code): String(cString: strerror(code))
         case .isDirectory: "Is a directory"
         case .notDirectory: "Is not a directory"
-        case .notRegularFile: "Is not a regular file any more"
+        case .notRegularFile: "Is not a regular file"
+        case .tooLarge(let limit): "It has more than the limit of \(limit) bytes"
         case .changedMeanwhile: "It changed meanwhile"
         }
     }

@@ -73,6 +73,15 @@ extension FilePath {
 }
 
 extension FilePath: CustomStringConvertible {
+    /// How messages call what a person has named: in quotes, unless it is a stream.
+    var named: String {
+        switch self {
+        case .standardInput: "standard input"
+        case .standardOutput: "standard output"
+        default: "'\(self)'"
+        }
+    }
+
     /// The path for a person to read: nothing in it moves the cursor or colours the terminal.
     var description: String {
         PrintableText.escape(String(decoding: bytes, as: UTF8.self))

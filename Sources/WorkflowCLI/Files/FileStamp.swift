@@ -35,12 +35,15 @@ struct FileIdentity: Sendable, Hashable {
 enum FileKind {
     case regular
     case directory
+    /// A symbolic link, where links are not followed.
+    case link
     case other
 
     init(_ status: stat) {
         switch status.st_mode & S_IFMT {
         case S_IFREG: self = .regular
         case S_IFDIR: self = .directory
+        case S_IFLNK: self = .link
         default: self = .other
         }
     }

@@ -6,6 +6,7 @@ struct FileTree: Sendable {
         /// From the directory on.
         let path: FilePath
         let size: Int
+        let identity: FileIdentity
     }
 
     struct Skipped: Sendable {
@@ -21,12 +22,15 @@ struct FileTree: Sendable {
 
     /// In the order of their paths.
     let files: [File]
+    /// Symbolic links, which are not followed, in the order of their paths.
+    let links: [FilePath]
     /// What could not be read, in the order of the paths.
     let skipped: [Skipped]
 
     var totalSize: Int { files.reduce(0) { $0 + $1.size } }
 
-    /// Looks through a directory and those in it. Does not follow symbolic links. Blocks.
+    /// Looks through a directory, which may be given by a symbolic link, and those in it. Does not follow the links in
+    /// it. Blocks.
     ///
     /// - Parameter excluded: files to leave out.
     /// - Throws: ``FileError`` if the directory itself can't be read, `CancellationError`.
@@ -36,6 +40,7 @@ struct FileTree: Sendable {
         _ cancellation: CancellationFlag
     ) throws {
         var files: [File] = []
+        var links: [FilePath] = []
         var skipped: [Skipped] = []
         // Directories are kept here and not in the call stack, since nesting can be deep.
         var directories = [FilePath("")]
@@ -49,8 +54,10 @@ struct FileTree: Sendable {
                         switch FileKind(status) {
                         case .regular:
                             close(try FileContent.open(path, in: root))
-                            files.append(File(path: path, size: Int(status.st_size)))
+                            files.append(
+                                File(path: path, size: Int(status.st_size), identity: FileIdentity(status)))
                         case .directory: directories.append(path)
+                        case .link: links.append(path)
                         case .other: break
                         }
                     } catch {
@@ -63,6 +70,7 @@ struct FileTree: Sendable {
             }
             try cancellation.check()
         }
+        self.links = links.sorted()
         self.files = files.sorted { $0.path < $1.path }
         self.skipped = skipped.sorted { $0.path < $1.path }
     }
@@ -73,7 +81,8 @@ struct FileTree: Sendable {
         in root: FilePath
     ) throws(FileError) -> ([FilePath], FileIdentity) {
         let path = root.appending(directory)
-        let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) }
+        let follows = directory.bytes.isEmpty ? 0 : O_NOFOLLOW
+        let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follows) }
         guard descriptor >= 0 else { throw .lastCall("read", path) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, let stream = fdopendir(descriptor) else {

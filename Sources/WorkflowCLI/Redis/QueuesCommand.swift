@@ -11,6 +11,9 @@
             discussion: """
                 "waiting" messages are free to be taken, "taken" ones are with workers. The age is that of the message \
                 that is next. Workers are those that were heard; Python's producers are among them for a while.
+
+                A key that holds something else and a next message that can't be read are named on standard error and hide \
+                nothing else; the exit code is 1 then.
                 """
         )
 
@@ -18,64 +21,91 @@
 
         func run() async throws {
             let console = Console()
-            try await server.withTransport { transport in
-                var statuses: [RedisQueueStatus] = []
-                for name in try await transport.queueNames() {
-                    statuses.append(try await transport.status(queue: name))
+            let overview = try await server.withTransport { try await Overview($0, $1) }
+            let now = SystemClock.milliseconds()
+            for line in server.json ? overview.json(now: now) : overview.text(now: now) { console.writeLine(line) }
+            try await console.finish(overview.problems)
+        }
+    }
+
+    /// What there is on a server.
+    private struct Overview {
+        struct Queue {
+            let status: RedisQueueStatus
+            /// When the message that is next was sent, in milliseconds since 1970, if there is one that can be read.
+            let nextSent: Double?
+        }
+
+        private var queues: [Queue] = []
+        private var workers: [RedisWorkerStatus] = []
+        private(set) var problems: [String] = []
+
+        init(_ transport: RedisTransport, _ decoder: any MessageEncoder) async throws {
+            for name in try await transport.queueNames() {
+                let problems = try await RedisError.goingOn("Queue '\(name)'") {
+                    add(try await transport.status(queue: name), decoder)
                 }
-                let workers = try await transport.workers()
-                let now = SystemClock.milliseconds()
-                let lines =
-                    server.json
-                    ? Self.json(statuses, workers, now: now) : Self.text(statuses, workers, now: now)
-                for line in lines { console.writeLine(line) }
+                self.problems += problems
             }
-            try await console.flush()
+            problems += try await RedisError.goingOn("The workers") { workers = try await transport.workers() }
         }
 
-        /// How long ago the message that is next was sent, if it can be read.
-        private static func age(_ status: RedisQueueStatus, now: Int) -> Duration? {
-            guard let bytes = status.next, let message = try? RedisOptions.decoder.decode(bytes) else { return nil }
-            return .milliseconds(max(0, Double(now) - message.messageTimestamp.milliseconds))
+        private mutating func add(_ status: RedisQueueStatus, _ decoder: any MessageEncoder) {
+            problems += status.problems
+            var nextSent: Double?
+            if let next = status.next {
+                do {
+                    nextSent = try decoder.decode(next).messageTimestamp.milliseconds
+                } catch {
+                    problems.append("Queue '\(status.name)': the message that is next can't be read: \(error)")
+                }
+            }
+            // A key alone that is none of a queue's doesn't make one.
+            if status.isEmpty, !status.foreignKeys.isEmpty { return }
+            queues.append(Queue(status: status, nextSent: nextSent))
         }
 
-        static func text(
-            _ statuses: [RedisQueueStatus], _ workers: [RedisWorkerStatus], now: Int
-        ) -> [String] {
-            var queues = TextTable(heading: ["QUEUE", "WAITING", "TAKEN", "DELAYED", "DEAD", "AGE", "OLDEST DEAD"])
-            for status in statuses {
-                queues.add([
+        func text(now: Int) -> [String] {
+            var table = TextTable(heading: ["QUEUE", "WAITING", "TAKEN", "DELAYED", "DEAD", "AGE", "OLDEST DEAD"])
+            for queue in queues {
+                let status = queue.status
+                table.add([
                     PrintableText.escape(status.name), "\(status.waiting)", "\(status.taken)", "\(status.delayed)",
-                    "\(status.deadLetters)", age(status, now: now).map { Age($0).description } ?? "-",
-                    status.oldestDeadLetter.map { Age(.milliseconds(max(0, now - $0))).description } ?? "-",
+                    "\(status.deadLetters)", queue.nextSent.flatMap { Age(from: $0, to: now) }?.description ?? "-",
+                    status.oldestDeadLetter.flatMap { Age(from: Double($0), to: now) }?.description ?? "-",
                 ])
             }
             var heard = TextTable(heading: ["WORKER", "HEARD"])
             for worker in workers {
-                let age = Age(.milliseconds(max(0, now - worker.lastHeard)))
-                heard.add([PrintableText.escape(worker.id), "\(age) ago"])
+                let age = Age(from: Double(worker.lastHeard), to: now)
+                heard.add([PrintableText.escape(worker.id), age.map { "\($0) ago" } ?? "-"])
             }
-            let queueLines = statuses.isEmpty ? ["The queues are empty."] : queues.lines
+            let queueLines = queues.isEmpty ? ["The queues are empty."] : table.lines
             return queueLines + (workers.isEmpty ? [] : [""]) + heard.lines
         }
 
-        static func json(
-            _ statuses: [RedisQueueStatus], _ workers: [RedisWorkerStatus], now: Int
-        ) -> [String] {
-            statuses.map { status in
-                JSONObject([
+        func json(now: Int) -> [String] {
+            func age(_ moment: Double?) -> JSONValue {
+                moment.flatMap { Age(from: $0, to: now) }.map { .integer($0.duration.milliseconds) } ?? .null
+            }
+            return queues.map { queue in
+                let status = queue.status
+                return JSONObject([
                     ("queue", .string(status.name)), ("waiting", .integer(status.waiting)),
                     ("taken", .integer(status.taken)), ("delayed", .integer(status.delayed)),
-                    ("dead_letters", .integer(status.deadLetters)),
-                    ("age_ms", age(status, now: now).map { .integer($0.milliseconds) } ?? .null),
-                    ("oldest_dead_letter_ms", status.oldestDeadLetter.map { .integer(max(0, now - $0)) } ?? .null),
+                    ("dead_letters", .integer(status.deadLetters)), ("age_ms", age(queue.nextSent)),
+                    ("oldest_dead_letter_ms", age(status.oldestDeadLetter.map(Double.init))),
                 ]).description
             }
                 + workers.map { worker in
                     JSONObject([
-                        ("worker", .string(worker.id)), ("heard_ms", .integer(max(0, now - worker.lastHeard))),
+                        ("worker", .string(worker.id)), ("heard_ms", age(Double(worker.lastHeard))),
                     ]).description
                 }
         }
+    }
+
+    extension RedisQueueStatus {
+        fileprivate var isEmpty: Bool { waiting == 0 && taken == 0 && delayed == 0 && deadLetters == 0 }
     }
 #endif

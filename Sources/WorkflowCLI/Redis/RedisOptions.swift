@@ -1,9 +1,8 @@
 #if Plugins
     import ArgumentParser
     import Dramatiq
-    import DramatiqLZ4
     import DramatiqRedis
-    import DramatiqZlib
+    import Logging
 
     /// What the commands for a Redis server have in common.
     struct RedisOptions: ParsableArguments {
@@ -13,24 +12,66 @@
         @Option(help: "What the keys begin with.")
         var namespace = "dramatiq"
 
+        @OptionGroup var dictionary: DictionaryOption
+
         @Flag(help: "Print JSON, one object per line, and nothing else.")
         var json = false
 
-        /// Reads messages in every format that a fleet may use.
-        static let decoder: any MessageEncoder = MultiFormatMessageEncoder(
-            writing: JSONMessageEncoder(), reading: LZ4MessageEncoder(), ZlibMessageEncoder())
+        /// Gives a body the transport and what reads messages in every format that a fleet may use, and ends the
+        /// connection after it.
+        func withTransport<Result>(
+            _ body: (RedisTransport, any MessageEncoder) async throws -> Result
+        ) async throws -> Result {
+            let decoder = EncoderChoice.decoder(dictionary: try await dictionary.load())
+            return try await RedisPlace(url: redis, namespace: namespace).withTransport { try await body($0, decoder) }
+        }
+    }
+
+    /// A server and what the keys there begin with.
+    struct RedisPlace: Sendable {
+        let url: String
+        let namespace: String
 
         /// Gives a body the transport, and ends the connection after it.
-        func withTransport(_ body: (RedisTransport) async throws -> Void) async throws {
-            let client = try RedisClient(url: redis)
+        func withTransport<Result>(_ body: (RedisTransport) async throws -> Result) async throws -> Result {
+            // What goes wrong is thrown, and told once.
+            let silence = Logger(label: "dramatiq-workflow") { _ in SwiftLogNoOpLogHandler() }
+            let client = try RedisClient(url: url, logger: silence)
             let transport = RedisTransport(client, configuration: .init(namespace: namespace))
             do {
-                try await body(transport)
+                let result = try await body(transport)
+                await client.shutDown()
+                return result
             } catch {
                 await client.shutDown()
                 throw error
             }
-            await client.shutDown()
+        }
+    }
+
+    extension RedisError {
+        /// Does something with one queue of many. What the server says of it keeps nothing else from being done; that
+        /// there is no server does.
+        ///
+        /// - Parameter name: what it is done with.
+        /// - Returns: what went wrong.
+        static func goingOn(_ name: String, _ body: () async throws -> Void) async throws -> [String] {
+            do {
+                try await body()
+                return []
+            } catch let error as RedisError where error.isAboutOneKey {
+                return ["\(name): \(error)"]
+            }
+        }
+
+        /// Whether the server answered, and only didn't like what it was asked about.
+        var isAboutOneKey: Bool { (code == .server || code == .unexpectedReply) && !isTransient }
+    }
+
+    extension RedisQueueStatus {
+        /// The keys that hold something else than what belongs there.
+        var problems: [String] {
+            foreignKeys.map { "The key '\($0.name)' holds a \($0.type), which is not what queue '\(name)' has there" }
         }
     }
 

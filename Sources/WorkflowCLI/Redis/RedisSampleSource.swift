@@ -4,41 +4,40 @@
 
     /// Samples from the queues of a Redis server, one for each queue. Only reads.
     struct RedisSampleSource: SampleSource {
-        let url: String
-        let namespace: String
+        let place: RedisPlace
         /// How many messages of each queue are looked at, at most.
         let limit: Int
         let decoder: any MessageEncoder
 
-        /// - Throws: ``SampleError``, `RedisError`, `CancellationError`.
-        func samples() async throws -> [Sample] {
-            let client = try RedisClient(url: url)
-            let transport = RedisTransport(client, configuration: .init(namespace: namespace))
-            do {
-                let samples = try await samples(transport)
-                await client.shutDown()
-                return samples
-            } catch {
-                await client.shutDown()
-                throw error
+        /// - Throws: ``SampleError/noMessages``, `RedisError`, `CancellationError`.
+        func samples() async throws -> FoundSamples {
+            try await place.withTransport { transport in
+                var found = FoundSamples()
+                for queue in try await transport.queueNames() {
+                    let problems = try await RedisError.goingOn("Queue '\(queue)'") {
+                        found.problems += try await transport.status(queue: queue).problems
+                        try await add(queue, transport, &found)
+                    }
+                    found.problems += problems
+                }
+                guard !found.samples.isEmpty || !found.problems.isEmpty else { throw SampleError.noMessages }
+                return found
             }
         }
 
-        private func samples(_ transport: RedisTransport) async throws -> [Sample] {
-            var samples: [Sample] = []
-            for queue in try await transport.queueNames() {
-                let name = "redis \(PrintableText.escape(queue))"
-                let messages = try await transport.sample(queue: queue, limit: limit).map { bytes in
-                    do {
-                        return try decoder.decode(bytes)
-                    } catch {
-                        throw SampleError.notASample(name: name, reason: "\(error)")
-                    }
+        private func add(_ queue: String, _ transport: RedisTransport, _ found: inout FoundSamples) async throws {
+            var messages: [Message] = []
+            for (id, bytes) in try await transport.sample(queue: queue, limit: limit) {
+                do {
+                    messages.append(try decoder.decode(bytes))
+                } catch {
+                    found.problems.append("Queue '\(queue)': \(id) is no message that can be read: \(error)")
                 }
-                if !messages.isEmpty { samples.append(Sample(name: name, content: .messages(messages))) }
             }
-            guard !samples.isEmpty else { throw SampleError.noMessages }
-            return samples
+            if !messages.isEmpty {
+                found.samples.append(
+                    Sample(name: "redis \(PrintableText.escape(queue))", content: .messages(messages)))
+            }
         }
     }
 #endif

@@ -41,9 +41,7 @@
             } else {
                 for line in report.lines { console.writeLine(line) }
             }
-            for line in report.failureLines { console.writeLine(line, to: .error) }
-            try await console.flush()
-            if report.failureCount > 0 { throw ExitCode.failure }
+            try await console.finish(report.failures.map { "\($0)" }, count: report.failureCount)
         }
     }
 #endif

@@ -7,7 +7,7 @@
         private var rows: [(label: String, text: String)] = []
         private var members: [(String, JSONValue)] = []
         /// What is wrong, which makes the command fail: the first of it, and how much it is.
-        private var failures: [FileStorageError] = []
+        private(set) var failures: [FileStorageError] = []
         private(set) var failureCount = 0
 
         /// A number of files and their bytes.
@@ -43,12 +43,6 @@
         var lines: [String] {
             let width = rows.map(\.label.count).max() ?? 0
             return rows.map { $0.label + String(repeating: " ", count: width - $0.label.count) + "  " + $0.text }
-        }
-
-        /// A line for each failure, and for those that were too many to keep.
-        var failureLines: [String] {
-            let rest = failureCount - failures.count
-            return failures.map { PrintableText.escape("\($0)") } + (rest > 0 ? ["… and \(rest) more"] : [])
         }
 
         var jsonLine: String {

@@ -18,11 +18,12 @@
         @OptionGroup var options: StorageOptions
 
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp(
                 "The time for which a file must not have been needed, such as 12h or 20d. Less than a workflow may wait "
                     + "for takes its files away; \(Age(defaultAge)) unless given: a barrier's life, the longest delay, "
                     + "the life of a dead letter and a margin.",
-                valueName: "age"))
+                valueName: "age"), transform: Age.read)
         var olderThan: Age?
 
         @Flag(help: "Only say what would be removed.")

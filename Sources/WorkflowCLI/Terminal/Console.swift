@@ -1,3 +1,4 @@
+import ArgumentParser
 import Dispatch
 import Foundation
 import Synchronization
@@ -33,7 +34,7 @@ final class Console: Sendable {
                 guard self.failure.withLock({ $0 == nil }) else { return }
                 if !Descriptor.writeAll(bytes, to: self.outputDescriptor) {
                     let code = errno
-                    self.failure.withLock { $0 = OutputError(code: code) }
+                    self.failure.withLock { $0 = .system(code) }
                 }
             case .error:
                 // Where should one say that this failed?
@@ -58,9 +59,37 @@ final class Console: Sendable {
     }
 }
 
-/// Standard output can't be written any more: a full disk, say.
-struct OutputError: Error, CustomStringConvertible {
-    let code: Int32
+extension Console {
+    /// The most problems that are told one by one.
+    private static let problemLimit = 1000
 
-    var description: String { "Can't write to standard output: \(String(cString: strerror(code)))" }
+    /// Says on standard error what had to be left out, a line for each.
+    ///
+    /// - Parameters:
+    ///   - problems: what it was, and why.
+    ///   - count: how many there are, if not all are known.
+    /// - Throws: `ExitCode.failure` if there is any; ``OutputError``.
+    func finish(_ problems: [String], count: Int? = nil) async throws {
+        let count = count ?? problems.count
+        let told = problems.prefix(Self.problemLimit)
+        for problem in told { writeLine(PrintableText.escape(problem), to: .error) }
+        if count > told.count { writeLine("… and \(count - told.count) more", to: .error) }
+        try await flush()
+        if count > 0 { throw ExitCode.failure }
+    }
+}
+
+/// Why standard output doesn't get what there is.
+enum OutputError: Error, CustomStringConvertible {
+    /// It can't be written any more, which is what the system says (`errno`): a full disk, say.
+    case system(Int32)
+    /// It is a terminal, and what there is would change its state.
+    case notForTerminal
+
+    var description: String {
+        switch self {
+        case .system(let code): "Can't write to standard output: \(String(cString: strerror(code)))"
+        case .notForTerminal: "Compressed bytes are not for a terminal: write them to a file or a pipe"
+        }
+    }
 }

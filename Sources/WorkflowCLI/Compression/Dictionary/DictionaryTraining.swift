@@ -22,12 +22,15 @@
         let dictionary: CompressionDictionary
         let trainedOn: Int
         let judgements: [Judgement]
+        /// Samples whose messages can't be had, and why.
+        private(set) var problems: [String] = []
 
         /// - Throws: ``DictionaryTrainingError``, what a sample throws, `CancellationError`.
         init(_ samples: [Sample], size: Int) async throws {
-            let messages = try await Self.messages(samples)
+            let (messages, problems) = try await Self.messages(samples)
             guard messages.count >= 2 * Self.heldOut else { throw DictionaryTrainingError.tooFew(messages.count) }
             self = try await BlockingWork.run { cancellation in try DictionaryTraining(messages, size, cancellation) }
+            self.problems = problems
         }
 
         private init(_ messages: [[UInt8]], _ size: Int, _ cancellation: CancellationFlag) throws {
@@ -56,17 +59,24 @@
             trainedOn = messages.count
         }
 
-        private static func messages(_ samples: [Sample]) async throws -> [[UInt8]] {
+        private static func messages(_ samples: [Sample]) async throws -> ([[UInt8]], problems: [String]) {
             var messages: [[UInt8]] = []
+            var problems: [String] = []
             for sample in samples {
                 var own: [[UInt8]] = []
-                try await sample.forEachMessage { message in
-                    own.append(Array(try JSONMessageEncoder().encode(message).prefix(largestSample)))
+                do {
+                    try await sample.forEachMessage { message in
+                        own.append(Array(try JSONMessageEncoder().encode(message).prefix(largestSample)))
+                    }
+                } catch let error as CancellationError {
+                    throw error
+                } catch {
+                    problems.append("'\(sample.name)' can't be used: \(error)")
                 }
                 let step = max(1, (own.count + messagesPerSample - 1) / messagesPerSample)
                 messages += stride(from: 0, to: own.count, by: step).map { own[$0] }
             }
-            return messages
+            return (messages, problems)
         }
 
         /// The bytes of messages where each is sent in the shorter form, as encoders do.

@@ -17,7 +17,15 @@ struct Sample: Sendable {
 
 /// Has samples: files, or a queue.
 protocol SampleSource: Sendable {
-    func samples() async throws -> [Sample]
+    /// - Throws: why there are none, if there is nothing in particular that can't be read.
+    func samples() async throws -> FoundSamples
+}
+
+/// What a source has, and what of it can't be read, which keeps nothing else from being looked at.
+struct FoundSamples: Sendable {
+    var samples: [Sample] = []
+    /// Names what can't be read, and why; for a person to read.
+    var problems: [String] = []
 }
 
 extension Sample {

@@ -1,6 +1,7 @@
 import Logging
 
-/// Turns what is logged into events, so that it appears between what the demo prints and not across it.
+/// Turns what is logged into events, so that it appears between what the demo prints and not across it. What becomes of
+/// single messages is left out: there are events of their own for it, and it would be said twice.
 struct RecordingLogHandler: LogHandler {
     let recorder: EventRecorder
     var metadata: Logger.Metadata = [:]
@@ -13,6 +14,7 @@ struct RecordingLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        guard all["message_id"] == nil else { return }
         let details = all.sorted { $0.key < $1.key }.map { "\($0.key)=\(PrintableText.escape("\($0.value)"))" }
         let message = PrintableText.escape("\(event.message)")
         recorder.record(.logged("\(event.level): " + ([message] + details).joined(separator: " ")))

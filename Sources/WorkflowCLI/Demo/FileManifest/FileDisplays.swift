@@ -3,7 +3,7 @@ private func message(_ event: DemoEvent) -> String? {
     switch event.kind {
     case .fileSkipped(let path, let reason): "skipped '\(path)': \(reason)"
     case .taskRetried(_, let reason): "trying again: \(PrintableText.escape(reason))"
-    // What failed for good is in the log, and in the end among the errors.
+    // What failed for good is in the end among the errors.
     default: nil
     }
 }

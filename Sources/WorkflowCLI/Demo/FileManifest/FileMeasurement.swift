@@ -23,7 +23,7 @@ enum FileMeasurement {
         var counter = try DeflateCounter()
         let read = try FileContent.read(path, in: root, cancellation) { try counter.add($0) }
         guard read == stamp else {
-            throw FileError(operation: "compress", path: path, reason: .changedMeanwhile)
+            throw FileError(operation: "compress", path: root.appending(path), reason: .changedMeanwhile)
         }
         return try counter.finish()
     }

@@ -33,12 +33,16 @@ struct FilePlaces: Sendable {
         let directory = try output.parent.resolved()
         let path = directory.appending(output.name)
         let names: [FilePath] = [FilePath(""), FilePath("."), FilePath("..")]
-        var status = stat()
-        let isDirectory = path.withCString { stat($0, &status) } == 0 && FileKind(status) == .directory
-        guard !isDirectory, !names.contains(output.name) else {
+        guard !names.contains(output.name) else {
             throw FileError(operation: "write", path: output, reason: .isDirectory)
         }
-        return path
+        guard let status = try? path.status() else { return path }
+        switch FileKind(status) {
+        case .regular: return try path.resolved()
+        case .directory: throw FileError(operation: "write", path: output, reason: .isDirectory)
+        // The manifest is read again to be checked.
+        case .link, .other: throw FileError(operation: "write", path: output, reason: .notRegularFile)
+        }
     }
 
     /// In a directory that doesn't exist yet, so that nothing that is there already is overwritten.
