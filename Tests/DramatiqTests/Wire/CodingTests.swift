@@ -55,8 +55,60 @@ import Testing
         }
         try expectRoundTrip(
             Mail(link: URL(string: "a:b")!, attachment: Data([0])), "{\"link\":\"a:b\",\"attachment\":\"AA==\"}")
-        let date = Date(timeIntervalSinceReferenceDate: 1.5)
-        try expectRoundTrip(date, "1.5")
+    }
+
+    @Test func datesAreWrittenAsPythonWritesThem() throws {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00+00:00"), (1.5, "1970-01-01T00:00:01.500000+00:00"),
+            (1_795_434_088.123456, "2026-11-23T11:41:28.123456+00:00"), (-0.000001, "1969-12-31T23:59:59.999999+00:00"),
+            (951_782_400, "2000-02-29T00:00:00+00:00"), (-62_135_596_800, "0001-01-01T00:00:00+00:00"),
+            (253_402_300_799, "9999-12-31T23:59:59+00:00"),
+        ] {
+            let date = Date(timeIntervalSince1970: seconds)
+            #expect(try json(date) == "\"\(text)\"")
+            let read = try value(Date.self, "\"\(text)\"")
+            #expect(abs(read.timeIntervalSince(date)) < 0.000_000_6)
+        }
+        for day in stride(from: -700_000, through: 2_900_000, by: 3701) {
+            let date = Date(timeIntervalSince1970: Double(day) * 86_400)
+            #expect(try value(Date.self, try json(date)) == date)
+        }
+        struct Log: Codable, Equatable {
+            var at: [Date]
+            var by: [String: Date]
+            var never: Date?
+        }
+        let time = Date(timeIntervalSince1970: 60)
+        try expectRoundTrip(
+            Log(at: [time], by: ["a": time]),
+            "{\"at\":[\"1970-01-01T00:01:00+00:00\"],\"by\":{\"a\":\"1970-01-01T00:01:00+00:00\"}}")
+        for date in [Date(timeIntervalSince1970: 1e12), Date(timeIntervalSince1970: -1e20)] {
+            #expect(throws: EncodingError.self) { try json(date) }
+        }
+        #expect(throws: EncodingError.self) { try json(Date(timeIntervalSince1970: .nan)) }
+    }
+
+    @Test func datesAreReadAsPythonWritesThem() throws {
+        let date = Date(timeIntervalSince1970: 1_795_434_088.5)
+        for text in [
+            "2026-11-23T11:41:28.5+00:00", "2026-11-23T11:41:28.500000Z", "2026-11-23 11:41:28.500+00:00",
+            "2026-11-23T17:11:28.500000000000+05:30", "2026-11-23T03:41:28.5-08:00", "2026-11-23T11:41:28,5+0000",
+            "2026-11-23T12:41:28.5+01", "2026-11-23T11:41:30.5+00:00:02",
+        ] {
+            #expect(try value(Date.self, "\"\(text)\"") == date, "\(text)")
+        }
+        #expect(try value(Date.self, "\"2026-11-23T11:41Z\"") == Date(timeIntervalSince1970: 1_795_434_060))
+        // What versions before wrote.
+        #expect(try value(Date.self, "1.5") == Date(timeIntervalSinceReferenceDate: 1.5))
+        #expect(try value(Date.self, "817000000") == Date(timeIntervalSinceReferenceDate: 817_000_000))
+        for text in [
+            "", "2026-11-23", "2026-11-23T11:41:28", "2026-11-23T11:41:28.+00:00", "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T11:41:60Z", "2026-11-23T11:41:28Zx",
+            "2026-11-23T11:41:28+24:00", "2026-11-23T11:41:28+1", "26-11-23T12:21:28Z", "0000-01-01T00:00:00Z", "🕛",
+        ] {
+            #expect(throws: DecodingError.self, "\(text)") { try value(Date.self, "\"\(text)\"") }
+        }
+        #expect(throws: DecodingError.self) { try value(Date.self, "true") }
     }
 
     @Test func numbersFitOrAreRefused() throws {

@@ -4,10 +4,12 @@
     peer.py start URL NAMESPACE                   starts the workflows of its input, one per line as JSON
     peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
+    peer.py dates                                 reads dates, one per line, and prints them again
 
 With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder.
 """
 
+import datetime
 import json
 import os
 import sys
@@ -111,5 +113,11 @@ def receive(url, namespace, queue, count):
             left -= 1
 
 
+def dates():
+    for line in sys.stdin:
+        print(datetime.datetime.fromisoformat(line.strip()).isoformat())
+
+
 if __name__ == "__main__":
-    {"work": work, "start": start, "send": send, "receive": receive}[sys.argv[1]](*sys.argv[2:])
+    commands = {"work": work, "start": start, "send": send, "receive": receive, "dates": dates}
+    commands[sys.argv[1]](*sys.argv[2:])

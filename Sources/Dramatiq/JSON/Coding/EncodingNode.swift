@@ -72,11 +72,20 @@ final class EncodingNode {
     }
 
     /// Encodes a value into this node. What Foundation's coder treats in a special way looks the same here: `Data` is
-    /// Base64, a `URL` its text, a `Decimal` a number.
+    /// Base64, a `URL` its text, a `Decimal` a number. A `Date` is what Python's `datetime.fromisoformat` reads.
     func encode<Value: Encodable>(_ value: Value, path: [any CodingKey]) throws {
         switch value {
         case let value as JSONValue: set(value)
         case let value as Data: set(.string(value.base64EncodedString()))
+        case let value as Date:
+            guard let text = value.iso8601Text else {
+                // Not the date itself, whose description doesn't bear every value.
+                throw EncodingError.invalidValue(
+                    value.timeIntervalSinceReferenceDate,
+                    EncodingError.Context(
+                        codingPath: path, debugDescription: "a date must be in the years 1 to 9999"))
+            }
+            set(.string(text))
         case let value as URL: set(.string(value.absoluteString))
         case let value as Decimal: set(value.isNaN ? .double(.nan) : .number(JSONNumber(unchecked: "\(value)")))
         default:

@@ -6,7 +6,8 @@
 
 extension ValueDecoder {
     /// The value as a type. What Foundation's coder treats in a special way is read the same here: `Data` from Base64, a
-    /// `URL` from its text, a `Decimal` from a number.
+    /// `URL` from its text, a `Decimal` from a number. A `Date` is read from ISO 8601, or from a number as Foundation
+    /// writes it.
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         // A cast between types that were just compared: the same bits, without the search that `as` does.
         if type == String.self { return unsafeBitCast(try string(), to: type) }
@@ -16,6 +17,7 @@ extension ValueDecoder {
         switch type {
         case is JSONValue.Type: return try cast(value)
         case is Data.Type: return try cast(try data())
+        case is Date.Type: return try cast(try date())
         case is URL.Type: return try cast(try url())
         case is Decimal.Type: return try cast(try decimal())
         default: return try Value(from: self)
@@ -67,6 +69,17 @@ extension ValueDecoder {
     private func data() throws -> Data {
         guard let data = Data(base64Encoded: try string()) else { throw corrupted("it is not Base64") }
         return data
+    }
+
+    /// A number is what versions before wrote, and Foundation's coders do: seconds since 2001.
+    private func date() throws -> Date {
+        guard case .string(let text) = value else {
+            return Date(timeIntervalSinceReferenceDate: try floatingPoint())
+        }
+        guard let date = Date(iso8601: text) else {
+            throw corrupted("it is not a date with an offset from UTC, such as 2026-11-25T15:21:28.123456+00:00")
+        }
+        return date
     }
 
     private func url() throws -> URL {
