@@ -45,11 +45,6 @@ public struct Workflow: Sendable {
         }
         try await middleware.run(root, broker)
     }
-
-    /// Visits the messages in the order in which they stand in the definition.
-    public func walkMessages<Failure: Error>(_ visit: (Message) throws(Failure) -> Void) throws(Failure) {
-        try root.walkMessages(visit)
-    }
 }
 
 extension Workflow: Equatable {

@@ -88,7 +88,7 @@ import Testing
             #"{"__type__":"chain","children":["# + node("1") + #",{"__type__":"group","children":["# + node("2")
             + #",{"__type__":"with_delay","delay":1500,"task":"# + node("3")
             + #"}]},{"__type__":"chain","children":[]},{"__type__":"group","children":[]}]}"#
-        #expect(String(decoding: try chain.node.encoded(), as: UTF8.self) == expected)
+        #expect(String(decoding: try chain.node.jsonValue.encoded(), as: UTF8.self) == expected)
     }
 
     @Test func deepNestingIsNoMatter() throws {
@@ -101,7 +101,7 @@ import Testing
         node.walkMessages { _ in count += 1 }
         #expect(count == 1)
         #expect(node.description.hasSuffix(String(repeating: ")", count: 500)) == false)
-        let value = try JSONValue(parsing: node.encoded())
+        let value = try JSONValue(parsing: node.jsonValue.encoded())
         #expect(value.objectValue != nil)
     }
 }

@@ -29,7 +29,7 @@ import Testing
         let transcript = try #require(try JSONValue(parsing: [UInt8](data)).objectValue)
         let node = try WorkflowNode(try #require(transcript["definition"]))
         if !Self.repeatsMessages.contains(name) {
-            #expect(try node.encoded() == transcript["definition"]?.encoded(), "written as it was read")
+            #expect(try node.jsonValue.encoded() == transcript["definition"]?.encoded(), "written as it was read")
         }
 
         let sender = RecordingTransport()

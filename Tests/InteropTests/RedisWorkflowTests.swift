@@ -17,7 +17,7 @@ import Testing
             if number.isMultiple(of: 2) {
                 try await Workflow(tree.root, broker: fleet.broker).run()
             } else {
-                pythons.append(try tree.root.encoded())
+                pythons.append(try tree.root.jsonValue.encoded())
             }
         }
         _ = try await PythonPeer.run(["start", fleet.server.url, fleet.namespace], input: pythons)

@@ -1,7 +1,7 @@
 public import Dramatiq
 
 extension WorkflowNode {
-    /// Reads a definition from JSON, in the form in which messages carry it.
+    /// Reads a definition from JSON, in the form in which messages carry it and ``jsonValue`` writes it.
     ///
     /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
     public init(_ value: JSONValue) throws {

@@ -1,21 +1,27 @@
-import Dramatiq
+public import Dramatiq
 
 extension WorkflowNode {
-    /// The node as it stands in messages, one JSON object; see `JSONNode` for the way back.
+    /// The definition as JSON, in the form in which messages carry it and ``init(_:)`` reads it. Delays are whole
+    /// milliseconds.
     ///
-    /// - Throws: `ArgumentFailure` for an argument that can't be encoded.
-    package func encoded() throws -> [UInt8] {
-        var writer = JSONWriter(capacity: 512)
-        var identities = MessageIdentities.random
-        try Self.write([self], into: &writer, &identities)
-        return writer.bytes
+    /// - Throws: `ArgumentFailure` for a message with an argument that can't be encoded.
+    public var jsonValue: JSONValue {
+        get throws {
+            var writer = JSONWriter(capacity: 512)
+            try Self.write([self], into: &writer) { $0 }
+            // Not parsed: it may be nested deeper than what is read from others.
+            let text = writer.bytes.dropFirst().dropLast()
+            return .object(JSONObject(validatedText: text))
+        }
     }
 
     /// Writes nodes separated by commas, without recursion.
+    ///
+    /// - Parameter distinct: gives a message the id under which it is written.
     static func write(
         _ nodes: ArraySlice<WorkflowNode>,
         into writer: inout JSONWriter,
-        _ identities: inout MessageIdentities
+        _ distinct: (Message) -> Message
     ) throws {
         enum Step {
             case node(WorkflowNode)
@@ -44,7 +50,7 @@ extension WorkflowNode {
                     checkedQueue = message.queueName
                 }
                 writer.append("{\"__type__\":\"message\",")
-                writer.writeFields(identities.distinct(message))
+                writer.writeFields(distinct(message))
                 writer.append(UInt8(ascii: "}"))
             case .node(.chain(let children)):
                 writer.append("{\"__type__\":\"chain\",\"children\":[")

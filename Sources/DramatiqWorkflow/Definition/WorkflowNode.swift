@@ -51,20 +51,6 @@ extension WorkflowNode: Equatable {
     }
 }
 
-extension WorkflowNode {
-    /// Visits the messages in the order in which they stand in the definition.
-    public func walkMessages<Failure: Error>(_ visit: (Message) throws(Failure) -> Void) throws(Failure) {
-        var nodes = [self]
-        while let node = nodes.popLast() {
-            switch node {
-            case .message(let message): try visit(message)
-            case .chain(let children), .group(let children): nodes.append(contentsOf: children.reversed())
-            case .withDelay(let child, _): nodes.append(child)
-            }
-        }
-    }
-}
-
 extension WorkflowNode: CustomStringConvertible {
     /// The definition as one writes it: `Chain(a(), Group(b(1), c(2)))`.
     public var description: String {

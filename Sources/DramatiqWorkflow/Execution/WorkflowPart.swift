@@ -80,7 +80,7 @@ enum WorkflowParts {
             children = array
         case .nodes(let nodes):
             var writer = JSONWriter(capacity: 512 * nodes.count)
-            try WorkflowNode.write(nodes, into: &writer, &identities)
+            try WorkflowNode.write(nodes, into: &writer) { identities.distinct($0) }
             children = JSONArray(validatedText: writer.bytes[...])
         }
         return ["__type__": "chain", "children": .array(children)]

@@ -31,7 +31,7 @@
 
         @Test func readsDefinitionsTranscriptsAndMessages() async throws {
             let workflow = Chain(first, Group(second, second)).node
-            let definition = try workflow.encoded()
+            let definition = try workflow.jsonValue.encoded()
             try directory.write(definition, "definition.json")
             try directory.write(
                 Array(#"{"name":"x","definition":"#.utf8) + definition + Array("}".utf8), "below/script.json")
@@ -51,7 +51,7 @@
         }
 
         @Test func aWorkflowsMessagesCarryWhatComesAfterThem() async throws {
-            try directory.write(try Chain(first, second).node.encoded(), "chain.json")
+            try directory.write(try Chain(first, second).node.jsonValue.encoded(), "chain.json")
             let messages = try await messages(try #require(try await find("chain.json").samples.first))
             #expect(messages.map(\.actorName) == ["first", "second"])
             #expect(messages[0].options["workflow_completion_callbacks"] != nil)
