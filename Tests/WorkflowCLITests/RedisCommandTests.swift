@@ -1,6 +1,7 @@
 #if Plugins
     import ArgumentParser
     import Dramatiq
+    import DramatiqLZ4
     import DramatiqRedis
     import DramatiqZlib
     import Foundation
@@ -111,6 +112,37 @@
                 #expect(try await transport.deadLetterCount(queue: "images") == 0)
                 let neither = try await run(server, "dead-letters", "requeue")
                 #expect(neither.status == 64)
+            }
+        }
+
+        @Test func aRequeuedDeadLetterGetsItsRetriesAnewInItsFormat() async throws {
+            try await withRedisServer { server in
+                let redis = try RedisClient(url: server.url)
+                let encoders: [any MessageEncoder] = [
+                    JSONMessageEncoder(), LZ4MessageEncoder(minimumSize: 0), ZlibMessageEncoder(minimumSize: 0),
+                ]
+                for (index, encoder) in encoders.enumerated() {
+                    let text = JSONValue.string(String(repeating: "text", count: 100))
+                    let message = Message(
+                        queueName: "images", actorName: "a", args: [text], options: ["retries": 20, "mine": 1])
+                    _ = try await redis.pipeline([
+                        RedisCommand("ZADD", "dramatiq:images.XQ", index, "id\(index)"),
+                        RedisCommand("HSET", "dramatiq:images.XQ.msgs", "id\(index)", try encoder.encode(message)),
+                    ])
+                }
+                let result = try await run(server, "dead-letters", "requeue", "--all", "--queue", "images")
+                #expect(result.output == "3 dead letters requeued\n")
+                for (index, encoder) in encoders.enumerated() {
+                    let bytes = try await redis.execute(
+                        RedisCommand("HGET", "dramatiq:images.msgs", "id\(index)")
+                    ).bytes()
+                    let message = try encoder.decode(bytes)
+                    #expect(message.options == ["mine": 1])
+                    if let format = encoder as? any FormatRecognizing {
+                        #expect(format.recognizes(bytes))
+                    }
+                }
+                await redis.shutDown()
             }
         }
 

@@ -32,6 +32,11 @@ public final class Envelope: Sendable {
         Envelope(message(addingOption: name, value), delay: delay, encoder: encoder)
     }
 
+    /// The same for another message.
+    package func replacing(_ message: Message) -> Envelope {
+        Envelope(message, encoder: encoder)
+    }
+
     private func message(addingOption name: String, _ value: JSONValue) -> Message {
         var message = message
         let eta = delay == nil ? nil : message.options["eta"]

@@ -38,13 +38,26 @@ public struct CompressedMessageEncoder<C: Compressor>: MessageEncoder, FormatRec
     /// - Throws: ``EncodeError`` if it is larger than ``maximumDecodedSize``, and so could not be read again; what the
     ///   wrapped encoder or the compressor throws.
     public func encode(_ message: Message) throws -> [UInt8] {
+        let plain = try plain(message)
+        guard plain.count >= minimumSize else { return plain }
+        let compressed = try compressor.compress(plain)
+        return compressed.count < plain.count ? compressed : plain
+    }
+
+    /// The message compressed if the other one is, and plain if not.
+    ///
+    /// - Throws: as ``encode(_:)``.
+    public func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8] {
+        let plain = try plain(message)
+        return compressor.recognizes(bytes) ? try compressor.compress(plain) : plain
+    }
+
+    private func plain(_ message: Message) throws -> [UInt8] {
         let plain = try wrapped.encode(message)
         guard plain.count <= maximumDecodedSize else {
             throw EncodeError.tooLarge(messageID: message.messageID, size: plain.count, limit: maximumDecodedSize)
         }
-        guard plain.count >= minimumSize else { return plain }
-        let compressed = try compressor.compress(plain)
-        return compressed.count < plain.count ? compressed : plain
+        return plain
     }
 
     /// Reads a message in either form.

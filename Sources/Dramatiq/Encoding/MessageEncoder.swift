@@ -11,4 +11,17 @@ public protocol MessageEncoder: Sendable {
     ///
     /// - Throws: ``DecodeError``.
     func decode(_ bytes: [UInt8]) throws -> Message
+
+    /// The bytes of a message that replaces another one, in the format that the other one has, for an encoder that
+    /// writes or reads several.
+    ///
+    /// - Parameter bytes: the message that is replaced, as this encoder decodes it.
+    /// - Throws: as ``encode(_:)``.
+    func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8]
+}
+
+extension MessageEncoder {
+    public func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8] {
+        try encode(message)
+    }
 }

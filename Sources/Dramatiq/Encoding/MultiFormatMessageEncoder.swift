@@ -33,6 +33,13 @@ public struct MultiFormatMessageEncoder: MessageEncoder {
         try writer.encode(message)
     }
 
+    public func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8] {
+        for reader in readers where reader.recognizes(bytes) {
+            return try reader.encode(message, replacing: bytes)
+        }
+        return try writer.encode(message, replacing: bytes)
+    }
+
     public func decode(_ bytes: [UInt8]) throws -> Message {
         for reader in readers where reader.recognizes(bytes) { return try reader.decode(bytes) }
         return try writer.decode(bytes)

@@ -24,21 +24,42 @@ enum DeadLetterScripts {
         return reply
         """)
 
-    /// Puts dead letters back into their queue and answers how many.
+    /// Answers with id and bytes of dead letters in turn, oldest first, the bytes empty for one that has none.
     ///
-    /// Further arguments: how many at most, oldest first, and optionally the id of one.
+    /// Further arguments: how many at most, how many bytes at most unless the first has more, and optionally the id of
+    /// one.
+    static let contents = RedisScript(
+        """
+        local name = KEYS[1] .. ':' .. ARGV[1] .. '.XQ'
+        local ids = { ARGV[4] }
+        if not ARGV[4] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
+        local reply, size = {}, 0
+        for _, id in ipairs(ids) do
+          local message = redis.call('HGET', name .. '.msgs', id) or ''
+          size = size + #message
+          if size > tonumber(ARGV[3]) and #reply > 0 then break end
+          reply[#reply + 1] = id
+          reply[#reply + 1] = message
+        end
+        return reply
+        """)
+
+    /// Puts dead letters back into their queue, as long as they are there, and answers how many.
+    ///
+    /// Further arguments, for each: its id, what follows the queue's name where it goes to, and the bytes that replace
+    /// its own unless they are empty.
     static let requeue = RedisScript(
         """
         local list = KEYS[1] .. ':' .. ARGV[1]
         local name = list .. '.XQ'
-        local ids = { ARGV[3] }
-        if not ARGV[3] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
         local count = 0
-        for _, id in ipairs(ids) do
+        for i = 2, #ARGV, 3 do
+          local id, target, bytes = ARGV[i], list .. ARGV[i + 1], ARGV[i + 2]
           local message = redis.call('HGET', name .. '.msgs', id)
           if message then
-            redis.call('HSET', list .. '.msgs', id, message)
-            redis.call('RPUSH', list, id)
+            if bytes ~= '' then message = bytes end
+            redis.call('HSET', target .. '.msgs', id, message)
+            redis.call('RPUSH', target, id)
             count = count + 1
           end
           redis.call('ZREM', name, id)
@@ -50,7 +71,7 @@ enum DeadLetterScripts {
 
     /// Removes dead letters for good and answers how many.
     ///
-    /// Further arguments: as for ``requeue``.
+    /// Further arguments: how many at most, oldest first, and optionally the id of one.
     static let remove = RedisScript(
         """
         local name = KEYS[1] .. ':' .. ARGV[1] .. '.XQ'

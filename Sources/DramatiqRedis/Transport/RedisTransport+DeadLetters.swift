@@ -5,6 +5,8 @@ public import Dramatiq
 extension RedisTransport {
     /// How many letters one script handles.
     private static let pageSize = 500
+    /// How many bytes of messages are held at a time; a single message may have more.
+    private static let pageBytes = 8 << 20
 
     /// How many dead letters a queue has.
     public func deadLetterCount(queue: String = "default") async throws -> Int {
@@ -61,21 +63,73 @@ extension RedisTransport {
         }
     }
 
-    /// Puts a dead letter back into its queue, to be processed again.
+    /// Puts a dead letter back into its queue, to be processed again with all its retries.
     ///
+    /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. It keeps its
+    /// format, such as LZ4. One whose delay is not over yet goes on waiting.
+    ///
+    /// - Parameter encoder: reads and writes the message; the broker's, if it has another one. What it can't read goes
+    ///   back as it is.
     /// - Throws: `BrokerError.deadLetterNotFound`.
-    public func requeueDeadLetter(_ id: String, queue: String = "default") async throws {
-        guard try await change(DeadLetterScripts.requeue, queue, id) == 1 else {
+    public func requeueDeadLetter(
+        _ id: String,
+        queue: String = "default",
+        encoder: any MessageEncoder = JSONMessageEncoder()
+    ) async throws {
+        let page = try await contents(queue, count: 1, id: id)
+        guard try await requeue(page, queue, encoder) == 1 else {
             throw BrokerError.deadLetterNotFound(queue: queue, id: id)
         }
     }
 
-    /// Puts all dead letters of a queue back into it.
+    /// Puts all dead letters of a queue back into it; see ``requeueDeadLetter(_:queue:encoder:)``.
+    ///
+    /// What becomes a dead letter meanwhile is left alone.
     ///
     /// - Returns: how many there were.
     @discardableResult
-    public func requeueDeadLetters(queue: String = "default") async throws -> Int {
-        try await changeAll(DeadLetterScripts.requeue, queue)
+    public func requeueDeadLetters(
+        queue: String = "default",
+        encoder: any MessageEncoder = JSONMessageEncoder()
+    ) async throws -> Int {
+        var rest = try await deadLetterCount(queue: queue)
+        var requeued = 0
+        while rest > 0 {
+            let page = try await contents(queue, count: min(rest, Self.pageSize))
+            if page.isEmpty { break }
+            requeued += try await requeue(page, queue, encoder)
+            rest -= page.count
+        }
+        return requeued
+    }
+
+    /// The bytes of dead letters, oldest first, as many as memory allows.
+    private func contents(_ queue: String, count: Int, id: String? = nil) async throws -> [(id: String, bytes: [UInt8])]
+    {
+        var command = RedisCommand(
+            DeadLetterScripts.contents, keys: [keys.namespace], QueueName.canonical(queue), count, Self.pageBytes)
+        if let id { command.append(id) }
+        let reply = try await executor.execute(command).array()
+        return try stride(from: 0, to: reply.count - 1, by: 2).map {
+            (try reply[$0].string(), try reply[$0 + 1].bytes())
+        }
+    }
+
+    /// Puts dead letters back that are still there. Returns how many were.
+    private func requeue(
+        _ page: [(id: String, bytes: [UInt8])],
+        _ queue: String,
+        _ encoder: any MessageEncoder
+    ) async throws -> Int {
+        var command = RedisCommand(
+            DeadLetterScripts.requeue, keys: [keys.namespace], QueueName.canonical(queue))
+        for (id, bytes) in page {
+            let (changed, isDelayed) = encoder.requeued(bytes)
+            command.append(id)
+            command.append(isDelayed ? ".DQ" : "")
+            command.append(changed ?? [])
+        }
+        return try await executor.execute(command).integer()
     }
 
     /// Removes a dead letter for good.

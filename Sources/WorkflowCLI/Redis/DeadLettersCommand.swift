@@ -75,18 +75,21 @@
         /// `dramatiq-workflow dead-letters requeue`.
         struct Requeue: AsyncParsableCommand {
             static let configuration = CommandConfiguration(
-                abstract: "Put dead letters back into their queue, to be processed again.",
-                discussion: "Those that are not there are named, and the exit code is 1 then.")
+                abstract: "Put dead letters back into their queue, to be processed again with all their retries.",
+                discussion: """
+                    What can't be read here, such as with a dictionary, goes back as it is. Those that are not there are \
+                    named, and the exit code is 1 then.
+                    """)
 
             @OptionGroup var options: DeadLetterOptions
             @OptionGroup var selection: DeadLetterSelection
 
             func run() async throws {
-                let outcome = try await options.server.withTransport { transport, _ in
+                let outcome = try await options.server.withTransport { transport, decoder in
                     await selection.apply {
-                        try await transport.requeueDeadLetters(queue: options.queue)
+                        try await transport.requeueDeadLetters(queue: options.queue, encoder: decoder)
                     } toEach: { id in
-                        try await transport.requeueDeadLetter(id, queue: options.queue)
+                        try await transport.requeueDeadLetter(id, queue: options.queue, encoder: decoder)
                     }
                 }
                 try await outcome.tell("requeued", isJSON: options.server.json, on: Console())

@@ -102,6 +102,11 @@ struct InMemoryQueues {
         queues[place].waiting.removeAll { $0 === signal }
     }
 
+    /// A consumer to wake for what is in a queue, if any waits.
+    mutating func wakeNext(_ place: Int) -> Signal? {
+        queues[place].announce()
+    }
+
     func holds(_ delivery: Delivery) -> Bool {
         held.contains(delivery.tag)
     }
@@ -157,10 +162,23 @@ struct InMemoryQueues {
     }
 
     /// Puts a dead letter back into its queue; ``announce()`` has to follow. Returns whether there is one.
-    mutating func requeueDeadLetter(_ name: String, _ id: String) -> Bool {
-        guard var entry = removeDeadLetter(name, id) else { return false }
-        entry.isRedelivered = true
-        push(entry, atFront: false)
+    mutating func requeueDeadLetter(_ name: String, _ id: String, _ encoder: any MessageEncoder) -> Bool {
+        guard let entry = removeDeadLetter(name, id) else { return false }
+        var (payload, isDelayed) = (entry.payload, false)
+        switch entry.payload {
+        case .envelope(let envelope):
+            if let message = envelope.message.requeued() {
+                payload = .envelope(envelope.replacing(message))
+                isDelayed = message.queueName == QueueName.delayed(message.queueName)
+            }
+        case .bytes(let bytes):
+            let requeued = encoder.requeued(bytes)
+            isDelayed = requeued.isDelayed
+            if let bytes = requeued.bytes { payload = .bytes(bytes) }
+        }
+        let canonical = QueueName.canonical(name)
+        let place = place(isDelayed ? QueueName.delayed(canonical) : canonical)
+        push(Entry(queue: place, payload: payload, priority: entry.priority, isRedelivered: true), atFront: false)
         return true
     }
 

@@ -183,6 +183,11 @@ public final class InMemoryTransport: ImmediateTransport {
         state.withLock { $0.stopWaiting(place, signal) }
     }
 
+    /// Wakes another consumer, in the place of one that may have been woken for a message and doesn't take it.
+    fileprivate func passOn(_ place: Int) {
+        state.withLock { $0.wakeNext(place) }?.signal()
+    }
+
     // MARK: Looking after it
 
     /// The names of the queues.
@@ -198,12 +203,21 @@ public final class InMemoryTransport: ImmediateTransport {
         state.withLock { $0.deadLetters(queue) }
     }
 
-    /// Puts a dead letter back into its queue, to be processed again.
+    /// Puts a dead letter back into its queue, to be processed again with all its retries.
     ///
+    /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. One whose delay
+    /// is not over yet goes on waiting.
+    ///
+    /// - Parameter encoder: reads and writes the message, if the transport keeps bytes. What it can't read goes back as
+    ///   it is.
     /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
-    public func requeueDeadLetter(_ id: String, queue: String = "default") throws {
+    public func requeueDeadLetter(
+        _ id: String,
+        queue: String = "default",
+        encoder: any MessageEncoder = JSONMessageEncoder()
+    ) throws {
         let signals = state.withLock { state -> [Signal]? in
-            state.requeueDeadLetter(queue, id) ? state.announce() : nil
+            state.requeueDeadLetter(queue, id, encoder) ? state.announce() : nil
         }
         guard let signals else { throw BrokerError.deadLetterNotFound(queue: queue, id: id) }
         wake(signals)
@@ -277,6 +291,7 @@ private final class InMemoryConsumer: ImmediateConsumer {
             if !deliveries.isEmpty { return deliveries }
             await transport.wait(place, signal)
         }
+        transport.passOn(place)
         return []
     }
 

@@ -1,0 +1,34 @@
+extension Message {
+    /// What a failed attempt leaves in a message's options.
+    private static let leftovers = ["retries", "traceback", "requeue_timestamp"]
+
+    /// A dead letter as it goes back to its queue: with all its retries, and due at once unless its delay is not over
+    /// yet. It then names the queue that it goes to.
+    ///
+    /// - Parameter now: in milliseconds since 1970.
+    /// - Returns: `nil` if it goes back to its queue as it is.
+    package func requeued(now: Int = SystemClock.milliseconds()) -> Message? {
+        var message = self
+        if let eta = options.value("eta")?.doubleValue, eta > Double(now) {
+            message.queueName = QueueName.delayed(queueName)
+        } else {
+            message.queueName = QueueName.canonical(queueName)
+            message.options["eta"] = nil
+        }
+        for name in Self.leftovers { message.options[name] = nil }
+        return message == self && queueName == QueueName.canonical(queueName) ? nil : message
+    }
+}
+
+extension MessageEncoder {
+    /// A dead letter's bytes as they go back to a queue; see ``Message/requeued(now:)``. What this encoder can't read or
+    /// can't write goes back as it is.
+    ///
+    /// - Returns: the bytes, `nil` if they are the same, and whether they go to the delay queue.
+    package func requeued(_ bytes: [UInt8]) -> (bytes: [UInt8]?, isDelayed: Bool) {
+        guard let message = try? decode(bytes).requeued(),
+            let changed = try? encode(message, replacing: bytes)
+        else { return (nil, false) }
+        return (changed, message.queueName == QueueName.delayed(message.queueName))
+    }
+}
