@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test lint format fixtures measure bench fuzz clean
+.PHONY: demo test snippets lint format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -13,12 +13,19 @@ demo:
 test: lint
 	Scripts/install test
 	Scripts/python -c ''
+	Scripts/snippets
 	$(SWIFT) build --build-tests
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
 	$(SWIFT) build --package-path Examples
 	Scripts/python Fixtures/generate.py --check
+
+# Compiles the snippets of the README.
+snippets:
+	Scripts/install test
+	Scripts/snippets
+	$(SWIFT) build --target ReadmeSnippets
 
 lint:
 	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)

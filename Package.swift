@@ -284,6 +284,23 @@ let package = Package(
             exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
+        // The README's snippets, which Scripts/snippets takes out of it. They use nothing of what they make, so warnings
+        // are no errors here.
+        .target(
+            name: "ReadmeSnippets",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqDedupStorage",
+                "DramatiqFileStorage",
+                "DramatiqLZ4",
+                "DramatiqRedis",
+                "DramatiqWorkflow",
+                "DramatiqZlib",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/ReadmeSnippets"
+        ),
         .testTarget(
             name: "WorkflowCLITests",
             dependencies: [
