@@ -22,15 +22,18 @@ public struct AtMostOnceBarrier: BarrierProtocol {
         return try await Barrier(backend: backend, key: key, ttl: ttl).create(parties: parties)
     }
 
-    /// Arrives, as one party of many that are not told apart.
+    /// Arrives, as one party of many that are not told apart, also if the task is cancelled.
     ///
     /// - Returns: whether this opened the barrier; `true` only once.
     /// - Throws: `RateLimitError.blockingNotSupported` if `block` is set.
     public func wait(block: Bool = false, timeout: Duration = .zero) async throws -> Bool {
         guard !block else { throw RateLimitError.blockingNotSupported }
-        guard try await Barrier(backend: backend, key: key, ttl: ttl).wait(block: false, timeout: .zero) else {
-            return false
+        // As a whole also if the task is cancelled: nobody else would open what the last one leaves half done.
+        return try await uncancelled {
+            guard try await Barrier(backend: backend, key: key, ttl: ttl).wait(block: false, timeout: .zero) else {
+                return false
+            }
+            return try await backend.incr("\(key)_ran", amount: 1, maximum: 0, ttl: ttl)
         }
-        return try await backend.incr("\(key)_ran", amount: 1, maximum: 0, ttl: ttl)
     }
 }

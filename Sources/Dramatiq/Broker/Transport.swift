@@ -46,7 +46,7 @@ extension Transport {
     }
 }
 
-/// Takes messages from one queue.
+/// Takes messages from one queue, for one task at a time.
 public protocol TransportConsumer: Sendable {
     /// Waits until there is a message, then takes up to `limit` of them.
     ///

@@ -49,13 +49,24 @@ public struct Barrier: BarrierProtocol {
         return try await backend.add(key, value: parties, ttl: ttl)
     }
 
+    /// Arrives, as one party of many that are not told apart.
+    ///
+    /// The arrival counts also if the task is cancelled: were it the last one and cut short, the others would wait in
+    /// vain.
+    ///
+    /// - Parameters:
+    ///   - block: whether to wait for the others.
+    ///   - timeout: how long to wait at most.
+    /// - Returns: whether all have arrived; `false` also if the task was cancelled while it waited.
     @discardableResult
     public func wait(block: Bool = true, timeout: Duration = .seconds(60)) async throws -> Bool {
-        // The count stays at 1 when the last party comes: refusing to go below is the sign.
-        if try await !backend.decr(key, amount: 1, minimum: 1, ttl: ttl) {
+        let isLast = try await uncancelled {
+            // The count stays at 1 when the last party comes: refusing to go below is the sign.
+            guard try await !backend.decr(key, amount: 1, minimum: 1, ttl: ttl) else { return false }
             try await backend.notify("\(key)@events", ttl: ttl)
             return true
         }
+        if isLast { return true }
         guard block else { return false }
         return try await backend.wait("\(key)@events", timeout: timeout)
     }

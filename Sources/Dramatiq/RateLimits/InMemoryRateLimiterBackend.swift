@@ -87,9 +87,9 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
         }
     }
 
-    public func incrAndSum(
+    public nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: @Sendable () -> [String],
+        keys: () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration

@@ -20,13 +20,26 @@ public protocol RateLimiterBackend: Sendable {
     ///
     /// - Parameter keys: gives the keys to sum up, asked while the operation holds.
     /// - Returns: whether it was done.
-    func incrAndSum(
+    nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: @Sendable () -> [String],
+        keys: () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration
     ) async throws -> Bool
+
+    /// Takes one of a number of places: ``add(_:value:ttl:)``, or else ``incr(_:amount:maximum:ttl:)``, unless a backend
+    /// does it in one step.
+    ///
+    /// - Parameters:
+    ///   - limit: how many places there are.
+    ///   - holder: who takes it. A backend whose answers can get lost tells by it that it is asked again.
+    ///   - ttl: when all places become free unless one is taken or given back until then.
+    /// - Returns: whether there was one.
+    func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool
+
+    /// Gives back the place that a holder took: ``decr(_:amount:minimum:ttl:)``, unless a backend can repeat it.
+    func release(_ key: String, holder: String, ttl: Duration) async throws
 
     /// Waits for a notification on a key.
     ///
@@ -42,4 +55,15 @@ public protocol RateLimiterBackend: Sendable {
     ///
     /// - Throws: ``BarrierStateLost`` if a barrier is missing.
     func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result
+}
+
+extension RateLimiterBackend {
+    public func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool {
+        if try await add(key, value: 1, ttl: ttl) { return true }
+        return try await incr(key, amount: 1, maximum: limit, ttl: ttl)
+    }
+
+    public func release(_ key: String, holder: String, ttl: Duration) async throws {
+        _ = try await decr(key, amount: 1, minimum: 0, ttl: ttl)
+    }
 }

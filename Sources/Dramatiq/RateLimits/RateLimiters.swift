@@ -1,34 +1,62 @@
 /// Lets operations through as long as there are not too many of them.
+///
+/// A limiter needs ``tryAcquire()`` and, if it counts what is running, ``release()``. One that can tell holders apart
+/// implements the two with a holder as well.
 public protocol RateLimiter: Sendable {
     var key: String { get }
 
     /// Takes a place.
     ///
-    /// - Returns: whether there was one.
+    /// - Returns: whether there was one. The caller then has it, also if its task was cancelled meanwhile.
     func tryAcquire() async throws -> Bool
 
     /// Gives a place back, for limiters that count what is running.
     func release() async throws
+
+    /// Takes a place, called by ``acquire(isolation:_:)`` apart from the task that may be cancelled.
+    ///
+    /// - Parameter holder: who takes it, an id that nobody else has, so that it can be repeated.
+    func tryAcquire(holder: String) async throws -> Bool
+
+    /// Gives back the place that a holder took, called as ``tryAcquire(holder:)``.
+    func release(holder: String) async throws
 }
 
 extension RateLimiter {
-    /// Runs an operation within the limit.
+    /// Runs an operation within the limit, on the caller's actor.
+    ///
+    /// The place is given back however the operation ends, also if the task is cancelled: before, while the place is
+    /// taken, or while the operation runs. That waits for the backend, for up to 5 s after the cancellation.
     ///
     /// - Throws: ``RateLimitExceeded`` if there is no place; ``Retries`` then tries the message again later.
-    public func acquire<Result>(_ operation: () async throws -> Result) async throws -> Result {
-        guard try await tryAcquire() else { throw RateLimitExceeded(key: key) }
+    ///   `CancellationError` if the task was cancelled before the operation began. What the operation throws. What the
+    ///   backend throws, also after the operation if it can't give the place back, which then becomes free when its
+    ///   time is over.
+    public func acquire<Result>(
+        isolation: isolated (any Actor)? = #isolation,
+        _ operation: () async throws -> Result
+    ) async throws -> Result {
+        try Task.checkCancellation()
+        let holder = UniqueID.make()
+        guard try await uncancelled({ try await tryAcquire(holder: holder) }) else {
+            throw RateLimitExceeded(key: key)
+        }
         let result: Result
         do {
+            try Task.checkCancellation()
             result = try await operation()
         } catch {
-            try await release()
+            // Why the operation failed says more than that of giving back.
+            try? await uncancelled { try await release(holder: holder) }
             throw error
         }
-        try await release()
+        try await uncancelled { try await release(holder: holder) }
         return result
     }
 
     public func release() async throws {}
+    public func tryAcquire(holder: String) async throws -> Bool { try await tryAcquire() }
+    public func release(holder: String) async throws { try await release() }
 }
 
 /// There was no place under a rate limit.
@@ -79,13 +107,24 @@ public struct ConcurrentRateLimiter: RateLimiter {
         self.ttl = ttl
     }
 
+    /// Takes a place, to be given back with ``release()``.
+    ///
+    /// - Returns: whether there was one. The caller then has it, also if its task was cancelled meanwhile.
     public func tryAcquire() async throws -> Bool {
-        if try await backend.add(key, value: 1, ttl: ttl) { return true }
-        return try await backend.incr(key, amount: 1, maximum: limit, ttl: ttl)
+        try await uncancelled { try await tryAcquire(holder: UniqueID.make()) }
     }
 
+    /// Gives a place back, also if the task is cancelled.
     public func release() async throws {
-        _ = try await backend.decr(key, amount: 1, minimum: 0, ttl: ttl)
+        try await uncancelled { try await release(holder: UniqueID.make()) }
+    }
+
+    public func tryAcquire(holder: String) async throws -> Bool {
+        try await backend.acquire(key, limit: limit, holder: holder, ttl: ttl)
+    }
+
+    public func release(holder: String) async throws {
+        try await backend.release(key, holder: holder, ttl: ttl)
     }
 }
 
@@ -144,13 +183,12 @@ public struct WindowRateLimiter: RateLimiter {
     }
 
     public func tryAcquire() async throws -> Bool {
-        let keys: @Sendable () -> [String] = { [key, window] in
-            let now = SystemClock.milliseconds() / 1000
-            return (0..<window).map { "\(key)@\(now - $0)" }
-        }
-        return try await backend.incrAndSum(
+        try await backend.incrAndSum(
             "\(key)@\(SystemClock.milliseconds() / 1000)",
-            keys: keys,
+            keys: {
+                let now = SystemClock.milliseconds() / 1000
+                return (0..<window).map { "\(key)@\(now - $0)" }
+            },
             amount: 1,
             maximum: limit,
             ttl: .seconds(window)

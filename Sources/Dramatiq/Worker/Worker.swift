@@ -90,24 +90,30 @@ public final class Worker: Service {
     ///
     ///     try await Worker(broker).run { try await transport.joinAll() }
     ///
-    /// When the body returns, the worker is cancelled: messages that it still has go back to their queues.
+    /// The body runs on the caller's actor. When it returns, the worker is cancelled: messages that it still has go back
+    /// to their queues.
     ///
     /// - Returns: what the body returns.
     /// - Throws: what the body throws, or what ``run()`` throws, after which the body is cancelled. `CancellationError`
     ///   if a graceful shutdown ended the worker before the body.
     public func run<Result: Sendable>(
-        while body: @escaping @Sendable () async throws -> Result
+        isolation: isolated (any Actor)? = #isolation,
+        while body: () async throws -> Result
     ) async throws -> Result {
-        try await withThrowingTaskGroup(of: Result?.self) { group in
-            group.addTask {
-                try await self.run()
-                return nil
+        try await withoutActuallyEscaping(body) { body in
+            // It runs in a task of its own so that it can be cancelled. Its caller does nothing until that has ended.
+            nonisolated(unsafe) let body = body
+            return try await withThrowingTaskGroup(of: Result?.self, isolation: isolation) { group in
+                group.addTask {
+                    try await self.run()
+                    return nil
+                }
+                group.addTask { try await body() }
+                // Whoever ends first ends the other one; the group waits for it.
+                defer { group.cancelAll() }
+                guard let result = try await group.next() ?? nil else { throw CancellationError() }
+                return result
             }
-            group.addTask { try await body() }
-            // Whoever ends first ends the other one; the group waits for it.
-            defer { group.cancelAll() }
-            guard let result = try await group.next() ?? nil else { throw CancellationError() }
-            return result
         }
     }
 

@@ -18,6 +18,34 @@ enum RateLimitScripts {
         return 1
         """)
 
+    /// Takes a place at the counter `KEYS[1]`, as Python does with `add` and `incr`, and notes it in the holder's key
+    /// `KEYS[2]`: 1 while it is taken, 0 once it is given back. Taking it again changes nothing.
+    ///
+    /// Arguments: how many places there are, ttl of the counter and of the holder's key in milliseconds.
+    static let acquire = RedisScript(
+        """
+        local held = redis.call('GET', KEYS[2])
+        if held then return tonumber(held) end
+        local value = tonumber(redis.call('GET', KEYS[1]) or '0') + 1
+        if value > tonumber(ARGV[1]) then return 0 end
+        redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[2])
+        redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
+        return 1
+        """)
+
+    /// Gives back the place that was taken at `KEYS[1]` with the holder's key `KEYS[2]`. Doing so again changes nothing.
+    ///
+    /// Arguments: ttl of the counter and of the holder's key in milliseconds.
+    static let release = RedisScript(
+        """
+        if redis.call('GET', KEYS[2]) == '0' then return 0 end
+        local value = tonumber(redis.call('GET', KEYS[1]) or '0') - 1
+        redis.call('SET', KEYS[2], '0', 'PX', ARGV[2])
+        if value < 0 then return 0 end
+        redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[1])
+        return 1
+        """)
+
     /// Notifies those that wait on `KEYS[1]`, also those that begin to within `ARGV[1]` milliseconds.
     static let notify = RedisScript(
         """

@@ -4,7 +4,14 @@ public import Dramatiq
 ///
 /// Every operation is one command or one script. On the same client as a ``RedisTransport``, the barriers of workflows
 /// are settled in one step with the messages.
+///
+/// Taking and giving back a place are repeated for 5 s if their answer is lost or there is no connection: a key of its
+/// own, `<key>@<holder>`, tells for a minute what became of it. On a cluster a limiter's key needs a `{tag}` for that.
 public struct RedisRateLimiterBackend: RateLimiterBackend {
+    /// For how long something is repeated.
+    private static let patience = Duration.seconds(5)
+    private static let holderTTL = 60_000
+
     let executor: any RedisExecutor
 
     /// - Parameter executor: the client, usually a `RedisClient`.
@@ -29,9 +36,9 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
         ).boolean()
     }
 
-    public func incrAndSum(
+    public nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: @Sendable () -> [String],
+        keys: () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration
@@ -39,6 +46,41 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
         try await executor.evaluate(
             RateLimitScripts.add, keys: [key] + keys(), amount, Self.milliseconds(ttl), "", maximum
         ).boolean()
+    }
+
+    public func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool {
+        let command = RedisCommand(
+            RateLimitScripts.acquire, keys: [key, "\(key)@\(holder)"], limit, Self.milliseconds(ttl), Self.holderTTL)
+        // Without a server nothing was taken, and whoever asks may know better what to do.
+        return try await repeating(unlessRefused: false) { try await executor.execute(command).boolean() }
+    }
+
+    public func release(_ key: String, holder: String, ttl: Duration) async throws {
+        let command = RedisCommand(
+            RateLimitScripts.release, keys: [key, "\(key)@\(holder)"], Self.milliseconds(ttl), Self.holderTTL)
+        _ = try await repeating(unlessRefused: true) { try await executor.execute(command) }
+    }
+
+    /// Does what can be repeated, again if nobody knows whether it was done.
+    ///
+    /// - Parameter unlessRefused: whether also if it surely was not, since there is no connection.
+    private func repeating<Value>(
+        unlessRefused: Bool,
+        _ step: () async throws -> Value
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + Self.patience
+        var isBegun = unlessRefused
+        var pause = Duration.milliseconds(20)
+        while true {
+            do {
+                return try await step()
+            } catch let error as RedisError where error.isTransient {
+                isBegun = isBegun || error.mayHaveTakenEffect
+                guard isBegun, ContinuousClock.now < deadline else { throw error }
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .milliseconds(500))
+            }
+        }
     }
 
     /// Waits for a notification on a key, which others that wait for it get as well.

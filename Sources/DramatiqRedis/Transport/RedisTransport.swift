@@ -331,7 +331,10 @@ public final class RedisTransport: BatchingTransport {
         let source = presence.enter(queue) { workerID in
             RedisMessageSource(executor: executor, keys: keys, workerID: workerID, queueName: queue, ledger: ledger)
         }
-        let close: @Sendable () async -> Void = { [presence] in await presence.leave(source) }
+        let close: @Sendable () async -> Void = { [presence] in
+            // Cut short, it would leave to others what this consumer still has.
+            try? await uncancelled { await presence.leave(source) }
+        }
         guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, close: close) }
         return RedisDelayedConsumer(
             source: source, decoder: encoder, limit: configuration.delayedLimit, close: close)

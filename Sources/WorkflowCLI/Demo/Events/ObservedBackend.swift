@@ -52,9 +52,9 @@ struct ObservedBackend<Backend: RateLimiterBackend>: RateLimiterBackend {
         try await backend.decr(key, amount: amount, minimum: minimum, ttl: ttl)
     }
 
-    func incrAndSum(
+    nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: @Sendable () -> [String],
+        keys: () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration
