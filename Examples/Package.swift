@@ -26,6 +26,12 @@ let package = Package(
             ]
         ),
         .executableTarget(
+            name: "RateLimit",
+            dependencies: [
+                .product(name: "Dramatiq", package: "swift-dramatiq-workflow")
+            ]
+        ),
+        .executableTarget(
             name: "ServiceWorker",
             dependencies: [
                 .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),
