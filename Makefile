@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test snippets lint format fixtures measure bench fuzz clean
+.PHONY: demo test snippets soak lint format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -26,6 +26,13 @@ snippets:
 	Scripts/install test
 	Scripts/snippets
 	$(SWIFT) build --target ReadmeSnippets
+
+# Runs the tests ten times (SOAK_ROUNDS) beside other work that keeps all cores busy, and once on a single core.
+soak:
+	Scripts/install test
+	Scripts/python -c ''
+	$(SWIFT) build --build-tests
+	Scripts/soak
 
 lint:
 	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)

@@ -163,6 +163,7 @@ let package = Package(
                 "DramatiqRedis",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/RedisTestWorker",

@@ -82,10 +82,10 @@ import Testing
         #expect(error.reason.contains(format == .lz4 ? "content checksum invalid" : "incorrect data check"))
     }
 
-    /// A gigabyte of zeros in a few kilobytes is not unpacked to see that it is too much.
+    /// Megabytes of zeros in a few kilobytes are not unpacked to see that it is too much.
     @Test(arguments: Format.allCases)
     func bombs(format: Format) throws {
-        let size = 200 << 20
+        let size = 64 << 20
         let bomb = try format.compressor(level: 9).compress([UInt8](repeating: 0, count: size))
         #expect(bomb.count < size / 200)
         let compressor = format.compressor()

@@ -5,11 +5,13 @@ import DramatiqZlib
 import Foundation
 import TestSupport
 
-/// Gives the decoders millions of damaged inputs. `make fuzz` builds it with the address sanitizer and runs it.
+/// Gives the decoders of messages and of what is compressed millions of damaged inputs. `make fuzz` builds it with the address sanitizer and runs it.
 @main
 struct DecoderFuzzTool: ParsableCommand {
     private static let largestInput = 8192
     private static let reportInterval = 500_000
+    /// The inputs of messages are small and quickly read, so there are more of them.
+    private static let messagesPerInput = 5
 
     @Option(help: "How many inputs each decoder gets.")
     var count = 5_000_000
@@ -18,6 +20,7 @@ struct DecoderFuzzTool: ParsableCommand {
     var seed: UInt64 = 1
 
     func run() throws {
+        try fuzzMessages()
         let dictionary = try CompressionDictionary(try Fixtures.bytes("messages/workflow-member.json"))
         for compressor in [
             LZ4Compressor(dictionary: dictionary) as any Compressor, ZlibCompressor(dictionary: dictionary),
@@ -33,10 +36,25 @@ struct DecoderFuzzTool: ParsableCommand {
                 let line =
                     "\(compressor.name): \(outcome.count) inputs, \(outcome.accepted) accepted, "
                     + refused.joined(separator: ", ")
-                // At once, also where standard output is no terminal.
-                FileHandle.standardOutput.write(Data((line + "\n").utf8))
+                Self.say(line)
             }
         }
+    }
+
+    private func fuzzMessages() throws {
+        let total = count * Self.messagesPerInput
+        var (done, accepted) = (0, 0)
+        while done < total {
+            let part = min(Self.reportInterval, total - done)
+            accepted += try MessageFuzz.run(count: part, seed: seed &+ UInt64(done))
+            done += part
+            Self.say("json: \(done) inputs, \(accepted) accepted")
+        }
+    }
+
+    /// At once, also where standard output is no terminal.
+    private static func say(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
     }
 
     /// Python's frames at all settings, and this library's own with and without a dictionary.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import DramatiqDedupStorage
 
-@Suite(.timeLimit(.minutes(5))) struct DedupCallbackStorageTests {
+@Suite(.timeLimit(.minutes(10))) struct DedupCallbackStorageTests {
     private let store = InMemoryWorkflowStore()
     private var storage: DedupCallbackStorage<InMemoryWorkflowStore> { DedupCallbackStorage(store) }
 

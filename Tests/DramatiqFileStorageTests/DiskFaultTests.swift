@@ -8,7 +8,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// What can be wrong with a disk and with rights, for real.
-@Suite(.timeLimit(.minutes(2)), .serialized) struct DiskFaultTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct DiskFaultTests {
     private let scratch: ScratchDirectory
     /// The user without rights that a process becomes which is started by root; others keep their own.
     private let user = geteuid() == 0 ? ["--user", "65534"] : []

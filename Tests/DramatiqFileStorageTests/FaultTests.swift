@@ -7,7 +7,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// What can be wrong with files: each has its error, and none makes a wrong content of it.
-@Suite(.timeLimit(.minutes(2))) struct FaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FaultTests {
     private let scratch: ScratchDirectory
     private let store: FileWorkflowStore
     private let workflow = Array(#"{"__type__":"chain","children":[]}"#.utf8)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import DramatiqFileStorage
 
-@Suite(.timeLimit(.minutes(5))) struct FileCallbackStorageTests {
+@Suite(.timeLimit(.minutes(10))) struct FileCallbackStorageTests {
     private let scratch: ScratchDirectory
     private let storage: FileCallbackStorage
     /// Large enough to get a file of its own.

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DramatiqFileStorage
 
-@Suite(.timeLimit(.minutes(2))) struct FileWorkflowStoreTests {
+@Suite(.timeLimit(.minutes(10))) struct FileWorkflowStoreTests {
     private let scratch: ScratchDirectory
     private let store: FileWorkflowStore
     private let workflow = Array(#"{"__type__":"chain","children":[]}"#.utf8)

@@ -9,7 +9,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// A group of 1 000 and then a group of 1 000: what goes through the broker.
-@Suite(.timeLimit(.minutes(5))) struct MessageSizeTests {
+@Suite(.timeLimit(.minutes(10))) struct MessageSizeTests {
     private let scratch: ScratchDirectory
 
     init() throws {

@@ -10,7 +10,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// Messages of one storage that are still on their way when another takes its place.
-@Suite(.timeLimit(.minutes(2))) struct SwapTests {
+@Suite(.timeLimit(.minutes(10))) struct SwapTests {
     enum Kind: String, CaseIterable, Sendable {
         case inline, file, otherFile, compressedFile, dedupFile, dedupOtherFile, dedupMemory
     }

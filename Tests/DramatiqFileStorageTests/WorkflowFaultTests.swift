@@ -8,7 +8,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// What storage faults mean for workflows.
-@Suite(.timeLimit(.minutes(2))) struct WorkflowFaultTests {
+@Suite(.timeLimit(.minutes(10))) struct WorkflowFaultTests {
     enum Kind: CaseIterable, Sendable {
         case file
         case dedup

@@ -115,8 +115,8 @@ import Testing
 
     // MARK: Fuzzing
 
-    @Test(arguments: 0..<40) func randomRepliesSurviveEveryCut(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+    @Test(arguments: TestSeed.first(40)) func randomRepliesSurviveEveryCut(seed: TestSeed) throws {
+        var random = seed.generator
         let values = (0..<5).map { _ in RESPWriter.randomValue(&random, depth: 3) }
         let bytes = values.flatMap { RESPWriter.bytes($0) }
         let expected = values.map { RESPFrame.reply($0) }
@@ -133,8 +133,9 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<40) func mutatedRepliesAreReadOrRefusedTheSameWayHoweverCut(seed: UInt64) {
-        var random = SeededGenerator(seed: 1000 + seed)
+    @Test(arguments: TestSeed.first(40))
+    func mutatedRepliesAreReadOrRefusedTheSameWayHoweverCut(seed: TestSeed) {
+        var random = seed.generator
         for _ in 0..<100 {
             var bytes = (0..<3).flatMap { _ in RESPWriter.bytes(RESPWriter.randomValue(&random, depth: 3)) }
             for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
@@ -153,8 +154,8 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<20) func randomBytesNeverCrash(seed: UInt64) {
-        var random = SeededGenerator(seed: 2000 + seed)
+    @Test(arguments: TestSeed.first(20)) func randomBytesNeverCrash(seed: TestSeed) {
+        var random = seed.generator
         let alphabet = Array("+-:$*%~>|_#,(!=0123456789\r\n\r\n\r\n".utf8)
         for _ in 0..<200 {
             let bytes = (0..<Int.random(in: 0..<200, using: &random)).map { _ in

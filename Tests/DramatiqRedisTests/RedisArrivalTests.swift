@@ -8,7 +8,7 @@ import Testing
 @testable import DramatiqRedis
 
 /// Arrivals at a barrier that many messages share a step for.
-@Suite(.timeLimit(.minutes(3))) struct RedisArrivalTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisArrivalTests {
     private final class Observer: SettlementObserver {
         let results: Recorder<Result<SettlementResult, any Error>>
 
@@ -220,8 +220,12 @@ import Testing
                     }
                     return number % 5 == 1 ? .before : number % 7 == 0 ? .after : nil
                 }
-                try await withWorker(Worker(stage.broker, concurrency: concurrency, prefetch: 300)) {
-                    try await stage.transport.join()
+                try await withWorker(
+                    Worker(
+                        stage.broker, concurrency: concurrency, prefetch: 300,
+                        transitionRetries: stage.worker.transitionRetries)
+                ) {
+                    try await stage.transport.join(timeout: .patience)
                 }
                 #expect(stage.ran.count == size + 1, "\(size)")
                 #expect(stage.ran.values.last == "end", "\(size)")

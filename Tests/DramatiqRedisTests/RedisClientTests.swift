@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Against a real server.
-@Suite(.timeLimit(.minutes(2))) struct RedisClientTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisClientTests {
     @Test func commandsAreAnswered() async throws {
         try await withRedisServer { server in
             try await withRedis(server.url) { redis in
@@ -199,12 +199,18 @@ import Testing
         try await withRedisServer { server in
             try await withRedis(server.url) { redis in
                 let id = try await redis.execute(RedisCommand("CLIENT", "ID")).integer()
-                let slow = Task { try await redis.execute(RedisCommand("DEBUG", "SLEEP", 1)) }
-                let behind = Task { try await redis.execute(RedisCommand("ECHO", "behind")) }
-                try await Task.sleep(for: .milliseconds(100))
-                slow.cancel()
-                await #expect(throws: CancellationError.self) { try await slow.value }
-                #expect(try await behind.value.string() == "behind")
+                let slow = try await withHeldWrites(server) { other in
+                    let slow = Task { try await redis.execute(RedisCommand("SET", "slow", 1)) }
+                    try await eventually {
+                        let clients = try await other.execute(RedisCommand("CLIENT", "LIST")).string().split(
+                            separator: "\n")
+                        return clients.contains { $0.hasPrefix("id=\(id) ") && $0.contains(" flags=b ") }
+                    }
+                    slow.cancel()
+                    return await slow.result
+                }
+                #expect(throws: CancellationError.self) { try slow.get() }
+                #expect(try await redis.execute(RedisCommand("ECHO", "behind")).string() == "behind")
                 #expect(try await redis.execute(RedisCommand("CLIENT", "ID")).integer() == id)
                 let cancelled = Task {
                     withUnsafeCurrentTask { $0?.cancel() }
@@ -343,6 +349,18 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Has the server put off whatever writes until a body ends.
+    private func withHeldWrites<Result>(
+        _ server: RedisServer, _ body: (RedisClient) async throws -> Result
+    ) async throws -> Result {
+        let other = try RedisClient(url: server.url)
+        _ = try await other.execute(RedisCommand("CLIENT", "PAUSE", 600_000, "WRITE"))
+        let result = try await body(other)
+        _ = try await other.execute(RedisCommand("CLIENT", "UNPAUSE"))
+        await other.shutDown()
+        return result
     }
 
     private func calls(of command: String, _ redis: RedisClient) async throws -> Int {

@@ -41,8 +41,8 @@ import Testing
             ])
     }
 
-    @Test(arguments: 0..<20) func randomArgumentsComeOutAgain(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+    @Test(arguments: TestSeed.first(20)) func randomArgumentsComeOutAgain(seed: TestSeed) {
+        var random = seed.generator
         let arguments = (0..<30).map { _ in
             (0..<Int.random(in: 0..<300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
         }

@@ -5,7 +5,7 @@ import RedisTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RedisDeadLetterTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisDeadLetterTests {
     private struct Broken: Error {}
 
     /// Runs tasks that fail for good.

@@ -4,7 +4,7 @@ import RedisTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RedisRateLimiterBackendTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisRateLimiterBackendTests {
     private func withBackend(_ body: (RedisRateLimiterBackend, RedisClient) async throws -> Void) async throws {
         try await withRedisServer { server in
             let redis = try RedisClient(url: server.url)

@@ -8,7 +8,7 @@ import Testing
 @testable import DramatiqRedis
 
 /// A settlement that brings the next message along: who gets it, in which order, and what is known about it.
-@Suite(.timeLimit(.minutes(3))) struct RedisRelayTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisRelayTests {
     /// A message that is taken, the consumer that took it, and the next one to be sent.
     private struct Setting {
         let stage: RedisStage
@@ -161,7 +161,8 @@ import Testing
             let names = (0..<200).map(String.init)
             try await stage.run(Chain(children: names.map { .message(stage.task.message($0)) }))
             #expect(stage.ran.values == names)
-            #expect(fetches.withLock { $0 } < 20)
+            // It looks now and then whether others wait.
+            #expect(fetches.withLock { $0 } < names.count / 2)
         }
     }
 

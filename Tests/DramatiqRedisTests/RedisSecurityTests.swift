@@ -3,7 +3,7 @@ import RedisTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RedisSecurityTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisSecurityTests {
     @Test func usersAndPasswords() async throws {
         try await withRedisServer(.password) { server in
             for credentials in ["worker:pass%2Fword@", ":secret@"] {

@@ -5,7 +5,7 @@ import RedisTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RedisTransportTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisTransportTests {
     @Test func messagesLieWherePythonLooksForThem() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server)

@@ -6,7 +6,7 @@ import RedisTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RedisWorkflowStoreTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisWorkflowStoreTests {
     @Test func whatIsStoredIsLoaded() async throws {
         try await withRedisServer { server in
             let redis = try RedisClient(url: server.url)

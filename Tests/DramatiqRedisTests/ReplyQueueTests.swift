@@ -83,8 +83,8 @@ import Testing
     }
 
     /// Every answer reaches its request whatever is cancelled and expires: checked against a plain list.
-    @Test(arguments: 0..<50) func randomEventsNeverShiftAnAnswer(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+    @Test(arguments: TestSeed.first(50)) func randomEventsNeverShiftAnAnswer(seed: TestSeed) {
+        var random = seed.generator
         var queue = ReplyQueue<Int>()
         var model: [(id: UInt64, missing: Int, isWaited: Bool, deadline: UInt64)] = []
         var (nextID, now): (UInt64, UInt64) = (1, 0)

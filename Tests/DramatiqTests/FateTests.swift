@@ -4,7 +4,7 @@ import Testing
 
 /// An attempt at a message ends in one way, whatever its hooks do: it is done, tried again, a dead letter or back in its
 /// queue.
-@Suite(.timeLimit(.minutes(5))) struct FateTests {
+@Suite(.timeLimit(.minutes(10))) struct FateTests {
     struct Failure: Error {}
 
     /// Throws at one hook, always.

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ShutdownTests {
+@Suite(.timeLimit(.minutes(10))) struct ShutdownTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
     private let log = RecordingLog()
 
@@ -12,9 +12,10 @@ import Testing
         let broker = Broker(transport: transport, logger: log.logger)
         let started = Recorder<Int>()
         let finished = Recorder<Int>()
+        let gate = Gate()
         let actor = TaskActor("work") { (number: Int) in
             started.add(number)
-            try await Task.sleep(for: .milliseconds(100))
+            try await gate.wait()
             finished.add(number)
         }
         try await broker.declare(actor)
@@ -24,6 +25,7 @@ import Testing
                 group.addTask { try await Worker(broker, concurrency: 2, prefetch: 10).run() }
                 try await eventually { started.count == 2 }
                 trigger.triggerGracefulShutdown()
+                gate.open()
                 try await group.waitForAll()
             }
         }
@@ -64,25 +66,27 @@ import Testing
         let broker = Broker(transport: transport, logger: log.logger)
         let started = Recorder<String>()
         let cancelled = Recorder<String>()
-        func actor(_ name: String, _ options: [ActorOption], _ duration: Duration) -> TaskActor<Void> {
+        let wasNotified = Gate()
+        func actor(_ name: String, _ options: [ActorOption], _ gate: Gate) -> TaskActor<Void> {
             TaskActor(name, options: options) {
                 started.add(name)
                 do {
-                    try await Task.sleep(for: duration)
+                    try await gate.wait()
                 } catch {
                     cancelled.add(name)
+                    wasNotified.open()
                     throw error
                 }
             }
         }
-        let notified = actor("notified", [.notifyShutdown(true)], .seconds(3600))
-        let patient = actor("patient", [], .milliseconds(400))
+        let notified = actor("notified", [.notifyShutdown(true)], Gate())
+        let patient = actor("patient", [], wasNotified)
         try await broker.declare(notified, patient)
         try await notified.send(to: broker)
         try await patient.send(to: broker)
         try await testGracefulShutdown { trigger in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await Worker(broker, gracePeriod: .seconds(60)).run() }
+                group.addTask { try await Worker(broker, gracePeriod: .patience).run() }
                 try await eventually { started.count == 2 }
                 trigger.triggerGracefulShutdown()
                 try await group.waitForAll()
@@ -94,33 +98,44 @@ import Testing
 
     @Test func cancellingAWorkerLosesNothing() async throws {
         let broker = Broker(transport: transport, middleware: Broker.defaultMiddleware)
-        let runs = Mutex<[Int: Int]>([:])
-        let actor = TaskActor("work") { (number: Int) in
-            try await Task.sleep(for: .microseconds(Int.random(in: 0...500)))
-            runs.withLock { $0[number, default: 0] += 1 }
+        let seed = TestSeed(1)
+        var generator = seed.generator
+        let runs = Recorder<Int>()
+        let actor = TaskActor("work") { (number: Int, microseconds: Int) in
+            try await Task.sleep(for: .microseconds(microseconds))
+            runs.add(number)
         }
         try await broker.declare(actor)
-        for number in 0..<2000 { try await actor.send(number, to: broker) }
-        while transport.unfinishedCount(queue: "default") > 0 {
-            try await withWorker(Worker(broker, concurrency: 4)) {
-                try await Task.sleep(for: .milliseconds(Int.random(in: 1...40)))
-            }
+        for number in 0..<2000 {
+            try await actor.send(number, Int.random(in: 0...500, using: &generator), to: broker)
         }
-        #expect(runs.withLock { $0.count } == 2000)
-        #expect(runs.withLock { $0.values.allSatisfy { $0 == 1 } })
+        while runs.count < 2000 {
+            let goal = min(2000, runs.count + Int.random(in: 1...100, using: &generator))
+            try await withWorker(Worker(broker, concurrency: 4)) { try await eventually { runs.count >= goal } }
+        }
+        #expect(runs.values.sorted() == Array(0..<2000), "\(seed)")
+        #expect(transport.unfinishedCount(queue: "default") == 0)
         #expect(transport.deadLetters().isEmpty)
     }
 
     @Test func delayedMessagesGoBackToTheirQueue() async throws {
-        let broker = Broker(transport: transport, logger: log.logger)
-        let runs = Recorder<Int>()
-        let actor = TaskActor("a") { _ = runs.add(1) }
+        /// Tells when a worker puts a message aside.
+        struct Witness: Middleware {
+            let gate: Gate
+            func beforeDelayMessage(_ message: Message, broker: Broker) async throws { gate.open() }
+        }
+        let gate = Gate()
+        let broker = Broker(
+            transport: transport, middleware: Broker.defaultMiddleware + [Witness(gate: gate)], logger: log.logger)
+        let actor = TaskActor("a") {}
         try await broker.declare(actor)
-        try await actor.send(to: broker, delay: .milliseconds(400))
-        try await withWorker(Worker(broker)) { try await Task.sleep(for: .milliseconds(50)) }
+        let sent = try await broker.enqueue(actor.message(), delay: .seconds(3600))
+        try await withWorker(Worker(broker)) { try await gate.wait() }
         #expect(transport.unfinishedCount(queue: "default") == 1)
-        try await withWorker(Worker(broker)) { try await transport.join() }
-        #expect(runs.count == 1)
+        let consumer = try await transport.consumer(of: "default.DQ", prefetch: 1)
+        let delivery = try #require(try await consumer.next(limit: 1).first)
+        #expect(try delivery.message(decoder: broker.encoder) == sent)
+        #expect(delivery.isRedelivered)
     }
 
     @Test func aWorkerCanRunForAsLongAsABodyDoes() async throws {
@@ -147,7 +162,7 @@ import Testing
 }
 
 /// Once a shutdown has begun no actor starts, whatever the tasks of the worker are about.
-@Suite(.timeLimit(.minutes(5))) struct ShutdownStartTests {
+@Suite(.timeLimit(.minutes(10))) struct ShutdownStartTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
 
     /// The same transport without its own ways.
@@ -234,7 +249,7 @@ import Testing
 }
 
 /// `before…` hooks run in the order of the list, `after…` hooks in the opposite one.
-@Suite(.timeLimit(.minutes(5))) struct HookOrderTests {
+@Suite(.timeLimit(.minutes(10))) struct HookOrderTests {
     struct Noting: Middleware {
         let name: String
         let notes: Recorder<String>

@@ -6,7 +6,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// The five faults of Python's side, A to E, that this one must not have.
-@Suite(.timeLimit(.minutes(2))) struct FaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FaultTests {
     private final class Clock: Sendable {
         private let now = Mutex(ContinuousClock.now)
         var instant: ContinuousClock.Instant { now.withLock(\.self) }

@@ -6,7 +6,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// Random trees with random failures, retries, delays and crashes: every task runs, nothing starts too early.
-@Suite(.timeLimit(.minutes(5))) struct PropertyTests {
+@Suite(.timeLimit(.minutes(10))) struct PropertyTests {
     private final class History: Sendable {
         private let state = Mutex((order: 0, lives: [Int: TaskLife]()))
 
@@ -41,23 +41,23 @@ import Testing
 
     @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes])
     func everyTaskRunsOnceAndInOrder(fidelity: InMemoryTransport.Fidelity) async throws {
-        for seed in UInt64(1)...150 {
+        for seed in TestSeed.first(150) {
             let history = History()
             let stage = try await Stage(fidelity: fidelity)
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            let tree = RandomTree(seed: seed) { actor.message($0, $1) }
+            let tree = RandomTree(seed: seed.value) { actor.message($0, $1) }
             try await Workflow(tree.root, broker: stage.broker).run()
             try await stage.work()
-            #expect(tree.violations(history.lives, exactlyOnce: true) == [], "seed \(seed)")
-            #expect(stage.transport.deadLetters().isEmpty, "seed \(seed)")
+            #expect(tree.violations(history.lives, exactlyOnce: true) == [], "\(seed)")
+            #expect(stage.transport.deadLetters().isEmpty, "\(seed)")
         }
     }
 
     /// Settlements fail before or after they were done, messages are delivered twice, workers die: nothing is lost, and
     /// nothing starts too early. A task may run again; what comes next is not started again.
     @Test func crashesLoseNothing() async throws {
-        for seed in UInt64(1)...60 {
+        for seed in TestSeed.first(60) {
             let history = History()
             let box = Mutex<FaultyTransport?>(nil)
             let stage = try await Stage { base in
@@ -67,9 +67,9 @@ import Testing
             }
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            let tree = RandomTree(seed: seed) { actor.message($0, $1) }
+            let tree = RandomTree(seed: seed.value) { actor.message($0, $1) }
             let transport = try #require(box.withLock { $0 })
-            let dice = Mutex(SeededGenerator(seed: seed))
+            let dice = Mutex(seed.generator)
             let roll: @Sendable (Int) -> Bool = { sides in
                 dice.withLock { Int.random(in: 0..<sides, using: &$0) == 0 }
             }
@@ -95,7 +95,7 @@ import Testing
                 for letter in stage.transport.deadLetters() { try stage.transport.requeueDeadLetter(letter.id) }
                 try await stage.work()
             } while !stage.transport.deadLetters().isEmpty
-            #expect(tree.violations(history.lives, exactlyOnce: false) == [], "seed \(seed)")
+            #expect(tree.violations(history.lives, exactlyOnce: false) == [], "\(seed)")
         }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DramatiqWorkflow
 
-@Suite(.timeLimit(.minutes(2))) struct WorkflowRunTests {
+@Suite(.timeLimit(.minutes(10))) struct WorkflowRunTests {
     @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes])
     func theExampleRunsInItsOrder(fidelity: InMemoryTransport.Fidelity) async throws {
         let stage = try await Stage(fidelity: fidelity)
@@ -64,14 +64,15 @@ import Testing
 
     @Test func anEmptyPartWithADelayWaits() async throws {
         let stage = try await Stage()
-        let start = ContinuousClock.now
+        // By the clock that says when a message is due, which counts in milliseconds.
+        let start = SystemClock.milliseconds()
         try await stage.run(
             Chain(
                 WithDelay(Chain(), delay: .milliseconds(60)),
                 stage.task.message("1"),
                 WithDelay(Group(Group(), WithDelay(Chain(), delay: .milliseconds(50))), delay: .milliseconds(10)),
                 stage.task.message("2")))
-        #expect(ContinuousClock.now - start >= .milliseconds(120))
+        #expect(SystemClock.milliseconds() - start >= 120)
         #expect(stage.ran.values == ["1", "2"])
     }
 
@@ -83,12 +84,13 @@ import Testing
             delay: .seconds(10))
         let before = SystemClock.milliseconds()
         try await Workflow(WithDelay(delayed, delay: .milliseconds(1)), broker: stage.broker).run()
+        let after = SystemClock.milliseconds()
         let consumer = try await stage.transport.consumer(of: "default.DQ", prefetch: 10)
         let sent = try await consumer.next(limit: 10).map { try $0.message(decoder: JSONMessageEncoder()) }
         #expect(sent.map { $0.args } == [["a"], ["b"], ["d"]])
         let etas = sent.compactMap { $0.options["eta"]?.intValue }
         for (eta, delay) in zip(etas, [10_001, 15_001, 10_001]) {
-            #expect((before + delay...before + delay + 5000).contains(eta))
+            #expect((before + delay...after + delay).contains(eta))
         }
     }
 

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What each language enqueues the other one decodes, for every message of `Fixtures/messages`.
-@Suite(.timeLimit(.minutes(3))) struct RedisMessageTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisMessageTests {
     private let encoder = JSONMessageEncoder()
 
     /// The messages as they are in the fixtures, without what a transport adds.

@@ -1,14 +1,15 @@
 import Dramatiq
 import DramatiqRedis
 import DramatiqWorkflow
+import Foundation
 import RedisTestSupport
 import TestSupport
 import Testing
 
 /// Workflows whose tasks run in Swift and in Python.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct RedisWorkflowTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct RedisWorkflowTests {
     /// Starts workflows, those with odd numbers from Python.
-    private func start(_ fleet: WorkflowFleet, seeds: ClosedRange<UInt64>, longestTask: Int = 5) async throws {
+    private func start(_ fleet: WorkflowFleet, seeds: [TestSeed], longestTask: Int = 5) async throws {
         var pythons: [[UInt8]] = []
         for seed in seeds {
             let (number, tree) = fleet.makeTree(seed: seed, longestTask: longestTask) { generator in
@@ -30,8 +31,8 @@ import Testing
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
             let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
             let python = try fleet.startPythonWorker()
-            try await start(fleet, seeds: 1...200)
-            let violations = try await fleet.violations(within: .seconds(120), exactlyOnce: true)
+            try await start(fleet, seeds: TestSeed.first(200))
+            let violations = try await fleet.violations(exactlyOnce: true)
             #expect(violations == [])
             #expect(swift.isRunning)
             #expect(python.isRunning)
@@ -44,18 +45,20 @@ import Testing
     @Test func pythonTakesOverWhatSwiftHeld() async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(1000))
+            let never = server.directory.appending(path: "never")
             for round in 0..<4 {
-                let swift = try fleet.startWorker(concurrency: 4)
-                for tree in 0..<5 { try await fleet.startTree(seed: UInt64(round * 5 + tree)) }
-                try await eventually(within: .seconds(100)) {
-                    try await fleet.transport.status(queue: "default").taken > 0
-                }
+                let swift = try fleet.startWorker(concurrency: 4, holdingUntil: never)
+                for tree in 0..<5 { try await fleet.startTree(seed: TestSeed(round * 5 + tree)) }
+                // Whatever else it has done by then, this one it holds.
+                try await fleet.sendTasks(round..<round + 1, milliseconds: -1)
+                try await eventually { try await fleet.lives()[round] != nil }
                 swift.kill()
             }
-            #expect(try await fleet.transport.unfinishedCount() > 0)
+            #expect(try await fleet.transport.unfinishedCount() >= 4)
             let python = try fleet.startPythonWorker(actors: "task@default")
             let violations = try await fleet.violations(exactlyOnce: false)
             #expect(violations == [])
+            #expect(try await fleet.lives().values.filter { $0.ends > 0 }.count == 4)
             python.kill()
         }
     }
@@ -66,23 +69,18 @@ import Testing
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(1000))
             for round in 0..<2 {
-                let python = try fleet.startPythonWorker(actors: "task@default")
-                try await fleet.broker.enqueue(
-                    (0..<30).map { task in
-                        Message(
-                            queueName: "default", actorName: "task",
-                            args: [0, .integer(round * 30 + task), 0, 200])
-                    })
-                try await eventually(within: .seconds(100)) {
-                    try await fleet.transport.status(queue: "default").taken > 0
-                }
+                let python = try fleet.startPythonWorker(actors: "task@default", isHolding: true)
+                let tasks = round * 30..<round * 30 + 30
+                try await fleet.sendTasks(tasks.lowerBound..<tasks.upperBound - 1, milliseconds: 20)
+                // Whatever else it has done by then, this one it holds.
+                try await fleet.sendTasks(tasks.upperBound - 1..<tasks.upperBound, milliseconds: -1)
+                try await eventually { try await fleet.lives()[tasks.upperBound - 1] != nil }
                 python.kill()
             }
-            #expect(try await fleet.transport.unfinishedCount() > 0)
+            #expect(try await fleet.transport.unfinishedCount() >= 2)
             let swift = try fleet.startWorker(concurrency: 16)
             #expect(try await fleet.violations(exactlyOnce: false) == [])
-            let events = try await TaskEvents(fleet.redis, namespace: "dramatiq")
-            #expect(events.lives[0]?.values.filter { $0.ends > 0 }.count == 60)
+            #expect(try await fleet.lives().values.filter { $0.ends > 0 }.count == 60)
             swift.kill()
         }
     }

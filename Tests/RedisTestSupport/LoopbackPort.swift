@@ -8,8 +8,20 @@
 
 /// Ports of 127.0.0.1.
 public enum LoopbackPort {
-    /// One that nobody listened on a moment ago.
+    /// Those that systems give to nobody by themselves, as they do with the ports above for every connection that any
+    /// program makes: a server that is started again would not find its own.
+    private static let candidates = 15_000..<32_000
+
+    /// One that nobody listened on a moment ago. Somebody may by the time that it is used, so be ready to try another.
     public static func free() throws -> Int {
+        for _ in 0..<1000 {
+            let port = Int.random(in: candidates)
+            if try isFree(port) { return port }
+        }
+        throw NoneFree(errorNumber: EADDRINUSE)
+    }
+
+    private static func isFree(_ port: Int) throws -> Bool {
         #if canImport(Darwin)
             let descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #else
@@ -20,14 +32,12 @@ public enum LoopbackPort {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard isBound else { throw NoneFree(errorNumber: errno) }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     public struct NoneFree: Error {

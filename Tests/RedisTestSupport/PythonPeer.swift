@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Runs Python's side of a test to its end.
 public enum PythonPeer {
@@ -21,24 +22,15 @@ public enum PythonPeer {
         let folder = FileManager.default.temporaryDirectory.appending(path: "peer-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        // Files instead of pipes, so that nobody has to read while another one writes.
-        let files = ["input", "output", "errors"].map { folder.appending(path: $0) }
-        for file in files { try Data().write(to: file) }
-        try Data(input.joined(separator: [UInt8(ascii: "\n")]) + [UInt8(ascii: "\n")]).write(to: files[0])
-        let process = Process()
-        process.executableURL = URL(filePath: try TestPrograms.python())
-        process.arguments = [TestPrograms.pythonPeer] + arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        if input.isEmpty { try Data().write(to: files[0]) }
-        process.standardInput = try FileHandle(forReadingFrom: files[0])
-        process.standardOutput = try FileHandle(forWritingTo: files[1])
-        process.standardError = try FileHandle(forWritingTo: files[2])
-        try process.run()
-        while process.isRunning { try await Task.sleep(for: .milliseconds(10)) }
-        guard process.terminationStatus == 0 else {
-            let output = try String(contentsOf: files[2], encoding: .utf8)
-            throw Failed(status: process.terminationStatus, output: output)
+        let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+        let process = try ChildProcess(
+            TestPrograms.python(), [TestPrograms.pythonPeer] + arguments,
+            input: input.flatMap { $0 + [UInt8(ascii: "\n")] }, output: output.path, error: errors.path,
+            environment: environment)
+        let status = try await process.wait()
+        guard status == 0 else {
+            throw Failed(status: status, output: try String(contentsOf: errors, encoding: .utf8))
         }
-        return try [UInt8](Data(contentsOf: files[1])).split(separator: UInt8(ascii: "\n")).map(Array.init)
+        return try [UInt8](Data(contentsOf: output)).split(separator: UInt8(ascii: "\n")).map(Array.init)
     }
 }

@@ -1,5 +1,6 @@
 public import Foundation
 import Synchronization
+import TestSupport
 
 /// A `redis-server` of a test's own, on a free loopback port, in a temporary directory.
 ///
@@ -30,8 +31,8 @@ public final class RedisServer: Sendable {
     }
 
     public let directory: URL
-    public let port: Int
     public let setup: Setup
+    private let chosenPort: Mutex<Int>
     private let process = Mutex<ServerProcess?>(nil)
 
     /// Starts a server and waits until it takes commands.
@@ -39,9 +40,21 @@ public final class RedisServer: Sendable {
         self.setup = setup
         directory = FileManager.default.temporaryDirectory.appending(path: "dramatiq-redis-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        port = try LoopbackPort.free()
+        chosenPort = Mutex(try LoopbackPort.free())
         if let names = setup.certificateNames { try TestCertificates.make(names: names, in: directory) }
-        try await start()
+        var attempts = 0
+        while true {
+            do {
+                try await start()
+                break
+            } catch let error as DidNotStart {
+                // Somebody else has taken the port meanwhile.
+                attempts += 1
+                guard attempts < 10, error.log.contains("Address already in use") else { throw error }
+                let port = try LoopbackPort.free()
+                chosenPort.withLock { $0 = port }
+            }
+        }
     }
 
     deinit {
@@ -49,6 +62,7 @@ public final class RedisServer: Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
+    public var port: Int { chosenPort.withLock(\.self) }
     private var isEncrypted: Bool { setup.certificateNames != nil }
     /// For a client over TCP.
     public var url: String { "\(isEncrypted ? "rediss" : "redis")://\(setup.credentials)127.0.0.1:\(port)" }
@@ -72,13 +86,14 @@ public final class RedisServer: Sendable {
         let process = try ServerProcess(["redis-server", configuration.path])
         self.process.withLock { $0 = process }
         guard waits else { return }
-        for _ in 0..<6000 {
+        try await eventually {
+            // Asked first, so that the log is whole if the server has ended.
+            let isRunning = process.isRunning
             let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-            if text.contains("Ready to accept connections") { return }
-            guard process.isRunning else { throw DidNotStart(log: text) }
-            try await Task.sleep(for: .milliseconds(5))
+            if text.contains("Ready to accept connections") { return true }
+            guard isRunning else { throw DidNotStart(log: text) }
+            return false
         }
-        throw DidNotStart(log: (try? String(contentsOf: log, encoding: .utf8)) ?? "")
     }
 
     /// Ends the server at once, as a crash would.
@@ -87,6 +102,16 @@ public final class RedisServer: Sendable {
             process?.kill()
             process = nil
         }
+    }
+
+    /// Lets the server stand still: it takes connections and commands and answers none.
+    public func suspend() {
+        process.withLock { $0?.signal(SIGSTOP) }
+    }
+
+    /// Lets a server that stands still go on.
+    public func resume() {
+        process.withLock { $0?.signal(SIGCONT) }
     }
 
     /// Kills the server and starts it again.

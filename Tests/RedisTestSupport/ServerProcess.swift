@@ -2,34 +2,37 @@ import Foundation
 
 /// A server that runs until it is killed, or until this process ends in whatever way.
 final class ServerProcess: Sendable {
-    private let shell = Process()
+    private let process = Process()
     private let input = Pipe()
-    /// The server's.
-    private let identifier: pid_t
 
     init(_ command: [String]) throws {
-        // The shell says which process the server is, and kills it when there is nobody left who could write to the
-        // shell's input.
-        shell.executableURL = URL(filePath: "/bin/sh")
-        shell.arguments =
-            ["-c", #""$@" </dev/null >/dev/null 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null"#, "sh"]
-            + command
-        shell.standardInput = input
-        let output = Pipe()
-        shell.standardOutput = output
-        try shell.run()
-        var line: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
-            line.append(byte)
-        }
-        identifier = pid_t(String(decoding: line, as: UTF8.self)) ?? -1
+        // The shell becomes the server, and leaves one behind that kills it when there is nobody left who could write
+        // to their input. One that waited for the server might never hear of its end: it starts with the signals
+        // blocked that the calling thread has blocked.
+        let script = #"""
+            exec 3<&0
+            { while read -r line; do :; done; kill -9 $$; } <&3 >/dev/null 2>&1 &
+            exec "$@" </dev/null >/dev/null 2>&1 3<&-
+            """#
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", script, "sh"] + command
+        process.standardInput = input
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
     }
 
-    var isRunning: Bool { identifier > 0 && Foundation.kill(identifier, 0) == 0 }
+    var isRunning: Bool { process.isRunning }
 
+    /// Ends the server, and waits until it has: its port is free then.
     func kill() {
-        if identifier > 0 { _ = Foundation.kill(identifier, SIGKILL) }
+        signal(SIGKILL)
         try? input.fileHandleForWriting.close()
-        shell.waitUntilExit()
+        process.waitUntilExit()
+    }
+
+    /// Sends the server a signal.
+    func signal(_ number: Int32) {
+        if process.isRunning { _ = Foundation.kill(process.processIdentifier, number) }
     }
 }

@@ -1,6 +1,7 @@
 public import Dramatiq
 public import DramatiqRedis
 import DramatiqWorkflow
+public import Foundation
 public import TestSupport
 
 /// Starts random workflows in one namespace of a Redis server, and processes that work on them.
@@ -11,6 +12,9 @@ public final class WorkflowFleet: Sendable {
     public let redis: RedisClient
     public let transport: RedisTransport
     public let broker: Broker
+    /// The number of no workflow.
+    private static let apart = -1
+
     /// By their numbers.
     private let trees = Recorder<RandomTree>()
 
@@ -29,11 +33,17 @@ public final class WorkflowFleet: Sendable {
     }
 
     /// Starts a worker of Swift.
+    ///
+    /// - Parameters:
+    ///   - fault: at which of its commits it kills itself, as `RedisTestWorker` has it.
+    ///   - held: a file until which tasks with a negative time keep their threads busy. They take no time unless given.
+    ///   - log: a file for what it prints.
     public func startWorker(
         actors: String = "task@default",
         queues: String? = nil,
         concurrency: Int = 4,
         die fault: String? = nil,
+        holdingUntil held: URL? = nil,
         log: String? = nil
     ) throws -> ChildProcess {
         var arguments = [
@@ -42,32 +52,39 @@ public final class WorkflowFleet: Sendable {
         ]
         if let queues { arguments.append("queues=\(queues)") }
         if let fault { arguments.append("die=\(fault)") }
-        return try ChildProcess(TestPrograms.worker, arguments, log: log)
+        if let held { arguments.append("hold=\(held.path)") }
+        return try ChildProcess(TestPrograms.worker, arguments, output: log, error: log)
     }
 
     /// Starts a worker of Python's dramatiq, with the actor `python` on a queue of the same name, and others.
     ///
-    /// - Parameter actors: more actors, each with its queue.
-    public func startPythonWorker(actors: String = "", log: String? = nil) throws -> ChildProcess {
+    /// - Parameters:
+    ///   - actors: more actors, each with its queue.
+    ///   - isHolding: whether tasks with a negative time never end. They take no time unless it is.
+    public func startPythonWorker(
+        actors: String = "",
+        isHolding: Bool = false,
+        log: String? = nil
+    ) throws -> ChildProcess {
         try ChildProcess(
             TestPrograms.python(),
             [
                 TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)",
                 ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","),
-            ], log: log)
+            ], output: log, error: log, environment: isHolding ? ["HOLD": "1"] : [:])
     }
 
     /// Makes a random workflow with a number of its own.
     ///
     /// - Parameter actor: chooses the actor and the queue of a task.
     public func makeTree(
-        seed: UInt64,
+        seed: TestSeed,
         longestTask: Int = 15,
         actor: @escaping (inout SeededGenerator) -> (name: String, queue: String) = { _ in ("task", "default") }
     ) -> (number: Int, tree: RandomTree) {
         let number = trees.count
-        var generator = SeededGenerator(seed: seed &* 31 &+ 7)
-        let tree = RandomTree(seed: seed, maximumDepth: 4) { id, failures in
+        var generator = SeededGenerator(seed: seed.value &* 31 &+ 7)
+        let tree = RandomTree(seed: seed.value, maximumDepth: 4) { id, failures in
             let (name, queue) = actor(&generator)
             let milliseconds = Int.random(in: 0...longestTask, using: &generator)
             return Message(
@@ -80,18 +97,43 @@ public final class WorkflowFleet: Sendable {
     }
 
     /// Makes a random workflow and starts it from this process.
-    public func startTree(seed: UInt64) async throws {
+    public func startTree(seed: TestSeed) async throws {
         try await Workflow(makeTree(seed: seed).tree.root, broker: broker).run()
+    }
+
+    /// Sends tasks that belong to no workflow and take a time each; a negative one is for workers that hold.
+    public func sendTasks(_ tasks: Range<Int>, milliseconds: Int) async throws {
+        try await broker.enqueue(
+            tasks.map { task in
+                Message(
+                    queueName: "default", actorName: "task",
+                    args: [.integer(Self.apart), .integer(task), 0, .integer(milliseconds)])
+            })
+    }
+
+    /// The lives of the tasks that belong to no workflow.
+    public func lives() async throws -> [Int: TaskLife] {
+        try await TaskEvents(redis, namespace: namespace).lives[Self.apart] ?? [:]
+    }
+
+    /// Waits until as many more starts and ends of tasks were noted, or all messages are done.
+    public func progress(by count: Int) async throws {
+        let key = TaskEvents.key(namespace: namespace)
+        let goal = try await redis.execute(RedisCommand("LLEN", key)).integer() + count
+        try await eventually {
+            if try await self.redis.execute(RedisCommand("LLEN", key)).integer() >= goal { return true }
+            return try await self.transport.unfinishedCount() == 0
+        }
     }
 
     /// Waits until all workflows are done and no message is left, and returns what is wrong.
     ///
     /// - Parameter exactlyOnce: whether no attempt may have run twice.
-    public func violations(within limit: Duration = .seconds(60), exactlyOnce: Bool) async throws -> [String] {
+    public func violations(exactlyOnce: Bool) async throws -> [String] {
         let trees = trees.values
         let queues = ["default", "python", "swift"]
         do {
-            try await eventually(within: limit) {
+            try await eventually {
                 for queue in queues where try await self.transport.unfinishedCount(queue: queue) > 0 {
                     try await Task.sleep(for: .milliseconds(20))
                     return false

@@ -5,12 +5,14 @@ import Foundation
 import Logging
 import RedisTestSupport
 import Synchronization
+import TestSupport
 
 /// A worker in a process of its own, whose tasks note in Redis what they do. Tests kill it.
 ///
 /// Arguments, as `name=value`: `url`, `namespace`, `heartbeat` (milliseconds), `concurrency`, `actors` (names, each with
-/// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the third commit is sent; `after:3`: once it was
-/// done and before anybody hears of it).
+/// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the
+/// third commit is sent; `after:3`: once it was done and before anybody hears of it), `hold` (a file until which tasks
+/// with a negative time keep a thread busy).
 @main
 struct RedisTestWorker {
     private struct Failure: Error {}
@@ -38,7 +40,9 @@ struct RedisTestWorker {
             ])
         for actor in (arguments["actors"] ?? "task@default").split(separator: ",") {
             let parts = actor.split(separator: "@").map(String.init)
-            try await broker.declare(task(parts[0], queue: parts[1], redis, TaskEvents.key(namespace: namespace)))
+            try await broker.declare(
+                task(
+                    parts[0], queue: parts[1], redis, TaskEvents.key(namespace: namespace), held: arguments["hold"]))
         }
         let worker = Worker(
             broker,
@@ -47,20 +51,17 @@ struct RedisTestWorker {
             transitionRetries: TransitionRetryPolicy(
                 minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
         let work = Task { try await worker.run() }
-        // Ends with the input; reading it blocks, so it needs a thread.
-        Thread.detachNewThread {
-            while !FileHandle.standardInput.availableData.isEmpty {}
-            work.cancel()
-        }
+        ChildProcess.whenInputEnds { work.cancel() }
         try await work.value
     }
 
-    /// A task that fails as often as it is told, and takes as long. With a negative time it keeps a thread busy.
+    /// A task that fails as often as it is told, and takes as long.
     private static func task(
         _ name: String,
         queue: String,
         _ redis: RedisClient,
-        _ events: String
+        _ events: String,
+        held: String?
     ) -> TaskActor<Int, Int, Int, Int, Void> {
         TaskActor(name, queue: queue, options: [.minBackoff(.milliseconds(1)), .maxBackoff(.milliseconds(3))]) {
             (workflow: Int, id: Int, failures: Int, milliseconds: Int) in
@@ -69,9 +70,8 @@ struct RedisTestWorker {
             try await note("start \(workflow) \(id) \(enqueue)", redis, events)
             if (options?["retries"]?.intValue ?? 0) < failures { throw Failure() }
             if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
-            if milliseconds < 0 {
-                let end = ContinuousClock.now + .milliseconds(-milliseconds)
-                while ContinuousClock.now < end {}
+            if milliseconds < 0, let held {
+                while !FileManager.default.fileExists(atPath: held) { usleep(5000) }
             }
             try await note("end \(workflow) \(id) \(enqueue)", redis, events)
         }

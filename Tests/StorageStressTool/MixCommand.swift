@@ -1,53 +1,61 @@
 import ArgumentParser
+import Dramatiq
 import DramatiqFileStorage
 import Foundation
 import TestSupport
 
-/// Stores, loads and sweeps the same contents as others for a while, and says what happened.
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Stores, loads, ages and sweeps the same contents as others, and says what happened.
+///
+/// Whoever stores a content holds a lock on it until it has loaded it again, and whoever makes it look old holds the
+/// lock alone: so what has just been stored has to be there, however long it took. Sweeps know nothing of the locks.
 struct MixCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "mix")
 
-    /// Dates of files are as coarse as the kernel's tick.
-    private static let tick = Duration.milliseconds(20)
+    /// Files are swept that are older; those that are aged are twice as old.
+    private static let age = Duration.seconds(36_000)
 
     @Argument var directory: String
+    @Option(help: "A directory for the locks.") var locks: String
     @Option var seed: UInt64
-    @Option(help: "In seconds.") var duration: Double
-    @Option(help: "From which age on files are swept, in milliseconds.") var age: Int
+    @Option(help: "How many steps to take; more until something was swept.") var steps: Int
 
     func run() async throws {
         let store = FileWorkflowStore(
             directory: directory, durability: seed.isMultiple(of: 2) ? .processFailure : .powerFailure)
         var generator = SeededGenerator(seed: seed)
         var report = MixReport()
-        let end = ContinuousClock.now + .seconds(duration)
-        while .now < end {
+        var step = 0
+        while step < steps || report.swept == 0, report.failures.isEmpty {
+            step += 1
             let index = Int.random(in: 0..<StressContent.sharedCount, using: &generator)
-            switch Int.random(in: 0..<10, using: &generator) {
+            switch Int.random(in: 0..<12, using: &generator) {
             case 0..<6: await storeAndLoad(index, store, &report)
-            case 6..<9: await load(index, store, &report)
+            case 6..<8: await load(index, store, &report)
+            case 8..<10: try age(index)
             default: await sweep(store, &report)
             }
         }
         FileHandle.standardOutput.write(try JSONEncoder().encode(report))
     }
 
-    /// What has just been stored is there until its age is over.
     private func storeAndLoad(_ index: Int, _ store: FileWorkflowStore, _ report: inout MixReport) async {
-        let start = ContinuousClock.now
         let content = StressContent.shared(index)
         do {
+            let lock = try lock(index, LOCK_SH)
+            defer { close(lock) }
             let reference = try await store.store(content, completionID: "stress")
             report.stored += 1
-            do {
-                let loaded = try await store.load(reference, completionID: "stress")
-                if loaded != content { report.failures.append("content \(index) is another") }
-                report.loaded += 1
-            } catch let error as FileStorageError where error.code == .missing {
-                // A machine that is busy may well have taken that long.
-                if .now - start < .milliseconds(age) - Self.tick { report.failures.append("lost: \(error)") }
-                report.late += 1
-            }
+            let loaded = try await store.load(reference, completionID: "stress")
+            if loaded != content { report.failures.append("content \(index) is another") }
+            report.loaded += 1
         } catch {
             report.failures.append("\(error)")
         }
@@ -67,9 +75,19 @@ struct MixCommand: AsyncParsableCommand {
         }
     }
 
+    /// Makes a content look as if nobody had needed it for long, unless somebody is just storing it.
+    private func age(_ index: Int) throws {
+        let lock = try lock(index, LOCK_EX)
+        defer { close(lock) }
+        let date = Date.now.addingTimeInterval(-2 * Double(Self.age.components.seconds))
+        let path = StressContent.path(StressContent.shared(index))
+        // It may not be there.
+        try? FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: directory + "/" + path)
+    }
+
     private func sweep(_ store: FileWorkflowStore, _ report: inout MixReport) async {
         do {
-            let sweep = try await store.directory.sweep(olderThan: .milliseconds(age))
+            let sweep = try await store.directory.sweep(olderThan: Self.age)
             report.swept += sweep.removed
             report.failures += sweep.failures.map { "\($0)" }
         } catch let error as FileStorageError where error.code == .missing {
@@ -77,6 +95,12 @@ struct MixCommand: AsyncParsableCommand {
         } catch {
             report.failures.append("\(error)")
         }
+    }
+
+    private func lock(_ index: Int, _ kind: Int32) throws -> Int32 {
+        let descriptor = open(locks + "/\(index)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0, flock(descriptor, kind) == 0 else { throw CocoaError(.fileLocking) }
+        return descriptor
     }
 }
 
@@ -86,8 +110,6 @@ public struct MixReport: Codable, Sendable {
     public var loaded = 0
     /// Loaded nothing, and may have.
     public var missing = 0
-    /// As ``missing``, for what was stored longer ago than the age.
-    public var late = 0
     public var swept = 0
     public var failures: [String] = []
 }

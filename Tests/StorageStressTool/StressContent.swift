@@ -19,9 +19,19 @@ public enum StressContent {
 
     /// What the store will call it.
     static func reference(_ content: [UInt8]) -> JSONValue {
+        .string("sha256:" + digest(content))
+    }
+
+    /// Where the store will keep it.
+    static func path(_ content: [UInt8]) -> String {
+        let digest = digest(content)
+        return "\(digest.prefix(1))/\(digest.dropFirst().prefix(1))/\(digest)"
+    }
+
+    private static func digest(_ content: [UInt8]) -> String {
         var hash = SHA256()
         content.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        return .string("sha256:" + hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     private static func make(_ generator: SeededGenerator) -> [UInt8] {

@@ -1,5 +1,10 @@
 public import Dramatiq
 
+extension Duration {
+    /// How long tests wait for what should come at once. Only a hang takes that long, however slow the machine is.
+    public static let patience = Duration.seconds(300)
+}
+
 /// Runs a worker for as long as a test's body needs it.
 public func withWorker<Result: Sendable>(
     _ worker: Worker,
@@ -16,15 +21,27 @@ public func withWorker<Result: Sendable>(
 
 /// Waits until something holds; asks often, and fails after a long time.
 public func eventually(
-    within limit: Duration = .seconds(30),
+    within limit: Duration = .patience,
+    file: StaticString = #fileID,
+    line: UInt = #line,
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw NeverHeld() }
+        guard ContinuousClock.now < deadline else { throw NeverHeld(place: "\(file):\(line)") }
         try await Task.sleep(for: .milliseconds(2))
     }
 }
 
 /// What a test waited for did not come true.
-public struct NeverHeld: Error {}
+public struct NeverHeld: Error {
+    /// Where it waited.
+    public let place: String
+}
+
+/// Gives what must not happen a chance to happen, where no event could tell that it would have by now.
+///
+/// A machine that is slow may need longer, so what is checked afterwards can't fail on one: it finds less.
+public func giveItAChance() async throws {
+    try await Task.sleep(for: .milliseconds(50))
+}

@@ -63,7 +63,7 @@ public struct Stage: Sendable {
 
     /// Runs workers until there is nothing left to do.
     public func work() async throws {
-        try await withWorker(worker) { try await transport.joinAll() }
+        try await withWorker(worker) { try await transport.joinAll(timeout: .patience) }
     }
 
     /// Runs a workflow to its end.

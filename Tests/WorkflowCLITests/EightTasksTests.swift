@@ -5,10 +5,10 @@ import Testing
 
 @testable import WorkflowCLI
 
-@Suite struct EightTasksTests {
+@Suite(.timeLimit(.minutes(10))) struct EightTasksTests {
     @Test func runsAsItsDefinitionSays() async throws {
         let recorder = EventRecorder(keepsHistory: true)
-        let claims = try await EightTasksDemo(speed: 4, concurrency: 8).run(recorder: recorder)
+        let claims = try await EightTasksDemo.meeting().run(recorder: recorder)
         #expect(claims.count == 5)
         #expect(claims.allSatisfy { $0.verdict == .holds })
         let order = order(of: recorder.history)
@@ -22,7 +22,7 @@ import Testing
 
     @Test func barriersOpenBeforeWhatTheyHoldBack() async throws {
         let recorder = EventRecorder(keepsHistory: true)
-        try await EightTasksDemo(speed: 4, concurrency: 8).run(recorder: recorder)
+        try await EightTasksDemo.meeting().run(recorder: recorder)
         var opened = 0
         for event in recorder.history {
             switch event.kind {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import WorkflowCLI
@@ -32,11 +33,15 @@ import Testing
 
     @Test func roundTripOfRandomNames() throws {
         let letters = Array("\\nr\n\r \t-*é".utf8) + [0xFF]
+        let seed = TestSeed(1)
+        var generator = seed.generator
         let entries = (0..<500).map { index in
-            let name = (0..<Int.random(in: 1...8)).map { _ in letters[Int.random(in: letters.indices)] }
+            let name = (0..<Int.random(in: 1...8, using: &generator)).map { _ in
+                letters[Int.random(in: letters.indices, using: &generator)]
+            }
             return Manifest.Entry(digest: SHA256.digest(Array("\(index)".utf8)), path: FilePath(bytes: name))
         }
-        #expect(try Manifest(parsing: Manifest(entries).encoded()).entries == entries)
+        #expect(try Manifest(parsing: Manifest(entries).encoded()).entries == entries, "\(seed)")
     }
 
     @Test func empty() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WorkflowCLI
 
-@Suite struct PresentationTests {
+@Suite(.timeLimit(.minutes(10))) struct PresentationTests {
     private static let plain = OutputStyle(isTerminal: false) { _ in nil }
 
     private func events(_ text: String) throws -> [[String: Any]] {
@@ -25,7 +25,7 @@ import Testing
         let output = try TemporaryDirectory()
         let presentation = DemoPresentation(
             console: captured.console, style: Self.plain, isJSON: true, signals: [])
-        try await presentation.run(EightTasksDemo(speed: 4, concurrency: 8))
+        try await presentation.run(EightTasksDemo.meeting())
         presentation.separate()
         let places = try FilePlaces(input: input.path, output: output.path.appending(FilePath("manifest")))
         try await presentation.run(FileManifestDemo(places: places, concurrency: 2))
@@ -52,7 +52,7 @@ import Testing
         let captured = try CapturedConsole()
         let presentation = DemoPresentation(
             console: captured.console, style: Self.plain, isJSON: false, signals: [])
-        try await presentation.run(EightTasksDemo(speed: 4, concurrency: 8))
+        try await presentation.run(EightTasksDemo.meeting())
         let text = try await captured.outputText()
         #expect(!text.contains("\u{1B}"))
         for number in 1...8 {

@@ -10,7 +10,7 @@
 
     @testable import WorkflowCLI
 
-    @Suite(.timeLimit(.minutes(2))) struct RedisCommandTests {
+    @Suite(.timeLimit(.minutes(10))) struct RedisCommandTests {
         /// A server with dead letters in the queue `images`, and what waits in it.
         private func withStage(_ body: (RedisServer, RedisTransport, [DeadLetter]) async throws -> Void) async throws {
             try await withRedisServer { server in

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import WorkflowCLI
@@ -34,25 +35,31 @@ import Testing
     }
 
     @Test func piecesOfAnySizeGiveTheSameHash() {
+        let seed = TestSeed(1)
+        var generator = seed.generator
         for _ in 0..<200 {
-            let message = (0..<Int.random(in: 0...1000)).map { _ in UInt8.random(in: .min ... .max) }
+            let message = (0..<Int.random(in: 0...1000, using: &generator)).map { _ in
+                UInt8.random(in: .min ... .max, using: &generator)
+            }
             var hash = SHA256()
             var rest = message[...]
             while !rest.isEmpty {
-                let piece = rest.prefix(Int.random(in: 0...200))
+                let piece = rest.prefix(Int.random(in: 0...200, using: &generator))
                 hash.update(Array(piece))
                 rest = rest.dropFirst(piece.count)
             }
-            #expect(hash.finish() == SHA256.digest(message))
+            #expect(hash.finish() == SHA256.digest(message), "\(seed)")
         }
     }
 
     @Test(.enabled(if: Checksums.areAvailable), arguments: [0, 1, 63, 64, 65, 4096, 70_000, 300_001])
     func sameAsTheTool(_ count: Int) async throws {
         let directory = try TemporaryDirectory()
-        let bytes = (0..<count).map { _ in UInt8.random(in: .min ... .max) }
+        let seed = TestSeed(count)
+        var generator = seed.generator
+        let bytes = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         try directory.write(bytes, "file")
         let output = try await Checksums.run(["file"], in: directory)
-        #expect(output.text.hasPrefix(SHA256.digest(bytes).description))
+        #expect(output.text.hasPrefix(SHA256.digest(bytes).description), "\(seed)")
     }
 }

@@ -16,12 +16,21 @@ enum Samples {
             options: ["workflow_completion_callbacks": .array(JSONArray(tasks.map(\.jsonValue)))])
     }
 
-    /// A small message of a workflow, with other ids every time.
+    /// A small message of a workflow, with other ids for every index.
     static func smallMessage(_ index: Int) -> Message {
-        Message(
+        var generator = SeededGenerator(seed: UInt64(index))
+        return Message(
             queueName: "images", actorName: ["resize", "publish", "rotate"][index % 3],
             args: [.string("photos/\(index * 7919 % 1000).jpeg"), .integer(index % 4 * 100)],
-            options: ["workflow_completion_callbacks": [[.string(Message.freshID), .null, true]]])
+            options: ["workflow_completion_callbacks": [[.string(id(&generator)), .null, true]]],
+            messageID: id(&generator), messageTimestamp: MessageTimestamp(milliseconds: 1_795_434_026_514 + index * 917)
+        )
+    }
+
+    private static func id(_ generator: inout SeededGenerator) -> String {
+        let digits = (0..<32).map { _ in String(Int.random(in: 0..<16, using: &generator), radix: 16) }.joined()
+        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { digits.dropFirst($0.lowerBound).prefix($0.count) }
+            .joined(separator: "-")
     }
 
     static func random(_ count: Int, seed: UInt64) -> [UInt8] {
@@ -41,8 +50,4 @@ enum Samples {
         while text.count < count { text += words.randomElement(using: &generator) ?? [] }
         return Array(text.prefix(count))
     }
-}
-
-extension Message {
-    fileprivate static var freshID: String { Message(queueName: "", actorName: "").messageID }
 }

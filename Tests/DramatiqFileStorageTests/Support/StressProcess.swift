@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import TestSupport
 
 /// A process of `StorageStressTool`, whose output goes to a file.
 final class StressProcess: Sendable {
@@ -14,45 +14,29 @@ final class StressProcess: Sendable {
         #endif
     }()
 
-    private let process: Process
+    private let process: ChildProcess
     private let output: String
-    private let end = Mutex<(status: Int32?, waiter: CheckedContinuation<Void, Never>?)>((nil, nil))
 
     /// - Parameter tracer: a command that runs the tool instead, with its arguments.
     init(_ arguments: [String], output: String, tracer: [String] = []) throws {
         self.output = output
-        try ScratchDirectory.write([], output)
-        process = Process()
-        process.executableURL = tracer.isEmpty ? Self.tool : URL(filePath: "/usr/bin/env")
-        process.arguments = tracer.isEmpty ? arguments : tracer + [Self.tool.path] + arguments
-        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
-        process.terminationHandler = { [weak self] process in
-            self?.end.withLock { end in
-                end.status = process.terminationStatus
-                end.waiter?.resume()
-            }
-        }
-        try process.run()
+        let command = tracer + [Self.tool.path] + arguments
+        process = try ChildProcess(command[0], Array(command.dropFirst()), output: output)
     }
 
     /// What it has written so far.
     var text: String { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
 
     func kill() {
-        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.kill()
     }
 
     /// Waits for its end.
     ///
     /// - Returns: the exit code, or the signal that ended it.
     @discardableResult
-    func wait() async -> Int32 {
-        await withCheckedContinuation { continuation in
-            end.withLock { end in
-                if end.status != nil { continuation.resume() } else { end.waiter = continuation }
-            }
-        }
-        return end.withLock { $0.status ?? -1 }
+    func wait() async throws -> Int32 {
+        try await process.wait()
     }
 
     /// Runs one to its end and returns what it has written.
@@ -63,7 +47,7 @@ final class StressProcess: Sendable {
     ) async throws -> String {
         let process = try StressProcess(
             arguments, output: scratch.path + "/output-\(UUID().uuidString)", tracer: tracer)
-        await process.wait()
+        try await process.wait()
         return process.text
     }
 }

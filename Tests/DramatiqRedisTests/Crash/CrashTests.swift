@@ -10,7 +10,7 @@ import Testing
 /// them end, no task is missing, nothing is enqueued twice, nothing starts too early.
 ///
 /// `CRASH_ROUNDS` in the environment sets another number of kills.
-@Suite(.timeLimit(.minutes(10))) struct CrashTests {
+@Suite(.timeLimit(.minutes(20))) struct CrashTests {
     private static let rounds = ProcessInfo.processInfo.environment["CRASH_ROUNDS"].flatMap(Int.init) ?? 300
     private static let lanes = 6
 
@@ -26,59 +26,67 @@ import Testing
     }
 
     private static func killWorkers(_ server: RedisServer, _ lane: Int, rounds: Int) async throws {
-        var generator = SeededGenerator(seed: UInt64(lane) + 1)
+        let seed = TestSeed(lane + 1)
+        var generator = seed.generator
         let fleet = try WorkflowFleet(server, namespace: "lane\(lane)", heartbeat: .milliseconds(300))
         var workers = [try fleet.startWorker(), try fleet.startWorker()]
         for round in 0..<rounds {
-            if round.isMultiple(of: 4) { try await fleet.startTree(seed: UInt64(lane * 1000 + round)) }
-            try await Task.sleep(for: .milliseconds(Int.random(in: 50...400, using: &generator)))
+            let hasNothingToDo = try await fleet.transport.unfinishedCount() == 0
+            if hasNothingToDo || round.isMultiple(of: 4) {
+                try await fleet.startTree(seed: TestSeed(lane * 1000 + round))
+            }
+            // Between two events that are drawn by lot, so that workers have come to something on any machine.
+            try await fleet.progress(by: Int.random(in: 1...20, using: &generator))
+            try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
             let victim = Int.random(in: 0...1, using: &generator)
             workers[victim].kill()
             workers[victim] = try fleet.startWorker()
         }
-        #expect(try await fleet.violations(exactlyOnce: false) == [], "lane \(lane)")
+        #expect(try await fleet.violations(exactlyOnce: false) == [], "lane \(lane), \(seed)")
         for worker in workers { worker.kill() }
     }
 
     /// The worker dies at every step of what a workflow commits: before a commit is sent, and after it was done and
     /// before the worker hears of it.
-    @Test(arguments: ["before", "after"])
-    func workersDieAtEveryStepOfASettlement(moment: String) async throws {
+    @Test func workersDieAtEveryStepOfASettlement() async throws {
         try await withRedisServer { server in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for lane in 0..<3 {
-                    group.addTask {
-                        let fleet = try WorkflowFleet(server, namespace: "lane\(lane)", heartbeat: .milliseconds(250))
-                        for step in 1...10 {
-                            try await fleet.startTree(seed: UInt64(lane * 100 + step))
-                            let worker = try fleet.startWorker(concurrency: 2, die: "\(moment):\(step * 3 - lane)")
-                            let deadline = ContinuousClock.now + .seconds(1)
-                            while worker.isRunning, ContinuousClock.now < deadline {
-                                try await Task.sleep(for: .milliseconds(5))
-                            }
-                            worker.kill()
-                        }
-                        let worker = try fleet.startWorker()
-                        #expect(try await fleet.violations(exactlyOnce: false) == [], "lane \(lane)")
-                        worker.kill()
-                    }
+                for moment in ["before", "after"] {
+                    for lane in 0..<3 { group.addTask { try await Self.killAtEveryStep(server, lane, moment) } }
                 }
                 try await group.waitForAll()
             }
         }
     }
 
+    private static func killAtEveryStep(_ server: RedisServer, _ lane: Int, _ moment: String) async throws {
+        let fleet = try WorkflowFleet(server, namespace: "\(moment)\(lane)", heartbeat: .milliseconds(250))
+        for step in 1...10 {
+            try await fleet.startTree(seed: TestSeed(lane * 100 + step))
+            let worker = try fleet.startWorker(concurrency: 2, die: "\(moment):\(step * 3 - lane)")
+            try await eventually {
+                guard worker.isRunning else { return true }
+                return try await fleet.transport.unfinishedCount() == 0
+            }
+            worker.kill()
+        }
+        let worker = try fleet.startWorker()
+        #expect(try await fleet.violations(exactlyOnce: false) == [], "\(moment), lane \(lane), \(TestSeed(0))")
+        worker.kill()
+    }
+
     @Test func theServerIsKilledAndStartedAgain() async throws {
         try await withRedisServer(.appendOnly) { server in
-            var generator = SeededGenerator(seed: 5)
+            let seed = TestSeed(5)
+            var generator = seed.generator
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(500))
             let workers = [try fleet.startWorker(), try fleet.startWorker()]
             for round in 0..<12 {
-                for tree in 0..<3 { try await fleet.startTree(seed: UInt64(round * 10 + tree)) }
+                for tree in 0..<3 { try await fleet.startTree(seed: TestSeed(round * 10 + tree)) }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...150, using: &generator)))
                 try await server.restart()
             }
-            #expect(try await fleet.violations(exactlyOnce: false) == [])
+            #expect(try await fleet.violations(exactlyOnce: false) == [], "\(seed)")
             #expect(workers.allSatisfy { $0.isRunning })
             for worker in workers { worker.kill() }
         }
@@ -86,17 +94,18 @@ import Testing
 
     @Test func connectionsAreCut() async throws {
         try await withRedisServer { server in
-            var generator = SeededGenerator(seed: 6)
-            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(2))
+            let seed = TestSeed(6)
+            var generator = seed.generator
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
             let workers = [try fleet.startWorker(), try fleet.startWorker()]
             let knife = try RedisClient(url: server.url)
             for round in 0..<40 {
-                if round.isMultiple(of: 4) { try await fleet.startTree(seed: UInt64(round)) }
+                if round.isMultiple(of: 4) { try await fleet.startTree(seed: TestSeed(round)) }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &generator)))
                 _ = try await knife.execute(RedisCommand("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
             }
             let violations = try await fleet.violations(exactlyOnce: true)
-            #expect(violations == [])
+            #expect(violations == [], "\(seed)")
             #expect(workers.allSatisfy { $0.isRunning })
             for worker in workers { worker.kill() }
         }
@@ -107,40 +116,60 @@ import Testing
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(300))
             let frozen = try fleet.startWorker()
-            for seed in UInt64(1)...12 { try await fleet.startTree(seed: seed) }
+            for seed in TestSeed.first(12) { try await fleet.startTree(seed: seed) }
             try await eventually { try await !TaskEvents(fleet.redis, namespace: "dramatiq").lives.isEmpty }
             frozen.suspend()
             let other = try fleet.startWorker()
             #expect(try await fleet.violations(exactlyOnce: false) == [])
             frozen.resume()
-            for seed in UInt64(13)...20 { try await fleet.startTree(seed: seed) }
-            #expect(try await fleet.violations(exactlyOnce: false) == [])
+            for number in 13...20 { try await fleet.startTree(seed: TestSeed(number)) }
+            #expect(try await fleet.violations(exactlyOnce: false) == [], "\(TestSeed(0))")
             #expect(frozen.isRunning)
             frozen.kill()
             other.kill()
         }
     }
 
-    /// Tasks that take several times the lease and keep all threads of the pool busy are not delivered again, although
-    /// another worker looks for dead ones all the time.
+    /// Tasks that keep all threads of the pool busy don't keep their worker from being heard.
     @Test func aBusyWorkerIsNotTakenForDead() async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(600))
-            let busy = try fleet.startWorker(concurrency: 8)
-            let other = try fleet.startWorker(queues: "other")
-            let count = 2 * ProcessInfo.processInfo.activeProcessorCount
-            try await fleet.broker.enqueue(
-                (0..<count).map {
-                    Message(queueName: "default", actorName: "task", args: [0, .integer($0), 0, -2000])
-                })
-            try await fleet.transport.join(timeout: .seconds(100))
-            let violations = try await fleet.violations(exactlyOnce: true)
-            #expect(violations == [])
+            let end = server.directory.appending(path: "end")
+            let threads = ProcessInfo.processInfo.activeProcessorCount
+            let busy = try fleet.startWorker(concurrency: threads + 4, holdingUntil: end)
+            try await fleet.sendTasks(0..<2 * threads, milliseconds: -1)
+            // None of them lets its thread go, so there is an end to those that start.
+            var started = 0
+            while try await fleet.lives().count > started || started == 0 {
+                started = try await fleet.lives().count
+                try await Self.hearHeartbeat(fleet)
+            }
+            for _ in 0..<4 { try await Self.hearHeartbeat(fleet) }
+            #expect(try await fleet.lives().values.allSatisfy { $0.ends == 0 })
+            try Data().write(to: end)
+            #expect(try await fleet.violations(exactlyOnce: true) == [])
             let events = try await TaskEvents(fleet.redis, namespace: "dramatiq")
-            #expect(events.lives[0]?.count == count)
+            #expect(try await fleet.lives().count == 2 * threads)
             #expect(events.repetitions == 0)
             busy.kill()
-            other.kill()
         }
+    }
+
+    /// Waits for the next heartbeat of the only worker.
+    private static func hearHeartbeat(_ fleet: WorkflowFleet) async throws {
+        func last() async throws -> Double {
+            let beats = try await fleet.redis.execute(
+                RedisCommand("ZRANGE", "\(fleet.namespace):__heartbeats__", 0, -1, "WITHSCORES"))
+            return try Self.scores(beats).max() ?? 0
+        }
+        let heard = try await last()
+        try await eventually { try await last() > heard }
+    }
+
+    /// Scores come as pairs or one after the other, by the server's version.
+    private static func scores(_ reply: RESPValue) throws -> [Double] {
+        let elements = try reply.array()
+        if case .array? = elements.first { return try elements.map { try $0.array()[1].double() } }
+        return try stride(from: 1, to: elements.count, by: 2).map { try elements[$0].double() }
     }
 }

@@ -72,7 +72,7 @@ struct RedisStage {
 
     /// Works until there is nothing left to do.
     func work(queue: String = "default") async throws {
-        try await withWorker(worker) { try await transport.join(queue: queue) }
+        try await withWorker(worker) { try await transport.join(queue: queue, timeout: .patience) }
     }
 
     /// Runs a workflow to its end.

@@ -6,13 +6,15 @@
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
     peer.py dates                                 reads dates, one per line, and prints them again
 
-With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder.
+With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder. With HOLD tasks with a
+negative time never end.
 """
 
 import datetime
 import json
 import os
 import sys
+import threading
 import time
 
 import dramatiq
@@ -71,6 +73,8 @@ def work(url, namespace, heartbeat, actors):
             raise Failure()
         if milliseconds > 0:
             time.sleep(milliseconds / 1000)
+        if milliseconds < 0 and "HOLD" in os.environ:
+            threading.Event().wait()
         note("end", workflow, task, enqueue)
 
     for actor in actors.split(","):

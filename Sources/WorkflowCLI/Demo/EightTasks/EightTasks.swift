@@ -35,12 +35,15 @@ struct EightTasks: Sendable {
     let actors: [TaskActor<Int, Void>]
     private let durations: [Int]
 
-    /// - Parameter speed: 2 makes tasks half as long.
-    init(speed: Double) {
+    /// - Parameters:
+    ///   - speed: 2 makes tasks half as long.
+    ///   - work: what a task does, given its name and how long it should take; it sleeps unless given.
+    init(
+        speed: Double,
+        work: @escaping @Sendable (String, Duration) async throws -> Void = { try await Task.sleep(for: $1) }
+    ) {
         actors = Self.names.map { name in
-            TaskActor(name) { (milliseconds: Int) in
-                try await Task.sleep(for: .milliseconds(milliseconds))
-            }
+            TaskActor(name) { (milliseconds: Int) in try await work(name, .milliseconds(milliseconds)) }
         }
         durations = Self.milliseconds.map { max(1, Int((Double($0) / speed).rounded())) }
     }

@@ -8,7 +8,11 @@ struct EightTasksDemo: Sendable {
     let concurrency: Int
 
     init(speed: Double, concurrency: Int) {
-        tasks = EightTasks(speed: speed)
+        self.init(EightTasks(speed: speed), concurrency: concurrency)
+    }
+
+    init(_ tasks: EightTasks, concurrency: Int) {
+        self.tasks = tasks
         self.concurrency = concurrency
     }
 
