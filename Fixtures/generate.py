@@ -21,7 +21,7 @@ from dramatiq.brokers.stub import StubBroker  # noqa: E402
 # dramatiq-workflow declares an actor when it is imported, so a broker has to be there first.
 dramatiq.set_broker(StubBroker(middleware=[]))
 
-from capture import corpus, frames, hostile, messages, scalars, workflows  # noqa: E402
+from capture import corpus, frames, hostile, messages, options, scalars, workflows  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 #: Folders that hold nothing but captured files.
@@ -38,7 +38,7 @@ def require_pinned_versions() -> None:
 def capture() -> dict[str, bytes]:
     """Every file's content by its path."""
     files: dict[str, bytes] = {}
-    for part in [scalars, messages, workflows, corpus, hostile, frames]:
+    for part in [scalars, options, messages, workflows, corpus, hostile, frames]:
         files.update(part.files())
     return files
 

@@ -118,17 +118,14 @@ import Testing
     }
 
     @Test func aCallbackThatCannotBeSentKeepsTheMessage() async throws {
+        struct NotEncodable: Sendable {}
         let broker = broker()
-        let actor = TaskActor("a", options: [.onSuccess("nobody")]) { 1 }
-        try await broker.declare(actor)
-        let retries = TransitionRetryPolicy(attempts: 3, minimumBackoff: .milliseconds(1))
-        try await withWorker(Worker(broker, transitionRetries: retries)) {
-            try await actor.send(to: broker)
-            try await transport.join()
-        }
-        #expect(
-            transport.deadLetters().first?.reason
-                == "Callbacks.afterProcessMessage: No actor named 'nobody' is declared on this broker")
+        let actor = TaskActor("a", options: [.onSuccess("told")]) { NotEncodable() }
+        try await broker.declare(actor, TaskActor("told") { (_: JSONValue, _: JSONValue) in })
+        try await run(broker, actor.message())
+        let reason = try #require(transport.deadLetters().first?.reason)
+        #expect(reason.hasPrefix("Callbacks.afterProcessMessage: The result can't be passed on: NotEncodable"))
+        #expect(transport.deadLetters().count == 1)
     }
 
     // MARK: Pipelines

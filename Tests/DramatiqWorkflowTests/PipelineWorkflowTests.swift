@@ -131,7 +131,7 @@ import Testing
         let s = try await Pipes()
         let broken = s("b", ["pipe_target": 5])
         try await s.stage.run(s("a"), s("first").piped(into: broken), s("c"))
-        #expect(s.stage.ran.values == ["a", "first", "b<first"])
+        #expect(s.stage.ran.values == ["a", "first"])
         let letter = try #require(s.stage.transport.deadLetters().first)
         #expect(s.stage.transport.deadLetters().count == 1)
         #expect(letter.reason.contains("pipe_target must be a message"))

@@ -24,7 +24,7 @@ public struct ActorOption: Sendable {
     }
 
     private static func duration(_ name: String, _ duration: Duration) -> ActorOption {
-        ActorOption(name: name, value: .json(.integer(duration.milliseconds)))
+        ActorOption(name: name, value: .json(duration.jsonMilliseconds))
     }
 
     // MARK: Retries
@@ -52,8 +52,10 @@ public struct ActorOption: Sendable {
     }
 
     /// The actor that gets a message when the last retry failed (`on_retry_exhausted`).
-    public static func onRetryExhausted(_ actorName: String) -> ActorOption {
-        custom("on_retry_exhausted", .string(actorName))
+    ///
+    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    public static func onRetryExhausted(_ actorName: String, queue: String? = nil) -> ActorOption {
+        custom("on_retry_exhausted", ActorAddress(actorName, queue: queue).jsonValue)
     }
 
     // MARK: Other middleware
@@ -68,10 +70,18 @@ public struct ActorOption: Sendable {
     public static func notifyShutdown(_ notify: Bool) -> ActorOption { custom("notify_shutdown", .bool(notify)) }
 
     /// The actor that gets the message and its result after a success (`on_success`).
-    public static func onSuccess(_ actorName: String) -> ActorOption { custom("on_success", .string(actorName)) }
+    ///
+    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    public static func onSuccess(_ actorName: String, queue: String? = nil) -> ActorOption {
+        custom("on_success", ActorAddress(actorName, queue: queue).jsonValue)
+    }
 
     /// The actor that gets the message and the error after a failure (`on_failure`).
-    public static func onFailure(_ actorName: String) -> ActorOption { custom("on_failure", .string(actorName)) }
+    ///
+    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    public static func onFailure(_ actorName: String, queue: String? = nil) -> ActorOption {
+        custom("on_failure", ActorAddress(actorName, queue: queue).jsonValue)
+    }
 }
 
 /// An actor's options by name.
@@ -91,7 +101,13 @@ public struct ActorOptions: Sendable {
 
     /// An option's value, unless it is a closure.
     public subscript(name: String) -> JSONValue? {
-        guard !options.isEmpty, case .json(let value)? = options[name]?.value, !value.isNull else { return nil }
+        guard let value = json(name), !value.isNull else { return nil }
+        return value
+    }
+
+    /// An option's value, also if it is `null`, unless it is a closure.
+    func json(_ name: String) -> JSONValue? {
+        guard !options.isEmpty, case .json(let value)? = options[name]?.value else { return nil }
         return value
     }
 

@@ -71,8 +71,9 @@ public final class Broker: Sendable {
 
     /// Makes actors known, and their queues.
     ///
-    /// - Throws: ``BrokerError`` for a name that is taken, an option that no middleware knows, an impossible queue name or
-    ///   a middleware that the broker has twice; nothing is declared then. What a middleware or the transport throws.
+    /// - Throws: ``BrokerError`` for a name that is taken, an option that no middleware knows, an impossible queue name, a
+    ///   middleware that the broker has twice and, if a worker runs already, an option that names an actor that is not
+    ///   declared; nothing is declared then. What a middleware or the transport throws.
     public func declare(_ actors: any AnyTaskActor...) async throws {
         try await declare(actors)
     }
@@ -82,15 +83,17 @@ public final class Broker: Sendable {
     /// - Throws: as ``declare(_:)-(AnyTaskActor...)``.
     public func declare(_ actors: [any AnyTaskActor]) async throws {
         try checkMiddleware()
+        var targets: [ActorTarget] = []
         for actor in actors {
             try QueueName.check(actor.queueName)
             let unknown = actor.options.names.subtracting(chain.actorOptions)
             guard unknown.isEmpty else {
                 throw BrokerError.unknownActorOptions(actor: actor.name, options: unknown.sorted())
             }
+            targets += try chain.optionScreen.targets(of: actor)
             for middleware in chain.middleware { try middleware.beforeDeclareActor(actor, broker: self) }
         }
-        try registry.withLock { try $0.add(actors) }
+        try registry.withLock { try $0.add(actors, targets) }
         for actor in actors {
             try await declare(queue: actor.queueName)
             for middleware in chain.middleware.reversed() { try middleware.afterDeclareActor(actor, broker: self) }
@@ -117,6 +120,32 @@ public final class Broker: Sendable {
         try QueueName.check(queue)
         try await transport.declare(queue: queue)
         registry.withLock { _ = $0.targets.insert(queue) }
+    }
+
+    /// Makes sure that every actor is known that gets messages by the settings of another one or of a middleware, those
+    /// of actors that will be declared included.
+    ///
+    /// - Throws: ``BrokerError/invalidTarget(of:option:reason:)``.
+    func requireTargets() throws {
+        var targets: [ActorTarget] = []
+        for middleware in chain.middleware {
+            for (setting, address) in middleware.targets.sorted(by: { $0.key < $1.key }) {
+                targets.append(ActorTarget(of: middleware.name, option: setting, address: address))
+            }
+        }
+        let actors = registry.withLock(\.actors)
+        for name in actors.keys.sorted() {
+            if let actor = actors[name] { targets += try chain.optionScreen.targets(of: actor) }
+        }
+        try registry.withLock { try $0.requireTargets(targets) }
+    }
+
+    /// The queue to which an actor's messages go.
+    ///
+    /// - Throws: ``BrokerError/actorNotFound(name:)`` for an actor that is not declared and whose queue isn't given,
+    ///   ``BrokerError/invalidQueueName(_:)``.
+    func queue(of address: ActorAddress) throws(BrokerError) -> String {
+        try registry.withLock { registry throws(BrokerError) in try registry.queue(of: address) }
     }
 
     /// The actor of a name.
@@ -211,12 +240,19 @@ public final class Broker: Sendable {
         return Envelope(message, delay: delay, encoder: encoder)
     }
 
+    /// A message for an actor.
+    ///
+    /// - Throws: ``BrokerError/actorNotFound(name:)`` for an actor that is not declared and whose queue isn't given,
+    ///   ``BrokerError/invalidQueueName(_:)``.
+    public func message(for address: ActorAddress, _ arguments: [JSONValue]) throws -> Message {
+        Message(queueName: try queue(of: address), actorName: address.actorName, args: JSONArray(arguments))
+    }
+
     /// A message for a declared actor.
     ///
     /// - Throws: ``BrokerError/actorNotFound(name:)``.
     public func message(for actorName: String, _ arguments: [JSONValue]) throws -> Message {
-        guard let actor = actor(named: actorName) else { throw BrokerError.actorNotFound(name: actorName) }
-        return Message(queueName: actor.queueName, actorName: actor.name, args: JSONArray(arguments))
+        try message(for: ActorAddress(actorName), arguments)
     }
 }
 
@@ -229,15 +265,50 @@ private struct Registry {
     var targets: Set<String> = []
     var observers: [Int: AsyncStream<String>.Continuation] = [:]
     private var nextObserver = 0
+    /// Whether those that get messages by the settings of actors have to be known.
+    private var requiresTargets = false
 
-    mutating func add(_ new: [any AnyTaskActor]) throws(BrokerError) {
+    /// - Parameter targets: the actors that get messages by their settings.
+    mutating func add(_ new: [any AnyTaskActor], _ targets: [ActorTarget]) throws(BrokerError) {
         var actors = self.actors
         for actor in new {
             guard actors.updateValue(actor, forKey: actor.name) == nil else {
                 throw .actorAlreadyDeclared(name: actor.name)
             }
         }
+        let earlier = self.actors
         self.actors = actors
+        guard requiresTargets else { return }
+        do {
+            try check(targets)
+        } catch {
+            self.actors = earlier
+            throw error
+        }
+    }
+
+    mutating func requireTargets(_ targets: [ActorTarget]) throws(BrokerError) {
+        try check(targets)
+        requiresTargets = true
+    }
+
+    private func check(_ targets: [ActorTarget]) throws(BrokerError) {
+        for target in targets {
+            do {
+                _ = try queue(of: target.address)
+            } catch {
+                throw .invalidTarget(of: target.of, option: target.option, reason: "\(error)")
+            }
+        }
+    }
+
+    func queue(of address: ActorAddress) throws(BrokerError) -> String {
+        if let name = address.queueName {
+            try QueueName.check(name)
+            return name
+        }
+        guard let actor = actors[address.actorName] else { throw .actorNotFound(name: address.actorName) }
+        return actor.queueName
     }
 
     func reaches(_ queue: String) -> Bool {

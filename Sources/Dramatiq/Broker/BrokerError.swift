@@ -4,6 +4,8 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     case actorAlreadyDeclared(name: String)
     /// No actor of that name is declared.
     case actorNotFound(name: String)
+    /// An option of an actor, or a setting of a middleware, names an actor that is not to be found.
+    case invalidTarget(of: String, option: String, reason: String)
     /// Actor options that no middleware of the broker knows.
     case unknownActorOptions(actor: String, options: [String])
     /// Not a name for a queue; ``QueueName/objection(to:)`` says why.
@@ -26,7 +28,9 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
         case .actorAlreadyDeclared(let name):
             "An actor named '\(name)' is already declared on this broker"
         case .actorNotFound(let name):
-            "No actor named '\(name)' is declared on this broker"
+            "No actor named '\(name)' is declared on this broker, and to address another program's, give its queue, too"
+        case .invalidTarget(let source, let option, let reason):
+            "\(source) can't use its \(option): \(reason)"
         case .unknownActorOptions(let actor, let options):
             "Actor '\(actor)' has options that no middleware of this broker knows: \(options.joined(separator: ", ")). "
                 + "Did you forget to add a middleware?"

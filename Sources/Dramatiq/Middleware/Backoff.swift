@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// How long to wait before something is tried again: exponential, with jitter, by dramatiq's formula.
 public enum Backoff {
     /// The wait before a retry.
@@ -21,8 +29,23 @@ public enum Backoff {
         maximum: Int,
         draw: (ClosedRange<Double>) -> Double
     ) -> Int {
-        let base = Double(max(factor, 0)) * Double(1 << min(max(attempts, 0), 32))
-        let backoff = Int(clampingToInt: base * draw(1...2))
-        return backoff > maximum ? Int(clampingToInt: Double(max(maximum, 0)) * draw(0.5...1)) : backoff
+        // All are finite, so there is a result.
+        milliseconds(
+            attempts: Double(max(attempts, 0)), factor: Double(max(factor, 0)), maximum: Double(max(maximum, 0)),
+            draw: draw) ?? 0
+    }
+
+    /// The formula for the numbers that options can be; `nil` if the result is none.
+    static func milliseconds(
+        attempts: Double,
+        factor: Double,
+        maximum: Double,
+        draw: (ClosedRange<Double>) -> Double
+    ) -> Int? {
+        let backoff = (factor * exp2(min(attempts, 32)) * draw(1...2)).rounded(.towardZero)
+        guard backoff.isFinite else { return nil }
+        guard backoff > maximum else { return Int(clampingToInt: backoff) }
+        let longest = maximum * draw(0.5...1)
+        return longest.isFinite ? Int(clampingToInt: longest) : nil
     }
 }

@@ -1,9 +1,12 @@
+package import Logging
+
 /// One message while a worker processes it: what is known about it, and what will follow from it.
 public struct MessageContext: Sendable {
     public let broker: Broker
     /// What is known about the message beforehand. Reading from here copies less than ``message``.
     package let delivered: DeliveredMessage
-    public var message: Message { delivered.message }
+    /// The message as it was delivered, with what ``amend(_:)`` has added.
+    public var message: Message { effects.amendedMessage ?? delivered.message }
     /// The actor that the message is for.
     public var actor: any AnyTaskActor { delivered.actor }
     /// Whether the message was delivered before and came back, for example after its worker died.
@@ -19,6 +22,8 @@ public struct MessageContext: Sendable {
         /// What most messages don't have.
         fileprivate struct Rare: Sendable {
             var failureReason: String?
+            var failureLevel = Logger.Level.error
+            var amendedMessage: Message?
             var settlement = Settlement()
             /// How many messages were to be sent before it was known how the attempt ended.
             var earlierSends = 0
@@ -43,6 +48,15 @@ public struct MessageContext: Sendable {
         var failureReason: String? {
             get { box?.value.failureReason }
             set { rare.failureReason = newValue }
+        }
+        /// How loud the log is about the failure.
+        var failureLevel: Logger.Level {
+            get { box?.value.failureLevel ?? .error }
+            set { rare.failureLevel = newValue }
+        }
+        var amendedMessage: Message? {
+            get { box?.value.amendedMessage }
+            set { rare.amendedMessage = newValue }
         }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
@@ -133,9 +147,26 @@ public struct MessageContext: Sendable {
     /// An attempt has one fate. What was to be sent because it succeeded, another attempt at the message and a
     /// workflow's next steps are not sent any more, whichever hook prepared them.
     public mutating func fail(_ reason: String) {
+        fail(reason, level: .error)
+    }
+
+    /// ``fail(_:)`` for a failure that may be nothing out of the ordinary.
+    ///
+    /// - Parameter level: how loud the log is about it.
+    package mutating func fail(_ reason: String, level: Logger.Level) {
         guard !isFailed else { return }
         effects.dropWhatFollowed(fromSuccess: error == nil, of: message)
-        effects.rare.failureReason = reason
+        effects.failureReason = reason
+        effects.failureLevel = level
+    }
+
+    /// How loud the log is about the message's failure.
+    package var failureLevel: Logger.Level { effects.failureLevel }
+
+    /// Declares the message failed for its options, before its actor has run.
+    mutating func refuse(_ error: OptionError) {
+        fail("\(error)")
+        effects.isSkipped = true
     }
 
     /// Whether the message is sent again, as another attempt: it keeps its id.
@@ -149,6 +180,12 @@ public struct MessageContext: Sendable {
     /// Undoes the attempt: the message goes back to its queue, and nothing else follows.
     mutating func requeue() {
         effects.requeue()
+    }
+
+    /// Adds options to the message for all that follows: the hooks that run later see them, and what they send carries
+    /// them. The message in the queue stays as it is, also if it becomes a dead letter.
+    public mutating func amend(_ options: MessageOptions) {
+        effects.amendedMessage = message.copy(options: options)
     }
 
     /// The message's value of an option, or else its actor's.

@@ -12,6 +12,12 @@ public protocol Middleware: Sendable {
     var name: String { get }
     /// The actor options that it understands.
     var actorOptions: Set<String> { get }
+    /// The options that it serves when a message has them, by default the ``actorOptions``. A worker warns of options of
+    /// dramatiq that nobody serves, and refuses messages with those whose loss would lose work.
+    var servedOptions: [ServedOption] { get }
+    /// The actors that get messages by its own settings, by the setting's name. A worker doesn't start before its broker
+    /// knows them.
+    var targets: [String: ActorAddress] { get }
     /// The hooks that it implements. Naming them spares every message the calls of the others.
     var hooks: MiddlewareHooks { get }
     /// What it means for the message when a hook throws.
@@ -118,6 +124,8 @@ public struct SkipMessage: Error, Sendable, CustomStringConvertible {
 extension Middleware {
     public var name: String { "\(Self.self)" }
     public var actorOptions: Set<String> { [] }
+    public var servedOptions: [ServedOption] { actorOptions.map { ServedOption($0) } }
+    public var targets: [String: ActorAddress] { [:] }
     public var hooks: MiddlewareHooks { .all }
     public var failurePolicy: MiddlewareFailurePolicy { .log }
 

@@ -22,6 +22,7 @@ final class MiddlewareChain: Sendable {
     /// The name of a middleware that stands in the list more than once.
     let duplicate: String?
     let actorOptions: Set<String>
+    let optionScreen: OptionScreen
     let processing: [any ProcessingMiddleware]
     let changesEnqueues: Bool
     let observesEnqueues: Bool
@@ -50,6 +51,7 @@ final class MiddlewareChain: Sendable {
         self.logger = logger
         duplicate = middleware.duplicate
         actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
+        optionScreen = OptionScreen(middleware.flatMap(\.servedOptions), logger: logger)
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
         beforeEnqueue = having(.beforeEnqueue)
         afterEnqueue = having(.afterEnqueue).reversed()
@@ -104,6 +106,10 @@ final class MiddlewareChain: Sendable {
     ///
     /// - Returns: from where ``willProcess(_:_:from:)`` has to go on; `nil` if there is no more to do.
     func prepare(_ context: inout MessageContext) -> Int? {
+        if context.delivered.hasOptions, let refusal = optionScreen.refusal(context) {
+            context.refuse(refusal)
+            return nil
+        }
         for index in beforeProcess.indices {
             guard let immediate = beforeProcess[index].immediate else { return index }
             let before = context.effects
@@ -111,6 +117,10 @@ final class MiddlewareChain: Sendable {
                 try immediate.prepare(&context)
             } catch is SkipMessage {
                 context.effects.isSkipped = true
+                return nil
+            } catch let error as OptionError {
+                context.effects = before
+                context.refuse(error)
                 return nil
             } catch {
                 // Run once more where there is time to recover.
@@ -130,6 +140,9 @@ final class MiddlewareChain: Sendable {
             } catch is SkipMessage {
                 context.effects.isSkipped = true
                 return
+            } catch let error as OptionError {
+                context.effects = before
+                return context.refuse(error)
             } catch {
                 context.effects = before
                 await recover(error, middleware, "beforeProcessMessage", &context, retrying) {
@@ -247,6 +260,10 @@ final class MiddlewareChain: Sendable {
         _ retrying: TransitionRetry,
         _ call: @Sendable (any Middleware, inout MessageContext) async throws -> Void
     ) async {
+        if let error = error as? OptionError {
+            // The fault is the message's, so the middleware's policy has no say.
+            return context.fail(context.error.map { "\($0). \(error)" } ?? "\(error)")
+        }
         log(error, middleware, hook, context.message)
         guard middleware.failurePolicy == .retryThenReject else { return }
         let before = context.effects

@@ -11,14 +11,25 @@ public struct Pipelines: Middleware, SelectiveMiddleware {
         context.delivered.hasOptions && context.message.isPiped
     }
 
+    public var servedOptions: [ServedOption] {
+        [
+            ServedOption(Pipeline.targetOption) { value in
+                if !value.isNull { _ = try Pipeline.message(value).pipelineDelay() }
+                return []
+            },
+            ServedOption("pipe_ignore"),
+        ]
+    }
+
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         guard context.isSuccess, !context.message.options.isEmpty,
             let target = context.message.options.value(Pipeline.targetOption)
         else { return }
         var next = try Pipeline.message(target)
-        let ignoresResult = (next.options.value("pipe_ignore") ?? context.actor.options["pipe_ignore"])?.boolValue
-        if ignoresResult != true { next.args.append(try context.result.jsonValue()) }
-        let delay = next.options.value("delay")?.intValue.map { Duration.milliseconds($0) }
-        try await context.enqueue(next, delay: delay)
+        let ignoresResult = next.options["pipe_ignore"]?.isTruthy ?? false
+        if !ignoresResult, context.actor.options["pipe_ignore"]?.isTruthy != true {
+            next.args.append(try context.result.jsonValue())
+        }
+        try await context.enqueue(next, delay: next.pipelineDelay())
     }
 }

@@ -12,6 +12,6 @@ public struct ShutdownNotifications: Middleware, ImmediateMiddleware {
     public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
     package func prepare(_ context: inout MessageContext) throws {
-        context.isCancelledOnShutdown = context.option("notify_shutdown")?.boolValue ?? notifyShutdown
+        context.isCancelledOnShutdown = context.option("notify_shutdown")?.isTruthy ?? notifyShutdown
     }
 }

@@ -2,7 +2,8 @@
 /// retried.
 ///
 /// Cancellation is cooperative: an actor that ignores it runs on, and one that returns in spite of it has succeeded.
-/// Limits are looked at every tenth of a second.
+/// Limits are looked at every tenth of a second. In an option of a message `0` means the actor's limit, and `Infinity`
+/// none.
 public struct TimeLimit: Middleware, ImmediateMiddleware {
     /// The limit for messages and actors that name none: ten minutes by default, as in dramatiq.
     public let timeLimit: Duration
@@ -15,8 +16,13 @@ public struct TimeLimit: Middleware, ImmediateMiddleware {
     public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
     package func prepare(_ context: inout MessageContext) throws {
-        let limit = context.option("time_limit")?.intValue.map { Duration.milliseconds($0) } ?? timeLimit
-        context.deadline = .now + limit
+        guard let option = context.optionIfTruthy("time_limit") else {
+            context.deadline = .now + timeLimit
+            return
+        }
+        let limit = try option.float()
+        // To Python, too, neither of the two is ever reached.
+        context.deadline = limit == .infinity || limit.isNaN ? nil : .now + .clamping(milliseconds: limit)
     }
 }
 

@@ -96,8 +96,10 @@ extension Worker {
         } catch {
             return .useless(nil, reason: "The message can't be decoded: \(error)")
         }
-        if !message.options.isEmpty, let eta = message.options.value("eta")?.intValue {
-            return .delayed(message, eta: eta)
+        do {
+            if let eta = try message.eta() { return .delayed(message, eta: eta) }
+        } catch {
+            return .useless(reason: "\(error)")
         }
         guard let actor = broker.actor(named: message.actorName) else {
             return .useless(message, reason: "No actor named '\(message.actorName)' is declared on this worker")

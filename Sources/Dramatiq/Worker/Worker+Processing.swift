@@ -165,7 +165,7 @@ extension Worker {
         let chain = broker.chain
         if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == item.message.messageID {
             // The same arguments will never fit.
-            context.fail(mismatch.reason)
+            context.fail(mismatch.reason, level: .warning)
         }
         if !context.isRequeued {
             if context.isSkipped {
@@ -224,7 +224,7 @@ extension Worker {
         while true {
             if let reason = context.failureReason {
                 context.settlement.outcome = .reject(reason: reason)
-                log(item.message, "Message failed", reason)
+                log(item.message, "Message failed", reason, level: context.failureLevel)
             }
             do {
                 let (result, next) = isOpen ? (.barrierOpened, nil) : try await settle(item, context.settlement)
@@ -315,8 +315,14 @@ extension Worker {
         }
     }
 
-    private func log(_ message: Message, _ event: Logger.Message, _ reason: String) {
-        broker.logger.error(
+    private func log(
+        _ message: Message,
+        _ event: Logger.Message,
+        _ reason: String,
+        level: Logger.Level = .error
+    ) {
+        broker.logger.log(
+            level: level,
             event,
             metadata: [
                 "message_id": "\(message.messageID)",

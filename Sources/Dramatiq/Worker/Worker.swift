@@ -61,9 +61,12 @@ public final class Worker: Service {
     /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
     /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
-    ///   one of the queues to take from, ``BrokerError/middlewareTwice(name:)``, or what the transport throws when it
-    ///   declares one of the queues.
+    ///   one of the queues to take from. ``BrokerError/middlewareTwice(name:)``.
+    ///   ``BrokerError/invalidTarget(of:option:reason:)`` if an option of an actor or a setting of a middleware names an
+    ///   actor that is not declared. What the transport throws when it declares one of the queues.
     public func run() async throws {
+        // First, so that a program can add what is missing and run the worker after all.
+        try broker.requireTargets()
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
         try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }

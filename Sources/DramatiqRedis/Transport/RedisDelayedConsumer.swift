@@ -64,13 +64,13 @@ final class RedisDelayedConsumer: TransportConsumer {
         return []
     }
 
-    /// Keeps what has to wait. Returns what hasn't, among it what can't be decoded: the worker sees to that.
+    /// Keeps what has to wait. Returns what hasn't, among it what can't be read: the worker sees to that.
     private func hold(_ messages: [RedisMessageSource.Message]) -> [RedisMessageSource.Message] {
         let now = SystemClock.milliseconds()
         var deliverable: [RedisMessageSource.Message] = []
         var entries: [Entry] = []
         for message in messages {
-            let eta = try? decoder.decode(message.bytes).options.value("eta")?.intValue
+            let eta = try? decoder.decode(message.bytes).eta()
             if let eta, eta > now {
                 entries.append(Entry(eta: eta, id: message.id))
             } else {

@@ -3,7 +3,8 @@ public import Dramatiq
 /// What becomes of a workflow when one of its tasks fails for good or is skipped.
 ///
 /// Set it for all workflows in the ``WorkflowMiddleware``, for an actor with `ActorOption.workflowOnFailure(_:)`, or for
-/// a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or `{"notify": "actor"}`.
+/// a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or `{"notify": "actor"}`, where the actor is an
+/// ``ActorAddress``.
 public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible {
     /// The name of the option of actors and messages.
     public static let optionName = "workflow_on_failure"
@@ -11,7 +12,7 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     enum Kind: Sendable, Hashable {
         case halt
         case proceed
-        case notify(String)
+        case notify(ActorAddress)
     }
 
     let kind: Kind
@@ -24,8 +25,10 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     public static let proceed = WorkflowFailurePolicy(kind: .proceed)
 
     /// As ``halt``, and an actor gets the message as an object and the reason as text.
-    public static func notify(_ actorName: String) -> WorkflowFailurePolicy {
-        WorkflowFailurePolicy(kind: .notify(actorName))
+    ///
+    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    public static func notify(_ actorName: String, queue: String? = nil) -> WorkflowFailurePolicy {
+        WorkflowFailurePolicy(kind: .notify(ActorAddress(actorName, queue: queue)))
     }
 
     private init(kind: Kind) {
@@ -37,12 +40,14 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     /// - Throws: ``WorkflowError/invalidFailurePolicy(_:)``.
     init?(_ option: JSONValue?) throws(WorkflowError) {
         switch option {
-        case nil: return nil
+        case nil, .null?: return nil
         case .string("halt")?: self = .halt
         case .string("proceed")?: self = .proceed
         case .object(let object)?:
-            guard let actorName = object["notify"]?.stringValue else { throw .invalidFailurePolicy("\(object)") }
-            self = .notify(actorName)
+            guard let address = object["notify"].flatMap(ActorAddress.init) else {
+                throw .invalidFailurePolicy("\(object)")
+            }
+            self.init(kind: .notify(address))
         case let other?: throw .invalidFailurePolicy("\(other)")
         }
     }
@@ -52,8 +57,14 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
         switch kind {
         case .halt: "halt"
         case .proceed: "proceed"
-        case .notify(let actorName): ["notify": .string(actorName)]
+        case .notify(let address): ["notify": address.jsonValue]
         }
+    }
+
+    /// The actor that gets messages by it.
+    var address: ActorAddress? {
+        if case .notify(let address) = kind { return address }
+        return nil
     }
 
     public var description: String { jsonValue.description }

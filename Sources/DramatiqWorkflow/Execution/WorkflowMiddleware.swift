@@ -63,6 +63,15 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
+    public var servedOptions: [ServedOption] {
+        [
+            ServedOption(Self.callbacksOption),
+            ServedOption(WorkflowFailurePolicy.optionName) { value in
+                try WorkflowFailurePolicy(value)?.address.map { [$0] } ?? []
+            },
+        ]
+    }
+    public var targets: [String: ActorAddress] { onFailure.address.map { ["onFailure": $0] } ?? [:] }
     public var hooks: MiddlewareHooks { [.beforeAck, .beforeNack] }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
@@ -222,51 +231,54 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     /// Adds to the settlement what the arrival leads to, up to the next barrier that only its backend can judge.
     private func advance(_ context: inout MessageContext, _ arrival: Arrival) async throws {
         var arrival = arrival
-        while let callback = arrival.callbacks.popLast() {
-            let barrier = barrierKey(callback.completionID)
-            guard let remaining = callback.remaining else {
-                return arrive(&context, arrival, barrier, callback.completionID)
-            }
-            let workflow: JSONValue
-            if let value = remaining.value { workflow = value } else { workflow = try await remaining.load() }
-            // A step of a chain has one party, so this is the release.
-            var plan = try WorkflowPlan(
-                starting: .json(workflow),
-                outer: Array(arrival.callbacks),
-                after: context.delivered.message.queueName,
-                identities: .derived,
-                makeCompletionID: Self.derivedIDs(from: callback.completionID)
-            )
-            for task in plan.tasks {
-                try await store(task.frame, &plan.identities)
-                let message = message(for: task)
-                let delay = Self.duration(task.delay)
-                if !context.enqueueSuccessorNow(message, delay: delay) {
-                    try await context.enqueueSuccessor(message, delay: delay)
-                }
-            }
-            arrival.creations += creations(plan)
-            if !plan.tasks.isEmpty {
-                let delay = Duration.milliseconds(plan.longestDelay)
-                arrival.renewals = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
-            }
-            guard plan.isComplete || callback.propagates else {
-                return release(&context, arrival, barrier)
-            }
-            arrival.releases.append(barrier)
-            arrival.party = callback.completionID
+        guard let callback = arrival.callbacks.popLast() else {
+            context.settlement.barriers = BarrierCommit(
+                backend: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
+            return
         }
-        context.settlement.barriers = BarrierCommit(
-            backend: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
+        // What a chain's step is followed by can be sent along with the arrival that opens its barrier.
+        if !callback.propagates, try await start(callback, &context, &arrival) {
+            release(&context, arrival, barrierKey(callback.completionID))
+        } else {
+            arrive(&context, arrival, callback)
+        }
     }
 
-    /// Arrives at a group's barrier. Only if that completes it, what comes after the group is worked out.
-    private func arrive(
+    /// Adds to the settlement the tasks that a callback's workflow starts with. Returns whether there are any.
+    private func start(
+        _ callback: CompletionCallback,
         _ context: inout MessageContext,
-        _ arrival: Arrival,
-        _ barrier: BarrierKey,
-        _ completionID: String
-    ) {
+        _ arrival: inout Arrival
+    ) async throws -> Bool {
+        guard let remaining = callback.remaining else { return false }
+        let workflow: JSONValue
+        if let value = remaining.value { workflow = value } else { workflow = try await remaining.load() }
+        var plan = try WorkflowPlan(
+            starting: .json(workflow),
+            outer: Array(arrival.callbacks),
+            after: context.delivered.message.queueName,
+            identities: .derived,
+            makeCompletionID: Self.derivedIDs(from: callback.completionID)
+        )
+        for task in plan.tasks {
+            try await store(task.frame, &plan.identities)
+            let message = message(for: task)
+            let delay = Self.duration(task.delay)
+            if !context.enqueueSuccessorNow(message, delay: delay) {
+                try await context.enqueueSuccessor(message, delay: delay)
+            }
+        }
+        arrival.creations += creations(plan)
+        if !plan.tasks.isEmpty {
+            let delay = Duration.milliseconds(plan.longestDelay)
+            arrival.renewals = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
+        }
+        return !plan.isComplete
+    }
+
+    /// Arrives at a barrier. Only if that completes it, what comes after it is worked out.
+    private func arrive(_ context: inout MessageContext, _ arrival: Arrival, _ callback: CompletionCallback) {
+        let barrier = barrierKey(callback.completionID)
         context.settlement.barriers = BarrierCommit(
             backend: backend,
             arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
@@ -276,8 +288,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         )
         var next = arrival
         next.releases.append(barrier)
-        next.party = completionID
+        next.party = callback.completionID
         context.whenBarrierOpens = { [next] context in
+            var next = next
+            if callback.propagates { _ = try await start(callback, &context, &next) }
             try await advance(&context, next)
         }
     }
@@ -310,7 +324,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
         _ reason: String
     ) async throws {
         let policy = try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName)) ?? onFailure
-        context.broker.logger.error(
+        context.broker.logger.log(
+            level: context.failureLevel,
             "A task of a workflow failed",
             metadata: [
                 "message_id": "\(context.message.messageID)",
@@ -328,9 +343,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             break
         case .proceed:
             try await advance(&context, ties)
-        case .notify(let actorName):
-            let message = try context.broker.message(
-                for: actorName, [context.message.jsonValue, .string(reason)])
+        case .notify(let address):
+            let message = try context.broker.message(for: address, [context.message.jsonValue, .string(reason)])
             try await context.enqueue(message)
         }
     }

@@ -67,12 +67,8 @@ public final class InMemoryTransport: ImmediateTransport {
         case .bytes:
             payload = .bytes(try envelope.encoded())
         }
-        let options = envelope.message.options
         return Outgoing(
-            queueName: envelope.queueName,
-            payload: payload,
-            priority: options.isEmpty ? 0 : options["broker_priority"]?.intValue ?? 0
-        )
+            queueName: envelope.queueName, payload: payload, priority: try envelope.message.brokerPriority())
     }
 
     private static func commit(_ barriers: BarrierCommit) async throws -> BarrierCommit.Result {

@@ -1,0 +1,50 @@
+/// An actor that is to get messages: one that is declared on the broker, or one of any program, with its queue.
+///
+///     .onFailure("tell_support")                      // declared on this broker
+///     .onFailure("tell_support", queue: "python")     // declared on this broker, on another one, or in Python
+///
+/// In an option of a message the first is the plain string `"tell_support"`, as in Python; the second is the object
+/// `{"actor_name":"tell_support","queue_name":"python"}`, which Python's workers can't read.
+public struct ActorAddress: Sendable, Hashable {
+    public let actorName: String
+    /// The queue that the actor's messages go to; `nil` for the one with which it is declared.
+    public let queueName: String?
+
+    public init(_ actorName: String, queue queueName: String? = nil) {
+        self.actorName = actorName
+        self.queueName = queueName
+    }
+
+    /// Reads an address from JSON; `nil` if it is none.
+    public init?(_ value: JSONValue) {
+        switch value {
+        case .string(let name):
+            self.init(name)
+        case .object(let object):
+            guard let name = object["actor_name"]?.stringValue, let queue = object["queue_name"]?.stringValue,
+                object.members.count == 2
+            else { return nil }
+            self.init(name, queue: queue)
+        default:
+            return nil
+        }
+    }
+
+    /// The address as JSON.
+    public var jsonValue: JSONValue {
+        guard let queueName else { return .string(actorName) }
+        return ["actor_name": .string(actorName), "queue_name": .string(queueName)]
+    }
+}
+
+extension ActorAddress: CustomStringConvertible {
+    public var description: String { queueName.map { "\(actorName) on queue \($0)" } ?? actorName }
+}
+
+/// An actor that gets messages by a setting of an actor or a middleware.
+struct ActorTarget: Sendable {
+    /// Whose setting it is.
+    let of: String
+    let option: String
+    let address: ActorAddress
+}

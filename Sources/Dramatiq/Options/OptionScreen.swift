@@ -1,0 +1,128 @@
+import Logging
+import Synchronization
+
+/// Looks over a message's options before its actor runs.
+///
+/// Most options are of no concern, so it looks at a name only if it is as long as one of those that are.
+final class OptionScreen: Sendable {
+    /// What there is to do about an option.
+    private enum Concern: Sendable {
+        /// Somebody serves it and wants it to be checked.
+        case checked(@Sendable (JSONValue) throws -> [ActorAddress])
+        /// Nobody serves it.
+        case unserved(by: String, losesWork: Bool)
+    }
+
+    /// The options of dramatiq and dramatiq-workflow that need a middleware, the middleware's name, and whether work
+    /// would be lost in silence without it.
+    private static let known: [(name: String, middleware: String, losesWork: Bool)] = [
+        ("workflow_completion_callbacks", "WorkflowMiddleware", true),
+        ("pipe_target", "Pipelines", true),
+        ("on_success", "Callbacks", true),
+        ("on_failure", "Callbacks", true),
+        ("on_retry_exhausted", "Retries", true),
+        ("group_completion_callbacks", "GroupCallbacks", true),
+        ("group_completion_uuid", "GroupCallbacks", false),
+        ("store_results", "Results", false),
+        ("result_ttl", "Results", false),
+        ("max_age", "AgeLimit", false),
+        ("time_limit", "TimeLimit", false),
+        ("notify_shutdown", "ShutdownNotifications", false),
+        ("max_retries", "Retries", false),
+        ("min_backoff", "Retries", false),
+        ("max_backoff", "Retries", false),
+    ]
+
+    private let concerns: [String: Concern]
+    /// A bit for each length of a name; longer ones share the last.
+    private let lengths: UInt64
+    /// Which options of which actors' messages were warned of.
+    private let warned = Mutex<Set<[String]>>([])
+    private let logger: Logger
+
+    init(_ served: [ServedOption], logger: Logger) {
+        self.logger = logger
+        var concerns: [String: Concern] = [:]
+        for (name, middleware, losesWork) in Self.known {
+            concerns[name] = .unserved(by: middleware, losesWork: losesWork)
+        }
+        for option in served {
+            // Of two middleware that serve an option, one may look closer.
+            if let addresses = option.addresses {
+                concerns[option.name] = .checked(addresses)
+            } else if case .unserved? = concerns[option.name] {
+                concerns[option.name] = nil
+            }
+        }
+        self.concerns = concerns
+        lengths = concerns.keys.reduce(0) { $0 | Self.bit($1) }
+    }
+
+    private static func bit(_ name: String) -> UInt64 { 1 << UInt64(min(name.utf8.count, 63)) }
+
+    /// The actors that get messages by an actor's options.
+    ///
+    /// - Throws: ``BrokerError/invalidTarget(of:option:reason:)`` for a value that can't be read.
+    func targets(of actor: any AnyTaskActor) throws(BrokerError) -> [ActorTarget] {
+        var targets: [ActorTarget] = []
+        for option in actor.options.names.sorted() {
+            guard case .checked(let addresses)? = concerns[option], let value = actor.options.json(option) else {
+                continue
+            }
+            let source = "Actor '\(actor.name)'"
+            do {
+                targets += try addresses(value).map { ActorTarget(of: source, option: option, address: $0) }
+            } catch {
+                throw .invalidTarget(of: source, option: option, reason: "\(value): \(error)")
+            }
+        }
+        return targets
+    }
+
+    /// Why a message can't be processed on account of its options; `nil` if it can.
+    func refusal(_ context: MessageContext) -> OptionError? {
+        guard case .list(let members) = context.delivered.message.options.object.storage else {
+            return context.delivered.message.options.object.members.lazy.compactMap { self.refusal($0, context) }.first
+        }
+        for index in members.indices where lengths & Self.bit(members[index].key) != 0 {
+            if let refusal = refusal(members[index], context) { return refusal }
+        }
+        return nil
+    }
+
+    private func refusal(_ member: JSONObject.Member, _ context: MessageContext) -> OptionError? {
+        guard let concern = concerns[member.key], member.matches(member.key) else { return nil }
+        let option = OptionValue(member.key, member.value, messageID: context.message.messageID)
+        switch concern {
+        case .checked(let addresses):
+            do {
+                for address in try addresses(member.value) { _ = try context.broker.queue(of: address) }
+                return nil
+            } catch {
+                return option.error("\(error)")
+            }
+        case .unserved(let middleware, let losesWork):
+            guard option.isTruthy else { return nil }
+            if losesWork {
+                return option.error(
+                    "no middleware of this worker's broker serves it, and without \(middleware) work would be lost")
+            }
+            warn(option, middleware, context)
+            return nil
+        }
+    }
+
+    private func warn(_ option: OptionValue, _ middleware: String, _ context: MessageContext) {
+        let actor = context.delivered.actor.name
+        guard warned.withLock({ $0.insert([actor, option.name]).inserted }) else { return }
+        logger.warning(
+            "Messages ask for something that no middleware of this broker serves",
+            metadata: [
+                "option": "\(option.name)",
+                "middleware": "\(middleware)",
+                "actor_name": "\(actor)",
+                "message_id": "\(context.message.messageID)",
+            ]
+        )
+    }
+}
