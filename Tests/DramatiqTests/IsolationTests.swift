@@ -12,15 +12,12 @@ private final class Unshared {
 private actor Counter {
     let limiter: any RateLimiter
     let worker: Worker
-    let backend: InMemoryRateLimiterBackend
     var count = 0
-    var prefix = "k"
     let unshared = Unshared()
 
-    init(_ limiter: any RateLimiter, _ worker: Worker, _ backend: InMemoryRateLimiterBackend) {
+    init(_ limiter: any RateLimiter, _ worker: Worker) {
         self.limiter = limiter
         self.worker = worker
-        self.backend = backend
     }
 
     func run() async throws -> Int {
@@ -31,10 +28,6 @@ private actor Counter {
             return unshared
         }
         try await worker.run { count += 1 }
-        _ = try await backend.incrAndSum(
-            "k", keys: { [prefix, "\(prefix)\(count)"] }, amount: 1, maximum: 9, ttl: .seconds(9))
-        let erased: any RateLimiterBackend = backend
-        _ = try await erased.incrAndSum("k", keys: { [prefix] }, amount: 1, maximum: 9, ttl: .seconds(9))
         return count + mine.count
     }
 }
@@ -63,7 +56,7 @@ private actor Counter {
     private var worker: Worker { Worker(Broker(transport: InMemoryTransport())) }
 
     @Test func anActorsOwnState() async throws {
-        #expect(try await Counter(limiter, worker, backend).run() == 3)
+        #expect(try await Counter(limiter, worker).run() == 3)
     }
 
     @Test @MainActor func theMainActors() async throws {

@@ -20,7 +20,7 @@ import Testing
     }
 
     private func task(_ name: String, on stage: Stage) throws -> JSONValue {
-        try JSONValue(parsing: stage.task.message(name).node.encoded())
+        try JSONValue(parsing: stage.task.message(name).node.jsonValue.encoded())
     }
 
     /// dramatiq-workflow's own test has this one.

@@ -89,7 +89,7 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
 
     public nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: () -> [String],
+        keys: @Sendable () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration

@@ -22,7 +22,7 @@ public protocol RateLimiterBackend: Sendable {
     /// - Returns: whether it was done.
     nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: () -> [String],
+        keys: @Sendable () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration

@@ -99,7 +99,7 @@ extension Worker {
         do {
             if let eta = try message.eta() { return .delayed(message, eta: eta) }
         } catch {
-            return .useless(reason: "\(error)")
+            return .useless(message, reason: "\(error)")
         }
         guard let actor = broker.actor(named: message.actorName) else {
             return .useless(message, reason: "No actor named '\(message.actorName)' is declared on this worker")

@@ -38,7 +38,7 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
 
     public nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: () -> [String],
+        keys: @Sendable () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration

@@ -54,7 +54,7 @@ struct ObservedBackend<Backend: RateLimiterBackend>: RateLimiterBackend {
 
     nonisolated(nonsending) func incrAndSum(
         _ key: String,
-        keys: () -> [String],
+        keys: @Sendable () -> [String],
         amount: Int,
         maximum: Int,
         ttl: Duration
