@@ -6,7 +6,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// Paths that can't be meant are refused before anything is made.
-@Suite(.timeLimit(.minutes(1))) struct StoragePathTests {
+@Suite(.timeLimit(.minutes(10))) struct StoragePathTests {
     private static let refused = [
         "", "~", "~/workflows", "~app/workflows", "$HOME/workflows", "${HOME}/workflows", "file:///var/lib/workflows",
         "a\0b",

@@ -8,7 +8,7 @@ import Testing
 @testable import DramatiqFileStorage
 
 /// What can't be read in one place keeps nothing in any other from being looked after.
-@Suite(.timeLimit(.minutes(2))) struct UnreadableDirectoryTests {
+@Suite(.timeLimit(.minutes(10))) struct UnreadableDirectoryTests {
     private let scratch: ScratchDirectory
     private let store: FileWorkflowStore
     private var directory: StorageDirectory { store.directory }

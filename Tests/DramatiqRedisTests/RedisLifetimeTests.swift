@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// On a server, what can still arrive at a barrier keeps it and what is stored for it.
-@Suite(.timeLimit(.minutes(5))) struct RedisLifetimeTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisLifetimeTests {
     private struct Broken: Error {}
 
     private static let day = 86_400_000

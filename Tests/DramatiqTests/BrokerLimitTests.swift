@@ -5,7 +5,7 @@ import Testing
 @testable import Dramatiq
 
 /// What can't work is refused where it enters.
-@Suite(.timeLimit(.minutes(2))) struct BrokerLimitTests {
+@Suite(.timeLimit(.minutes(10))) struct BrokerLimitTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
     private let log = RecordingLog()
 

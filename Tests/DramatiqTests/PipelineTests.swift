@@ -4,7 +4,7 @@ import Testing
 @testable import Dramatiq
 
 /// Messages that are piped into others, and messages that are copied.
-@Suite(.timeLimit(.minutes(2))) struct PipelineTests {
+@Suite(.timeLimit(.minutes(10))) struct PipelineTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
     private let log = RecordingLog()
     private let ran = Recorder<String>()

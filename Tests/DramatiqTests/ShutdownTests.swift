@@ -185,7 +185,6 @@ import Testing
     func noActorStartsAfterTheEndHasBegun(isForced: Bool, isPlain: Bool) async throws {
         let broker = Broker(transport: isPlain ? Plain(base: transport) : transport)
         let started = Recorder<Int>()
-        let running = Mutex<Task<Void, any Error>?>(nil)
         let end = Mutex<(@Sendable () -> Void)?>(nil)
         let actor = TaskActor("work") { (number: Int) in
             started.add(number)
@@ -195,9 +194,13 @@ import Testing
         try await broker.enqueue((0..<500).map { actor.message($0) })
         let worker = Worker(broker, concurrency: 1, prefetch: 500)
         if isForced {
-            end.withLock { $0 = { running.withLock { $0?.cancel() } } }
-            let task = Task { try await worker.run() }
-            running.withLock { $0 = task }
+            let canBeEnded = Gate()
+            let task = Task {
+                try await canBeEnded.wait()
+                try await worker.run()
+            }
+            end.withLock { $0 = { task.cancel() } }
+            canBeEnded.open()
             _ = await task.result
         } else {
             try await testGracefulShutdown { trigger in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Whatever can still arrive at a barrier keeps it alive, by a clock of the test's own.
-@Suite(.timeLimit(.minutes(5))) struct LifetimeTests {
+@Suite(.timeLimit(.minutes(10))) struct LifetimeTests {
     struct Failure: Error {}
 
     private static let day = Duration.seconds(86_400)

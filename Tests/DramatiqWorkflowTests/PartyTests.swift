@@ -5,7 +5,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// Who counts at a barrier, and where what holds its place runs.
-@Suite(.timeLimit(.minutes(2))) struct PartyTests {
+@Suite(.timeLimit(.minutes(10))) struct PartyTests {
     // MARK: Copies
 
     /// Ways to send a member's message once more.

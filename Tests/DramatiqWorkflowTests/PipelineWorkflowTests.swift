@@ -5,7 +5,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// A pipeline is one task of its workflow: done when its last message is, failed when one of them is.
-@Suite(.timeLimit(.minutes(2))) struct PipelineWorkflowTests {
+@Suite(.timeLimit(.minutes(10))) struct PipelineWorkflowTests {
     private struct Failure: Error {}
 
     /// A stage with an actor that passes its name on, and one that fails as long as it is told.
