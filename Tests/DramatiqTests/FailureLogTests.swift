@@ -4,7 +4,7 @@ import Testing
 @testable import Dramatiq
 
 /// How loud the log is about a message that has failed for good.
-@Suite(.timeLimit(.minutes(2))) struct FailureLogTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureLogTests {
     private struct Expected: Error {}
     private struct Unexpected: Error {}
 

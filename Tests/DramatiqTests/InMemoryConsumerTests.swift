@@ -2,7 +2,7 @@ import Dramatiq
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct InMemoryConsumerTests {
+@Suite(.timeLimit(.minutes(10))) struct InMemoryConsumerTests {
     /// A consumer that is woken for a message and cancelled before it takes it leaves it to one that waits.
     @Test func aMessageReachesSomebodyWhoeverIsCancelled() async throws {
         let task = TaskActor("task") {}

@@ -45,7 +45,7 @@ private actor Counter {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct IsolationTests {
+@Suite(.timeLimit(.minutes(10))) struct IsolationTests {
     private let backend = InMemoryRateLimiterBackend()
     private let limiter: ConcurrentRateLimiter
 

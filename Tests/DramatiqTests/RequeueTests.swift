@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Dead letters that go back to their queues.
-@Suite(.timeLimit(.minutes(1))) struct RequeueTests {
+@Suite(.timeLimit(.minutes(10))) struct RequeueTests {
     private struct Broken: Error {}
 
     @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes])

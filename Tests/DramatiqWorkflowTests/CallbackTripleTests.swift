@@ -5,7 +5,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// Entries of `workflow_completion_callbacks` in all their combinations, also in those that neither language writes.
-@Suite(.timeLimit(.minutes(2))) struct CallbackTripleTests {
+@Suite(.timeLimit(.minutes(10))) struct CallbackTripleTests {
     /// Sends a task whose message has callbacks, and runs workers until there is nothing left to do.
     private func run(_ name: String, _ callbacks: JSONValue, on stage: Stage) async throws {
         try await stage.broker.enqueue(

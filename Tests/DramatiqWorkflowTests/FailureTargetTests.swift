@@ -5,7 +5,7 @@ import Testing
 @testable import DramatiqWorkflow
 
 /// Whom a workflow's failure is told, and what becomes of its messages where nobody can go on with them.
-@Suite(.timeLimit(.minutes(2))) struct FailureTargetTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureTargetTests {
     private struct Broken: Error {}
 
     @Test func anActorOfAnotherProgramCanBeTold() async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Options that one language writes and the other one reads, over Redis.
-@Suite(.timeLimit(.minutes(3))) struct RedisOptionTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisOptionTests {
     private struct Failure: Error {}
 
     /// Times with a fraction are waited for, and those that are none are kept.

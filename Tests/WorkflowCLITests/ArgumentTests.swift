@@ -4,7 +4,7 @@ import Testing
 
 @testable import WorkflowCLI
 
-@Suite(.timeLimit(.minutes(2))) struct ArgumentTests {
+@Suite(.timeLimit(.minutes(10))) struct ArgumentTests {
     @Test func theVersionIsTold() async throws {
         let result = try await Tool.run(["--version"])
         #expect(result.status == 0)

@@ -7,7 +7,7 @@
     @testable import WorkflowCLI
 
     /// The tool with whatever a shell can give it.
-    @Suite(.timeLimit(.minutes(2))) struct InputOutputTests {
+    @Suite(.timeLimit(.minutes(10))) struct InputOutputTests {
         private let directory: TemporaryDirectory
         private let plain: [UInt8]
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Dramatiq
 
 /// Actors that get messages by an option: found, or missed before anything has happened.
-@Suite(.timeLimit(.minutes(5))) struct CallbackTargetTests {
+@Suite(.timeLimit(.minutes(10))) struct CallbackTargetTests {
     private struct Failure: Error {}
 
     private let transport = InMemoryTransport(fidelity: .bytes)

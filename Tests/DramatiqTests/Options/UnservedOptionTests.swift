@@ -4,7 +4,7 @@ import Testing
 @testable import Dramatiq
 
 /// Messages that ask for what no middleware of the worker's broker does.
-@Suite(.timeLimit(.minutes(5))) struct UnservedOptionTests {
+@Suite(.timeLimit(.minutes(10))) struct UnservedOptionTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
     private let log = RecordingLog()
     private let ran = Recorder<String>()
