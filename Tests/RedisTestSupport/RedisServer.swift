@@ -89,6 +89,16 @@ public final class RedisServer: Sendable {
         }
     }
 
+    /// Lets the server stand still: its connections stay, and nothing is answered.
+    public func suspend() {
+        process.withLock { $0?.signal(SIGSTOP) }
+    }
+
+    /// Lets a server that stands still go on.
+    public func resume() {
+        process.withLock { $0?.signal(SIGCONT) }
+    }
+
     /// Kills the server and starts it again.
     public func restart() async throws {
         kill()

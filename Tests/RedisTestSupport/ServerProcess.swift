@@ -27,6 +27,11 @@ final class ServerProcess: Sendable {
 
     var isRunning: Bool { identifier > 0 && Foundation.kill(identifier, 0) == 0 }
 
+    /// Sends a signal to the server itself.
+    func signal(_ number: Int32) {
+        if identifier > 0 { _ = Foundation.kill(identifier, number) }
+    }
+
     func kill() {
         if identifier > 0 { _ = Foundation.kill(identifier, SIGKILL) }
         try? input.fileHandleForWriting.close()

@@ -60,18 +60,21 @@ public final class Worker: Service {
     /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their
     /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
+    /// An outage of a server is waited for, at the start as later.
+    ///
     /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
     ///   one of the queues to take from, ``BrokerError/middlewareTwice(name:)``, or what the transport throws when it
-    ///   declares one of the queues.
+    ///   declares one of the queues. What has to be mended before the worker can do anything, such as a password or a
+    ///   permission; see ``Transport/verifyAccess(to:)``.
     public func run() async throws {
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
         try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
         // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
-        let work = Task { await self.work() }
-        await withTaskCancellationHandler {
-            await withGracefulShutdownHandler {
-                await work.value
+        let work = Task { if try await self.becomeReady() { await self.work() } }
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await work.value
             } onGracefulShutdown: {
                 self.shutDown(.draining)
             }
@@ -84,6 +87,8 @@ public final class Worker: Service {
     private func shutDown(_ phase: WorkerShutdown.Phase) {
         shutdown.advance(to: phase)
         workQueue.close()
+        let deadline = ContinuousClock.now + (phase == .forced ? .zero : gracePeriod)
+        for source in workQueue.sources { source.consumer.finish(by: deadline) }
     }
 
     /// Works for as long as a body runs, for programs that end when their work is done and for tests.

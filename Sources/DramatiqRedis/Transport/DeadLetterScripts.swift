@@ -29,6 +29,11 @@ enum DeadLetterScripts {
         """
         local list = KEYS[1] .. ':' .. ARGV[1]
         local name = list .. '.XQ'
+        -- Keys of another type are found before anything is written.
+        redis.call('LLEN', list)
+        redis.call('HLEN', list .. '.msgs')
+        redis.call('ZCARD', name)
+        redis.call('HLEN', name .. '.msgs')
         local ids = { ARGV[3] }
         if not ARGV[3] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
         local count = 0
@@ -52,6 +57,7 @@ enum DeadLetterScripts {
     static let remove = RedisScript(
         """
         local name = KEYS[1] .. ':' .. ARGV[1] .. '.XQ'
+        redis.call('HLEN', name .. '.msgs')
         local ids = { ARGV[3] }
         if not ARGV[3] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
         local count = 0

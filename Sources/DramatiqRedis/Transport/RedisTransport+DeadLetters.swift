@@ -22,7 +22,8 @@ extension RedisTransport {
         limit: Int = 100
     ) async throws -> [DeadLetter] {
         var letters: [DeadLetter] = []
-        var position = max(0, offset)
+        // Beyond that a script would not take it for a whole number.
+        var position = min(max(0, offset), 1 << 50)
         var rest = max(0, limit)
         while rest > 0 {
             let count = min(rest, Self.pageSize)

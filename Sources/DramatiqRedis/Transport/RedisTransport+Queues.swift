@@ -28,7 +28,7 @@ extension RedisTransport {
     public func queueNames() async throws -> [String] {
         var names: Set<String> = []
         let prefix = "\(keys.namespace):"
-        try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs") { key in
+        try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs", near: keys.namespace) { key in
             names.insert(QueueName.canonical(String(key.dropFirst(prefix.count).dropLast(5))))
         }
         return names.sorted()

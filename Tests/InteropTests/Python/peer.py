@@ -3,6 +3,7 @@
     peer.py work URL NAMESPACE HEARTBEAT ACTORS   a worker; ACTORS: name@queue,name@queue
     peer.py start URL NAMESPACE                   starts the workflows of its input, one per line as JSON
     peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
+    peer.py parse                                 reads the URLs of its input as redis-py does, prints JSON
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
 
 With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder.
@@ -20,6 +21,15 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.rate_limits.backends import RedisBackend
 from dramatiq_workflow import Workflow, WorkflowMiddleware
 from dramatiq_workflow._serialize import unserialize_workflow
+
+
+def keep_in_slot(namespace):
+    """Lets completion ids begin with the namespace's tag: they are keys (README, "Run on a cluster")."""
+    import dramatiq_workflow._base as base
+
+    tag = namespace[namespace.find("{") : namespace.find("}") + 1]
+    make = base.uuid4
+    base.uuid4 = lambda: f"{tag}{make()}"
 
 
 class LZ4Encoder(dramatiq.JSONEncoder):
@@ -41,6 +51,8 @@ class Failure(Exception):
 def make_broker(url, namespace, heartbeat=60_000):
     if "LZ4" in os.environ:
         dramatiq.set_encoder(LZ4Encoder())
+    if "{" in namespace:
+        keep_in_slot(namespace)
     # Python looks for dead workers by chance; here with every thousandth command, and more often in a short lease.
     chance = 1_000_000 if heartbeat < 5_000 else 1_000
     broker = RedisBroker(
@@ -111,5 +123,15 @@ def receive(url, namespace, queue, count):
             left -= 1
 
 
+def parse():
+    for line in sys.stdin.buffer:
+        try:
+            parsed = redis.connection.parse_url(line.decode().removesuffix("\n"))
+            parsed["encrypted"] = parsed.pop("connection_class", None) is redis.connection.SSLConnection
+        except ValueError as error:
+            parsed = {"error": str(error)}
+        print(json.dumps(parsed))
+
+
 if __name__ == "__main__":
-    {"work": work, "start": start, "send": send, "receive": receive}[sys.argv[1]](*sys.argv[2:])
+    {"work": work, "parse": parse, "start": start, "send": send, "receive": receive}[sys.argv[1]](*sys.argv[2:])
