@@ -70,11 +70,11 @@ public final class Worker: Service {
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
         try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
-        // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
-        let work = Task { if try await self.becomeReady() { await self.work() } }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
-                try await work.value
+                // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here,
+                // and begun only now, so that no end is missed that an actor brings about.
+                try await Task { if try await self.becomeReady() { await self.work() } }.value
             } onGracefulShutdown: {
                 self.shutDown(.draining)
             }
