@@ -19,6 +19,13 @@ import Testing
         #expect(talk(configuration, [Self.hello]) == ["HELLO 3 AUTH default secret", "ready"])
     }
 
+    /// The server has users that need none.
+    @Test func aUserWithoutAPasswordIsNamedAllTheSame() {
+        let configuration = RedisConfiguration(user: "worker")
+        #expect(talk(configuration, [Self.hello]).first == "HELLO 3 AUTH worker ")
+        #expect(talk(configuration, [.failed("ERR unknown command"), .string("OK")])[1] == "AUTH worker ")
+    }
+
     @Test(arguments: ["ERR unknown command 'HELLO'", "NOPROTO unsupported protocol version", "NOPERM no permissions"])
     func aServerWithoutItIsSpokenToInTheOldOne(error: String) {
         #expect(

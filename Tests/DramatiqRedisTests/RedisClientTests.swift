@@ -309,6 +309,7 @@ import Testing
     // MARK: Life
 
     @Test func asAServiceItConnectsEarlyAndClosesAtTheEnd() async throws {
+        // Whatever order a service group has: those who end later can use it all the same.
         try await withRedisServer { server in
             let redis = try RedisClient(url: server.url)
             try await withRedis(server.url) { other in
@@ -324,6 +325,9 @@ import Testing
                     try await other.execute(RedisCommand("INFO", "clients")).string().contains(
                         "connected_clients:1\r\n")
                 }
+                #expect(try await redis.execute(RedisCommand("ECHO", "b")).string() == "b")
+                #expect(try await redis.block(RedisCommand("ECHO", "c"), timeout: nil).string() == "c")
+                await redis.shutDown()
                 for attempt in [
                     { try await redis.execute(RedisCommand("PING")) },
                     { try await redis.block(RedisCommand("PING"), timeout: nil) },

@@ -76,19 +76,21 @@ import Testing
         }
     }
 
-    @Test func encryptionWhereThereIsNoneFails() async throws {
+    @Test func encryptionOfOneSideOnlyIsNamed() async throws {
         try await withRedisServer { server in
             // Redis waits for the end of a line, which a greeting of TLS doesn't have.
             let url = server.url.replacing("redis:", with: "rediss:")
             try await withRedis(url, { $0.connectTimeout = .milliseconds(300) }) { redis in
                 let error = await redisError { try await redis.execute(RedisCommand("PING")) }
-                #expect(error?.code == .connectTimeout && error?.mayHaveTakenEffect == false)
+                #expect(error?.code == .encryptionFailed && error?.mayHaveTakenEffect == false)
+                #expect(error?.isTransient == false && error?.message.contains("redis://") == true)
             }
         }
         try await withRedisServer(.encrypted) { server in
             try await withRedis(server.url.replacing("rediss:", with: "redis:")) { redis in
                 let error = await redisError { try await redis.execute(RedisCommand("PING")) }
-                #expect(error?.code == .connectionFailed && error?.mayHaveTakenEffect == false)
+                #expect(error?.code == .encryptionFailed && error?.mayHaveTakenEffect == false)
+                #expect(error?.isTransient == false && error?.message.contains("rediss://") == true)
             }
         }
     }

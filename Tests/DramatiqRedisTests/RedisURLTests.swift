@@ -1,4 +1,5 @@
 import DramatiqRedis
+import TestSupport
 import Testing
 
 @Suite struct RedisURLTests {
@@ -46,14 +47,56 @@ import Testing
 
     @Test(arguments: [
         "", "redis", "redis:/h", "http://h", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://[::1]x",
-        "redis://user@h", "redis://user:@h", "redis://h/x", "redis://h/-1", "redis://h/1/2", "redis://h?db=x",
+        "redis://h:+1", "redis://a b", "redis://a%00b", "redis://[h]", "redis://h/x", "redis://h/-1", "redis://h/1/2",
+        "redis://h?db=x",
         "redis://h?nonsense=1", "redis://h?ssl_cert_reqs=none", "rediss://h?ssl_cert_reqs=maybe", "redis://h#f",
         "redis://%zz", "redis://:%+1@h", "redis://:%4", "redis://:%ff@h", "unix://", "unix:///", "unix://host/path",
+        "rediss://h?ssl_ciphers=none", "redis://h?socket_timeout=0", "redis://h?socket_timeout=inf",
+        "redis://h?protocol=4",
     ])
     func whatIsNoURLIsATypedErrorWithoutTheURL(url: String) {
         let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url) }
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.isTransient == false)
+    }
+
+    /// The error says what to do, and never repeats what may be of a password.
+    @Test(arguments: [
+        ("redis://:pas/qzx@h", "%2F"), ("redis://u:123/qzx@h", "%2F"), ("redis://:pas?qzx@h", "%3F"),
+        ("redis://:123?qzx@h", "%3F"), ("redis://u?qzx=1@h", "%3F"), ("redis://:pas#qzx@h", "%23"),
+        ("unix://:pas/qzx@/s", "%2F"), ("redis://[::1", "brackets"), ("redis://::1:6379", "brackets"),
+        ("redis://::1]:6379", "brackets"), ("redis://h:port", "port"), ("redis://h/name", "database"),
+        ("redis://h?shards=3", "'shards'"), ("rediss://h?ssl_ca_data=x", "'ssl_ca_data'"),
+        ("redis://h?ssl_cert_reqs=none", "rediss://"), ("redis://h?socket_timeout=soon", "'socket_timeout'"),
+        ("redis://%zz:qzx@h", "hexadecimal"), ("redis://:qzx%ff@h", "UTF-8"), ("redis://:qzx@h/1/2", "database"),
+        ("redis://h?password=qzx%zz", "hexadecimal"),
+    ])
+    func errorsNameWhatIsWrong(url: String, hint: String) {
+        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url) }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.description.contains(hint) == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("qzx") == false && error?.description.contains("pas/") == false)
+    }
+
+    @Test func randomTextIsAnErrorOrAConfiguration() {
+        var random = SeededGenerator(seed: 1)
+        let pieces =
+            ["redis", "rediss", "unix", "://", ":", "/", "@", "[", "]", "?", "&", "=", "%", "%4", "%41", "#", "db"]
+            + [
+                "h", "1", "99999999999999999999", "\u{0}", "\u{e9}", "::1", "ssl_cert_reqs", "socket_timeout", "-", "+",
+                " ",
+            ]
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0...9, using: &random)
+            let text = (0..<count).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+            _ = try? RedisConfiguration(url: (Bool.random(using: &random) ? "redis://" : "") + text)
+        }
+    }
+
+    @Test func timesAreThoseOfTheSocket() throws {
+        let configuration = try RedisConfiguration(url: "redis://h?socket_timeout=0.25&socket_connect_timeout=1e300")
+        #expect(configuration.commandTimeout == .milliseconds(250))
+        #expect(configuration.connectTimeout > .seconds(1_000_000_000))
     }
 
     @Test func whatIsPrintedHasNoPassword() throws {

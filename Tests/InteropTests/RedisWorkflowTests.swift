@@ -41,6 +41,25 @@ import Testing
         }
     }
 
+    /// In one slot of a cluster, too. Python talks to the node that has the slot, Swift to any.
+    @Test(arguments: [1, 3])
+    func workflowsCrossBothLanguagesInAClustersSlot(nodes: Int) async throws {
+        try await withRedisCluster(nodes: nodes) { cluster in
+            let owner = try await cluster.owner(of: "{dramatiq}")
+            let fleet = try WorkflowFleet(
+                cluster.nodes[owner], namespace: "{dramatiq}", heartbeat: .seconds(60),
+                entry: cluster.nodes[(owner + 1) % nodes])
+            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
+            let python = try fleet.startPythonWorker()
+            try await start(fleet, seeds: 1...60)
+            let violations = try await fleet.violations(within: .seconds(120), exactlyOnce: true)
+            #expect(violations == [])
+            #expect(swift.isRunning && python.isRunning)
+            swift.kill()
+            python.kill()
+        }
+    }
+
     /// The Swift worker is killed again and again while workflows run; one of Python finds what it held, and finishes.
     @Test func pythonTakesOverWhatSwiftHeld() async throws {
         try await withRedisServer { server in

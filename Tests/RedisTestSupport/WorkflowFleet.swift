@@ -7,6 +7,8 @@ public import TestSupport
 /// Starts random workflows in one namespace of a Redis server, and processes that work on them.
 public final class WorkflowFleet: Sendable {
     public let server: RedisServer
+    /// What Swift is told; Python is told `server`.
+    private let url: String
     public let namespace: String
     public let heartbeat: Duration
     public let redis: RedisClient
@@ -18,11 +20,13 @@ public final class WorkflowFleet: Sendable {
     /// By their numbers.
     private let trees = Recorder<RandomTree>()
 
-    public init(_ server: RedisServer, namespace: String, heartbeat: Duration) throws {
+    /// - Parameter entry: another node of the server's cluster, for Swift; Python needs the one that has the slot.
+    public init(_ server: RedisServer, namespace: String, heartbeat: Duration, entry: RedisServer? = nil) throws {
         self.server = server
+        url = entry?.url ?? server.url
         self.namespace = namespace
         self.heartbeat = heartbeat
-        redis = try RedisClient(url: server.url)
+        redis = try RedisClient(url: url)
         transport = RedisTransport(
             redis,
             configuration: RedisTransport.Configuration(
@@ -47,7 +51,7 @@ public final class WorkflowFleet: Sendable {
         log: String? = nil
     ) throws -> ChildProcess {
         var arguments = [
-            "url=\(server.url)", "namespace=\(namespace)", "concurrency=\(concurrency)", "actors=\(actors)",
+            "url=\(url)", "namespace=\(namespace)", "concurrency=\(concurrency)", "actors=\(actors)",
             "heartbeat=\(heartbeat.milliseconds)",
         ]
         if let queues { arguments.append("queues=\(queues)") }

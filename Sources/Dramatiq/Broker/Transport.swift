@@ -9,6 +9,17 @@ public protocol Transport: Sendable {
     /// dramatiq, unless implemented.
     var deadLetterRetention: Duration { get }
 
+    /// What the keys of barriers begin with, so that they lie where this transport can settle them with its messages;
+    /// empty if that doesn't matter.
+    var barrierKeyPrefix: String { get }
+
+    /// Makes sure that a worker can do what it has to. A worker calls it before it takes anything.
+    ///
+    /// - Parameter queues: those that it takes from.
+    /// - Throws: what has to be mended before the worker can run: a password, a permission. A ``TransientError`` is waited
+    ///   out.
+    func verifyAccess(to queues: Set<String>) async throws
+
     /// Makes a queue and those that go with it. Doing so twice changes nothing.
     func declare(queue name: String) async throws
 
@@ -37,6 +48,10 @@ extension Transport {
     public var delayedPrefetch: Int { 1000 }
     public var deadLetterRetention: Duration { .seconds(7 * 86_400) }
 
+    public var barrierKeyPrefix: String { "" }
+
+    public func verifyAccess(to queues: Set<String>) async throws {}
+
     public func consumer(
         of queue: String,
         prefetch: Int,
@@ -55,4 +70,12 @@ public protocol TransportConsumer: Sendable {
 
     /// Stops taking messages. Deliveries that are not settled go back to their queue.
     func close() async
+
+    /// A worker's shutdown has begun: what it waits for on behalf of this consumer should end by an instant, be it with
+    /// a ``TransientError``. A transport whose server may be gone then waits no longer than it takes to be sure.
+    func finish(by deadline: ContinuousClock.Instant)
+}
+
+extension TransportConsumer {
+    public func finish(by deadline: ContinuousClock.Instant) {}
 }

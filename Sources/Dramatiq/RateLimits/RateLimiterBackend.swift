@@ -1,5 +1,14 @@
 /// Keeps the counters that rate limiters and barriers share between processes. All operations are atomic.
 public protocol RateLimiterBackend: Sendable {
+    /// What the keys of barriers begin with, unless the transport says so; empty if that doesn't matter.
+    var barrierKeyPrefix: String { get }
+
+    /// Makes sure that barriers can be kept. A worker calls it before it takes anything.
+    ///
+    /// - Parameter barrierKeyPrefix: what the barriers' keys begin with.
+    /// - Throws: as ``Transport/verifyAccess(to:)``.
+    func verifyAccess(barrierKeyPrefix: String) async throws
+
     /// Sets a key unless it exists.
     ///
     /// - Parameter ttl: how long the key lives.
@@ -66,4 +75,8 @@ extension RateLimiterBackend {
     public func release(_ key: String, holder: String, ttl: Duration) async throws {
         _ = try await decr(key, amount: 1, minimum: 0, ttl: ttl)
     }
+
+    public var barrierKeyPrefix: String { "" }
+
+    public func verifyAccess(barrierKeyPrefix: String) async throws {}
 }

@@ -32,7 +32,8 @@ extension Duration {
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        return Int(clamping: product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
+        let (sum, overflows) = product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+        guard !overflow, !overflows else { return seconds < 0 ? .min : .max }
+        return Int(clamping: sum)
     }
 }

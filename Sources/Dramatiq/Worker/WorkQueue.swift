@@ -211,6 +211,9 @@ final class WorkQueue: Sendable {
         }
     }
 
+    /// Where messages come from.
+    var sources: [WorkSource] { state.withLock(\.sources) }
+
     /// Where messages came from; from now on they come from nowhere.
     func takeSources() -> [WorkSource] {
         state.withLock { state in

@@ -2,7 +2,7 @@ import Logging
 
 extension Worker {
     /// The pauses while a transport has an outage.
-    private static let outageBackoff = TransitionRetryPolicy(attempts: 1)
+    static let outageBackoff = TransitionRetryPolicy(attempts: 1)
 
     /// Takes from every queue, also from those that are declared later.
     func runConsumers() async {
@@ -46,8 +46,12 @@ extension Worker {
             } catch {
                 if Task.isCancelled { break }
                 failures += 1
-                broker.logger.error(
-                    "Can't take messages, trying again",
+                let isOutage = (error as? any TransientError)?.isTransient ?? false
+                broker.logger.log(
+                    level: isOutage ? .warning : .error,
+                    isOutage
+                        ? "Can't take messages for now, trying again"
+                        : "Can't take messages until this is mended, trying again",
                     metadata: ["queue_name": "\(queue)", "failures": "\(failures)", "error": "\(error)"]
                 )
                 try? await Task.sleep(for: Self.outageBackoff.backoff(after: failures))

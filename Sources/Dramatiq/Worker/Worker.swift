@@ -60,21 +60,24 @@ public final class Worker: Service {
     /// Cancelling is a shutdown without a grace period: actors are cancelled and their messages go back to their
     /// queues. Returns when every actor has ended, so one that ignores its cancellation is waited for.
     ///
+    /// An outage of a server is waited for, at the start as later.
+    ///
     /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
     ///   one of the queues to take from. ``BrokerError/middlewareTwice(name:)``.
     ///   ``BrokerError/invalidTarget(of:option:reason:)`` if an option of an actor or a setting of a middleware names an
-    ///   actor that is not declared. What the transport throws when it declares one of the queues.
+    ///   actor that is not declared. What the transport throws when it declares one of the queues. What has to be mended
+    ///   before the worker can do anything, such as a password or a permission; see ``Transport/verifyAccess(to:)``.
     public func run() async throws {
         // First, so that a program can add what is missing and run the worker after all.
         try broker.requireTargets()
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
         try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
-        // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here.
-        let work = Task { await self.work() }
-        await withTaskCancellationHandler {
-            await withGracefulShutdownHandler {
-                await work.value
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                // A task of its own, so that cancelling this one does not cut off settlements. It is always awaited here,
+                // and begun only now, so that no end is missed that an actor brings about.
+                try await Task { if try await self.becomeReady() { await self.work() } }.value
             } onGracefulShutdown: {
                 self.shutDown(.draining)
             }
@@ -87,6 +90,8 @@ public final class Worker: Service {
     private func shutDown(_ phase: WorkerShutdown.Phase) {
         shutdown.advance(to: phase)
         workQueue.close()
+        let deadline = ContinuousClock.now + (phase == .forced ? .zero : gracePeriod)
+        for source in workQueue.sources { source.consumer.finish(by: deadline) }
     }
 
     /// Works for as long as a body runs, for programs that end when their work is done and for tests.

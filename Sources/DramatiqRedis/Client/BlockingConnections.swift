@@ -6,7 +6,8 @@ import Synchronization
 /// without use.
 final class BlockingConnections: Sendable {
     private struct State {
-        var idle: [RedisConnection] = []
+        /// By the address of their server.
+        var idle: [RedisConfiguration.Address: [RedisConnection]] = [:]
         var all: [RedisConnection] = []
         var isClosed = false
     }
@@ -23,25 +24,33 @@ final class BlockingConnections: Sendable {
     }
 
     /// - Throws: ``RedisError/Code/queueFull``, ``RedisError/Code/clientClosed``, and what `body` throws.
-    func withConnection<Result>(_ body: (RedisConnection) async throws -> Result) async throws -> Result {
-        let connection = try take()
-        defer { state.withLock { $0.idle.append(connection) } }
+    func withConnection<Result>(
+        to address: RedisConfiguration.Address,
+        _ body: (RedisConnection) async throws -> Result
+    ) async throws -> Result {
+        let connection = try take(address)
+        defer { state.withLock { $0.idle[address, default: []].append(connection) } }
         return try await body(connection)
     }
 
-    private func take() throws(RedisError) -> RedisConnection {
+    private func take(_ address: RedisConfiguration.Address) throws(RedisError) -> RedisConnection {
         let maximum = connector.configuration.maximumBlockingConnections
         return try state.withLock { state throws(RedisError) in
             if state.isClosed { throw RedisError(.clientClosed, "The Redis client was shut down") }
-            if let connection = state.idle.popLast() { return connection }
+            if let connection = state.idle[address]?.popLast() { return connection }
             guard state.all.count < maximum else {
                 throw RedisError(.queueFull, "More than \(maximum) commands would block at a time")
             }
             let connection = RedisConnection(
-                connector: connector, isBlocking: true, eventLoop: group.next(), logger: logger)
+                connector: connector.connecting(to: address), isBlocking: true, eventLoop: group.next(), logger: logger)
             state.all.append(connection)
             return connection
         }
+    }
+
+    /// From now on they close soon after they were used.
+    func release() {
+        for connection in state.withLock(\.all) { connection.release() }
     }
 
     /// Ends all of them for good and returns them.

@@ -13,6 +13,18 @@ struct ChannelConnector: Sendable {
         encryption = try configuration.encryption.map { (encryption) throws(RedisError) in try encryption.context() }
     }
 
+    /// Makes channels to another address in the same way.
+    func connecting(to address: RedisConfiguration.Address) -> ChannelConnector {
+        ChannelConnector(self, address)
+    }
+
+    private init(_ other: ChannelConnector, _ address: RedisConfiguration.Address) {
+        var configuration = other.configuration
+        configuration.address = address
+        self.configuration = configuration
+        encryption = other.encryption
+    }
+
     /// Connects, with the driver's handler in the channel.
     func connect(_ driver: ConnectionDriver, attempt: Int, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel>
     {
@@ -71,10 +83,9 @@ extension RedisEncryption {
 }
 
 extension TimeAmount {
-    /// As much of a duration as fits.
+    /// As much of a duration as fits: none that is negative, at most a century, so that two of them still fit.
     init(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        // A century: added to a deadline it still fits.
-        self = .nanoseconds(min(max(seconds, 0), 3_155_760_000) * 1_000_000_000 + attoseconds / 1_000_000_000)
+        let (seconds, attoseconds) = duration.boundedForRedis().components
+        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }

@@ -91,6 +91,11 @@ final class ConnectionDriver {
         if case .connect = machine.stayConnected() { connect() }
     }
 
+    func release() {
+        machine.release()
+        endTurn()
+    }
+
     /// Ends for good. The future is done when the channel is closed.
     @discardableResult
     func close() -> EventLoopFuture<Void> {
@@ -134,7 +139,19 @@ final class ConnectionDriver {
         lost(error)
     }
 
+    /// The channel is lost. If the server has never said anything, it may be that only one side encrypts, which is asked
+    /// once for each outage.
     private func lost(_ error: RedisError) {
+        guard !isOutage, machine.awaitsGreeting, channel != nil, PortProbe.canExplain(error) else {
+            return report(error)
+        }
+        detach()
+        PortProbe.explain(error, connector.configuration, on: eventLoop).assumeIsolated().whenSuccess { error in
+            self.report(error)
+        }
+    }
+
+    private func report(_ error: RedisError) {
         let loss = machine.disconnected(error, jitter: .random(in: 0...1))
         detach()
         if loss.reconnectAfter != nil || !loss.failed.isEmpty { logLoss(error) }
@@ -158,10 +175,11 @@ final class ConnectionDriver {
         endTurn()
     }
 
-    /// Says once for each outage that there is one.
+    /// Says once for each outage that there is one; a server that refuses this client has none.
     private func logLoss(_ error: RedisError) {
         logger.log(
-            level: isOutage ? .debug : .warning, "No connection to Redis",
+            level: isOutage ? .debug : error.logLevel,
+            error.isTransient ? "No connection to Redis" : "Redis can't be used as it is set up here",
             metadata: ["redis.address": "\(connector.configuration.address)", "error": "\(error)"])
         isOutage = true
     }

@@ -39,6 +39,7 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     private let settings: Settings
+    private var idleTimeout: TimeAmount?
     private let handshake: Handshake
     private var state = State.idle
     /// The requests that were not sent yet.
@@ -54,6 +55,7 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
 
     package init(settings: Settings, handshake: Handshake) {
         self.settings = settings
+        idleTimeout = settings.idleTimeout
         self.handshake = handshake
     }
 
@@ -135,6 +137,17 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
         guard case .idle = state else { return .none }
         state = .connecting
         return .connect
+    }
+
+    /// From now on there is only a connection while somebody needs it, and for a moment longer.
+    package mutating func release() {
+        isWanted = false
+        idleTimeout = min(idleTimeout ?? .seconds(1), .seconds(1))
+    }
+
+    /// Whether a server was reached that has not said anything yet.
+    package var awaitsGreeting: Bool {
+        if case .handshaking(let handshake) = state { handshake.awaitsGreeting } else { false }
     }
 
     /// There is a channel. Returns the first command of the handshake, or `nil` if the channel is not needed any more.
@@ -308,7 +321,7 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
     }
 
     private var idleDeadline: NIODeadline? {
-        guard let idleTimeout = settings.idleTimeout, isReady, replies.isEmpty else { return nil }
+        guard let idleTimeout, isReady, replies.isEmpty else { return nil }
         return lastUsed + idleTimeout
     }
 

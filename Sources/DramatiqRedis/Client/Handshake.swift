@@ -30,13 +30,19 @@ package struct Handshake: Sendable {
         clientName = configuration.clientName
     }
 
+    /// A user without a password is one for whom the server takes any.
+    private var authenticates: Bool { user != nil || password != nil }
+
+    /// Whether the server has not said anything yet.
+    package var awaitsGreeting: Bool { step == .hello }
+
     /// The first command.
     package func start() -> RedisCommand {
         var hello = RedisCommand("HELLO", "3")
-        if let password {
+        if authenticates {
             hello.append("AUTH")
             hello.append(user ?? "default")
-            hello.append(password)
+            hello.append(password ?? "")
         }
         return hello
     }
@@ -60,8 +66,9 @@ package struct Handshake: Sendable {
     }
 
     private mutating func next(after previous: Step, isAuthenticated: Bool) -> Action {
-        if previous == .hello, !isAuthenticated, let password {
+        if previous == .hello, !isAuthenticated, authenticates {
             step = .authenticate
+            let password = password ?? ""
             return .send(user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password))
         }
         if previous == .hello || previous == .authenticate, let clientName {

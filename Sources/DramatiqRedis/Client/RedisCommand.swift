@@ -108,13 +108,7 @@ public struct RedisCommand: Sendable {
     public var arguments: [[UInt8]] {
         var rest = ((script?.evaluateByDigest ?? []) + body)[...]
         var arguments: [[UInt8]] = []
-        while rest.popFirst() != nil {
-            let length = rest.prefix { $0 != UInt8(ascii: "\r") }
-            let count = length.reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
-            rest = rest.dropFirst(length.count + 2)
-            arguments.append(Array(rest.prefix(count)))
-            rest = rest.dropFirst(count + 2)
-        }
+        while let argument = rest.popArgument() { arguments.append(Array(argument)) }
         return arguments
     }
 

@@ -98,6 +98,11 @@ final class RedisConnection: Sendable {
         eventLoop.execute { self.driver.value.stayConnected() }
     }
 
+    /// From now on there is only a connection while somebody needs it.
+    func release() {
+        eventLoop.execute { self.driver.value.release() }
+    }
+
     /// Ends for good; requests fail from now on.
     func close() {
         eventLoop.execute { self.driver.value.close() }

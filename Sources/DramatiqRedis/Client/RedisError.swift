@@ -9,6 +9,7 @@ public struct RedisError: Error, Sendable {
         private enum StaticName: String {
             case server, connectionFailed, connectTimeout, authenticationFailed, encryptionFailed, connectionClosed
             case commandTimeout, queueFull, clientClosed, malformedReply, unexpectedReply, invalidConfiguration
+            case permissionDenied
         }
 
         private init(_ name: StaticName) {
@@ -25,7 +26,8 @@ public struct RedisError: Error, Sendable {
         public static let connectTimeout = Code(.connectTimeout)
         /// The server refused the user, the password or the database.
         public static let authenticationFailed = Code(.authenticationFailed)
-        /// No encrypted connection could be made: most often a certificate that is not trusted.
+        /// No encrypted connection could be made: most often a certificate that is not trusted. Or one side encrypts
+        /// and the other doesn't.
         public static let encryptionFailed = Code(.encryptionFailed)
         /// The connection was lost before the answer came.
         public static let connectionClosed = Code(.connectionClosed)
@@ -39,6 +41,8 @@ public struct RedisError: Error, Sendable {
         public static let malformedReply = Code(.malformedReply)
         /// The answer is not of the kind that was asked for.
         public static let unexpectedReply = Code(.unexpectedReply)
+        /// The server's rules (its access control list) keep the user from commands or keys that are needed.
+        public static let permissionDenied = Code(.permissionDenied)
         /// A URL or an option that can't be used.
         public static let invalidConfiguration = Code(.invalidConfiguration)
     }
@@ -104,6 +108,8 @@ extension RedisError: TransientError {
 
     private static let outages = [
         "LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "OOM", "BUSY", "CLUSTERDOWN", "NOREPLICAS", "MISCONF",
+        // Once the client has followed a few of them, the cluster is still finding out who serves what.
+        "MOVED", "ASK",
         "ERR max number of clients reached",
     ]
 
@@ -132,6 +138,22 @@ extension RedisError: Hashable {
 
 extension RedisError: CustomStringConvertible {
     public var description: String {
-        underlyingError.map { "\(message) (\($0))" } ?? message
+        let text = underlyingError.map { "\(message) (\($0))" } ?? message
+        return isAcrossSlots ? "\(text). \(Self.oneSlot)" : text
+    }
+
+    /// What to do about keys that a cluster keeps apart.
+    static let oneSlot = """
+        On a cluster all keys of a namespace must lie in one slot, so it needs a tag in braces, such as "{dramatiq}"; \
+        so do keys that are used together, such as those of a WindowRateLimiter
+        """
+
+    /// Whether a cluster refused to use keys of several slots in one step.
+    private var isAcrossSlots: Bool {
+        guard code == .server else { return false }
+        return isServerError("CROSSSLOT")
+            || ["non local key", "do not hash to the same slot", "don't hash to the same slot"].contains {
+                message.contains($0)
+            }
     }
 }

@@ -1,159 +1,104 @@
 extension RedisConfiguration {
-    /// Reads a URL.
+    /// Reads a URL, as redis-py does, so that it can be shared with Python.
     ///
-    /// - `redis://[user:password@]host[:port][/database]`
+    /// - `redis://[user[:password]@]host[:port][/database]`
     /// - `rediss://…`, the same, encrypted
-    /// - `unix://[user:password@]/path/of/socket` or `redis+unix://…`
+    /// - `unix://[user[:password]@]/path/of/socket` or `redis+unix://…`
     ///
     /// An empty user is the default one. What has a meaning in a URL is written as `%` and two hexadecimal digits.
-    /// After a `?` there may be redis-py's options, so that a URL can be shared with Python: `db`, `client_name`, and
-    /// for `rediss` `ssl_cert_reqs` (`required` or `none`), `ssl_check_hostname`, `ssl_ca_certs`, `ssl_certfile`,
-    /// `ssl_keyfile`.
+    /// After a `?` there may be redis-py's options:
     ///
-    /// - Throws: ``RedisError/Code/invalidConfiguration`` with what is wrong.
+    /// - `db`, `username`, `password`, `client_name`
+    /// - `socket_connect_timeout` and `socket_timeout`: ``connectTimeout`` and ``commandTimeout`` in seconds
+    /// - for `rediss`: `ssl_cert_reqs` (`required`, `optional` or `none`), `ssl_check_hostname`, `ssl_ca_certs`,
+    ///   `ssl_certfile`, `ssl_keyfile`
+    /// - those that mean nothing here and change nothing: `protocol`, `health_check_interval`, `max_connections`,
+    ///   `socket_keepalive`, `socket_read_size`, `retry_on_timeout`, `retry_on_error`, `timeout`, `encoding`,
+    ///   `encoding_errors`, `decode_responses`, `legacy_responses`, `lib_name`, `lib_version`
+    ///
+    /// Others are an error, and so is a database that is no number, which redis-py passes over.
+    ///
+    /// - Throws: ``RedisError/Code/invalidConfiguration`` with what is wrong. It never repeats a password.
     public init(url: String) throws(RedisError) {
-        let parts = try URLParts(url)
+        let parts = try RedisURLParts(url)
         self.init(address: try parts.address())
         if case .rediss = parts.scheme { encryption = RedisEncryption() }
-        if let userInfo = parts.userInfo { try readUserInfo(userInfo) }
-        if case .host = address, !parts.path.isEmpty, parts.path != "/" {
-            try readDatabase(parts.path.dropFirst())
-        }
-        for (name, value) in try parts.options() { try readOption(name, value) }
+        if case .host = address { try readDatabase(try parts.database()) }
+        for (name, value) in try parts.options() { try readOption(name, value, parts) }
+        let (user, password) = try parts.credentials()
+        if let user { self.user = user }
+        if let password { self.password = password }
     }
 
-    private mutating func readUserInfo(_ userInfo: Substring) throws(RedisError) {
-        guard let colon = userInfo.firstIndex(of: ":") else {
-            throw .invalidURL("a user without a password; write ':password@' for the default user")
+    private mutating func readDatabase(_ text: String) throws(RedisError) {
+        if text.isEmpty { return }
+        guard let database = Int(text), database >= 0 else {
+            throw .invalidURL("the database is no number from 0 on")
         }
-        let user = try URLParts.decode(userInfo[..<colon])
-        self.user = user.isEmpty ? nil : user
-        let password = try URLParts.decode(userInfo[userInfo.index(after: colon)...])
-        if !password.isEmpty {
-            self.password = password
-        } else if self.user != nil {
-            throw .invalidURL("a user without a password")
-        }
-    }
-
-    private mutating func readDatabase(_ text: some StringProtocol) throws(RedisError) {
-        guard let database = Int(text), database >= 0 else { throw .invalidURL("'\(text)' is no number of a database") }
         self.database = database
     }
 
-    private mutating func readOption(_ name: String, _ value: String) throws(RedisError) {
+    /// Options of redis-py that mean nothing here.
+    private static let unusedOptions: Set = [
+        "health_check_interval", "max_connections", "socket_keepalive", "socket_read_size", "retry_on_timeout",
+        "retry_on_error", "timeout", "encoding", "encoding_errors", "decode_responses", "legacy_responses", "lib_name",
+        "lib_version",
+    ]
+
+    private static let usedOptions: Set = [
+        "db", "username", "password", "client_name", "socket_timeout", "socket_connect_timeout", "protocol",
+    ]
+
+    private mutating func readOption(
+        _ name: String,
+        _ value: String,
+        _ parts: RedisURLParts
+    ) throws(RedisError) {
+        if Self.unusedOptions.contains(name) { return }
         switch name {
-        case "db": return try readDatabase(value)
-        case "client_name": return clientName = value
-        default: break
+        case _ where value.isEmpty && (Self.usedOptions.contains(name) || name.hasPrefix("ssl_")): break
+        case "db": try readDatabase(value)
+        case "username": user = value
+        case "password": password = value
+        case "client_name": clientName = value
+        case "socket_timeout": commandTimeout = try Self.seconds(name, value)
+        case "socket_connect_timeout": connectTimeout = try Self.seconds(name, value)
+        case "protocol":
+            guard value == "2" || value == "3" else { throw .invalidURL("option 'protocol' is 2 or 3") }
+        case _ where name.hasPrefix("ssl_"): try readEncryption(name, value)
+        default: throw parts.unknownOption(name)
         }
-        guard var encryption else { throw .invalidURL("option '\(name)' is unknown or needs rediss://") }
+    }
+
+    private mutating func readEncryption(_ name: String, _ value: String) throws(RedisError) {
+        guard var encryption else { throw .invalidURL("option '\(name)' needs rediss://") }
         switch (name, value.lowercased()) {
-        case ("ssl_cert_reqs", "required"): break
+        case ("ssl_cert_reqs", "required"), ("ssl_cert_reqs", "optional"): break
         case ("ssl_cert_reqs", "none"): encryption.verification = .none
-        case ("ssl_check_hostname", "true"), ("ssl_check_hostname", "1"): break
-        case ("ssl_check_hostname", "false"), ("ssl_check_hostname", "0"):
+        case ("ssl_cert_reqs", _): throw .invalidURL("option 'ssl_cert_reqs' is required, optional or none")
+        case ("ssl_check_hostname", "false"), ("ssl_check_hostname", "f"), ("ssl_check_hostname", "no"),
+            ("ssl_check_hostname", "n"), ("ssl_check_hostname", "0"):
             if encryption.verification == .full { encryption.verification = .certificateOnly }
+        case ("ssl_check_hostname", _): break
         case ("ssl_ca_certs", _): encryption.trustedCertificates = value
         case ("ssl_certfile", _): encryption.certificateChain = value
         case ("ssl_keyfile", _): encryption.privateKey = value
-        default: throw .invalidURL("option '\(name)' is unknown or can't be '\(value)'")
+        // What is not looked at must not seem to protect anybody.
+        default: throw .invalidURL("option '\(name)' can't be used here")
         }
         self.encryption = encryption
+    }
+
+    private static func seconds(_ name: String, _ value: String) throws(RedisError) -> Duration {
+        guard let seconds = Double(value), seconds.isFinite, seconds > 0 else {
+            throw .invalidURL("option '\(name)' is a number of seconds above 0")
+        }
+        return .seconds(min(seconds, 3e9)).boundedForRedis(atLeast: .milliseconds(1))
     }
 }
 
 extension RedisError {
-    fileprivate static func invalidURL(_ reason: String) -> RedisError {
+    static func invalidURL(_ reason: String) -> RedisError {
         RedisError(.invalidConfiguration, "The URL can't be used: \(reason)")
-    }
-}
-
-/// The parts of a URL, not decoded yet. Errors don't repeat the URL, for it may hold a password.
-private struct URLParts {
-    enum Scheme: String {
-        case redis, rediss, unix
-        case redisUnix = "redis+unix"
-    }
-
-    let scheme: Scheme
-    let userInfo: Substring?
-    let host: Substring
-    let path: Substring
-    let query: Substring?
-
-    init(_ url: String) throws(RedisError) {
-        guard let colon = url.firstIndex(of: ":"), let scheme = Scheme(rawValue: url[..<colon].lowercased()),
-            url[colon...].hasPrefix("://")
-        else { throw .invalidURL("it must start with redis://, rediss://, unix:// or redis+unix://") }
-        self.scheme = scheme
-        var rest = url[colon...].dropFirst(3)
-        if rest.contains("#") { throw .invalidURL("it has a fragment ('#')") }
-        query = rest.firstIndex(of: "?").map { rest[rest.index(after: $0)...] }
-        rest = rest.prefix { $0 != "?" }
-        let authority = rest.prefix { $0 != "/" }
-        path = rest.dropFirst(authority.count)
-        if let at = authority.lastIndex(of: "@") {
-            userInfo = authority[..<at]
-            host = authority[authority.index(after: at)...]
-        } else {
-            userInfo = nil
-            host = authority
-        }
-    }
-
-    func address() throws(RedisError) -> RedisConfiguration.Address {
-        switch scheme {
-        case .unix, .redisUnix:
-            guard host.isEmpty, path.count > 1 else {
-                throw .invalidURL("the path of a socket must follow, with three slashes in all")
-            }
-            return .unixSocket(path: try Self.decode(path))
-        case .redis, .rediss:
-            var name = host
-            var port: Substring?
-            if host.hasPrefix("["), let bracket = host.firstIndex(of: "]") {
-                name = host[..<bracket].dropFirst()
-                let rest = host[host.index(after: bracket)...]
-                if rest.hasPrefix(":") { port = rest.dropFirst() } else if !rest.isEmpty { port = rest }
-            } else if let colon = host.lastIndex(of: ":") {
-                name = host[..<colon]
-                port = host[host.index(after: colon)...]
-            }
-            let number = port.map { UInt16($0) ?? 0 } ?? 6379
-            guard number > 0 else { throw .invalidURL("the port is no number from 1 to 65535") }
-            let decoded = try Self.decode(name)
-            return .host(decoded.isEmpty ? "localhost" : decoded, port: Int(number))
-        }
-    }
-
-    func options() throws(RedisError) -> [(name: String, value: String)] {
-        var options: [(name: String, value: String)] = []
-        for option in (query ?? "").split(separator: "&") {
-            let name = option.prefix { $0 != "=" }
-            options.append((try Self.decode(name), try Self.decode(option.dropFirst(name.count + 1))))
-        }
-        return options
-    }
-
-    /// Replaces `%41` by `A` and so on.
-    static func decode(_ text: Substring) throws(RedisError) -> String {
-        guard text.contains("%") else { return String(text) }
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            if byte != UInt8(ascii: "%") {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
-                let decoded = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-            else { throw .invalidURL("two hexadecimal digits must follow '%'") }
-            bytes.append(decoded)
-            rest = rest.dropFirst(2)
-        }
-        guard let decoded = String(validating: bytes, as: UTF8.self) else { throw .invalidURL("it is not UTF-8") }
-        return decoded
     }
 }

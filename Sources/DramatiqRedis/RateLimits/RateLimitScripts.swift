@@ -7,11 +7,16 @@ enum RateLimitScripts {
     static let add = RedisScript(
         """
         local amount, minimum, maximum = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
-        local value = tonumber(redis.call('GET', KEYS[1]) or '0') + amount
+        local numbers = {}
+        for i, key in ipairs(KEYS) do
+          numbers[i] = tonumber(redis.call('GET', key) or '0')
+          if not numbers[i] then return redis.error_reply('ERR Key ' .. key .. ' holds something else than a number') end
+        end
+        local value = numbers[1] + amount
         if minimum and value < minimum or maximum and value > maximum then return 0 end
         if #KEYS > 1 then
           local sum = amount
-          for i = 2, #KEYS do sum = sum + tonumber(redis.call('GET', KEYS[i]) or '0') end
+          for i = 2, #KEYS do sum = sum + numbers[i] end
           if sum > maximum then return 0 end
         end
         redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[2])

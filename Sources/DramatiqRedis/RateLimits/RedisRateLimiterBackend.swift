@@ -5,34 +5,45 @@ public import Dramatiq
 /// Every operation is one command or one script. On the same client as a ``RedisTransport``, the barriers of workflows
 /// are settled in one step with the messages.
 ///
+/// Keys live for a time between a millisecond and a century; one that is given otherwise is the nearest of these.
+///
 /// Taking and giving back a place are repeated for 5 s if their answer is lost or there is no connection: a key of its
-/// own, `<key>@<holder>`, tells for a minute what became of it. On a cluster a limiter's key needs a `{tag}` for that.
+/// own, `{<key>}@<holder>`, tells for a minute what became of it.
+///
+/// On a Redis Cluster, barriers that are not on a ``RedisTransport``'s client need a namespace with a tag. Keys of rate
+/// limits may lie anywhere, but those of a `WindowRateLimiter` are used together: give its key a tag, as in
+/// `"{billing}"`.
 public struct RedisRateLimiterBackend: RateLimiterBackend {
     /// For how long something is repeated.
     private static let patience = Duration.seconds(5)
     private static let holderTTL = 60_000
 
     let executor: any RedisExecutor
+    /// The namespace's tag, such as `{dramatiq}`: the ids of barriers that nothing else decides about begin with it.
+    public let barrierKeyPrefix: String
 
-    /// - Parameter executor: the client, usually a `RedisClient`.
-    public init(_ executor: any RedisExecutor) {
+    /// - Parameters:
+    ///   - executor: the client, usually a `RedisClient`.
+    ///   - namespace: only its tag counts: barriers lie in that slot of a cluster. The transport's decides if it has one.
+    public init(_ executor: any RedisExecutor, namespace: String = "") {
         self.executor = executor
+        barrierKeyPrefix = KeySlot.tag(of: namespace)
     }
 
     public func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
-        try await !executor.execute(RedisCommand("SET", key, value, "PX", Self.milliseconds(ttl), "NX")).isNull
+        try await !executor.execute(RedisCommand("SET", key, value, "PX", ttl.redisMilliseconds, "NX")).isNull
     }
 
     public func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool {
         try await executor.evaluate(
-            RateLimitScripts.add, keys: [key], amount, Self.milliseconds(ttl), "", maximum
+            RateLimitScripts.add, keys: [key], amount, ttl.redisMilliseconds, "", maximum
         ).boolean()
     }
 
     public func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool {
         guard amount != .min else { throw RateLimitError.invalidArgument("An amount of \(amount) is too small") }
         return try await executor.evaluate(
-            RateLimitScripts.add, keys: [key], -amount, Self.milliseconds(ttl), minimum, ""
+            RateLimitScripts.add, keys: [key], -amount, ttl.redisMilliseconds, minimum, ""
         ).boolean()
     }
 
@@ -44,21 +55,26 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
         ttl: Duration
     ) async throws -> Bool {
         try await executor.evaluate(
-            RateLimitScripts.add, keys: [key] + keys(), amount, Self.milliseconds(ttl), "", maximum
+            RateLimitScripts.add, keys: [key] + keys(), amount, ttl.redisMilliseconds, "", maximum
         ).boolean()
     }
 
     public func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool {
         let command = RedisCommand(
-            RateLimitScripts.acquire, keys: [key, "\(key)@\(holder)"], limit, Self.milliseconds(ttl), Self.holderTTL)
+            RateLimitScripts.acquire, keys: [key, Self.holderKey(key, holder)], limit, ttl.redisMilliseconds, Self.holderTTL)
         // Without a server nothing was taken, and whoever asks may know better what to do.
         return try await repeating(unlessRefused: false) { try await executor.execute(command).boolean() }
     }
 
     public func release(_ key: String, holder: String, ttl: Duration) async throws {
         let command = RedisCommand(
-            RateLimitScripts.release, keys: [key, "\(key)@\(holder)"], Self.milliseconds(ttl), Self.holderTTL)
+            RateLimitScripts.release, keys: [key, Self.holderKey(key, holder)], ttl.redisMilliseconds, Self.holderTTL)
         _ = try await repeating(unlessRefused: true) { try await executor.execute(command) }
+    }
+
+    /// Lies in the same slot of a cluster as the key.
+    private static func holderKey(_ key: String, _ holder: String) -> String {
+        KeySlot.tag(of: key).isEmpty ? "{\(key)}@\(holder)" : "\(key)@\(holder)"
     }
 
     /// Does what can be repeated, again if nobody knows whether it was done.
@@ -89,7 +105,8 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
     public func wait(_ key: String, timeout: Duration) async throws -> Bool {
         guard timeout > .zero else { return false }
         // To Redis no time at all means for ever.
-        let seconds = max(0.001, Double(timeout.milliseconds) / 1000)
+        let timeout = timeout.boundedForRedis(atLeast: .milliseconds(1))
+        let seconds = Double(timeout.milliseconds) / 1000
         do {
             let command = RedisCommand("BRPOPLPUSH", key, key, seconds)
             return try await executor.block(command, timeout: timeout) == .string("x")
@@ -99,7 +116,7 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
     }
 
     public func notify(_ key: String, ttl: Duration) async throws {
-        _ = try await executor.evaluate(RateLimitScripts.notify, keys: [key], Self.milliseconds(ttl))
+        _ = try await executor.evaluate(RateLimitScripts.notify, keys: [key], ttl.redisMilliseconds)
     }
 
     /// Takes a workflow's barrier steps in one script.
@@ -109,7 +126,10 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
     ///
     /// - Throws: `BarrierStateLost` if a barrier is missing, `RedisError`.
     public func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
-        var command = RedisCommand(RateLimitScripts.commit, keys: [])
+        // By its key a cluster finds the server; the others are of the same slot.
+        let barriers = [steps.arrival?.barrier].compactMap(\.self) + steps.releases
+            + steps.creations.map(\.barrier) + steps.renewals
+        var command = RedisCommand(RateLimitScripts.commit, keys: barriers.prefix(1).map(\.key))
         command.append(steps)
         let result = try await executor.execute(command).string()
         switch result {
@@ -125,5 +145,7 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
         }
     }
 
-    private static func milliseconds(_ ttl: Duration) -> Int { max(1, ttl.milliseconds) }
+    public func verifyAccess(barrierKeyPrefix: String) async throws {
+        try await executor.verify(AccessScripts.barriers, keys: [barrierKeyPrefix + UniqueID.make()])
+    }
 }

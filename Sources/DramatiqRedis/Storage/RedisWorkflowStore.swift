@@ -30,7 +30,8 @@ public struct RedisWorkflowStore: WorkflowStore {
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
-    ///   - ttl: how long a remaining workflow is kept after it was last stored or loaded.
+    ///   - ttl: how long a remaining workflow is kept after it was last stored or loaded: from a millisecond to a
+    ///     century.
     public init(
         _ executor: any RedisExecutor,
         namespace: String = "dramatiq",
@@ -38,7 +39,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     ) {
         self.executor = executor
         self.namespace = namespace
-        self.ttl = max(.milliseconds(1), ttl)
+        self.ttl = ttl.boundedForRedis(atLeast: .milliseconds(1))
     }
 
     public var name: String { "redis" }
@@ -46,7 +47,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     /// - Throws: ``RedisStoreError/invalidCompletionID``, `RedisError`.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
         guard Self.isValid(completionID) else { throw RedisStoreError.invalidCompletionID }
-        _ = try await executor.execute(RedisCommand("SET", key(completionID), workflow, "PX", ttl.milliseconds))
+        _ = try await executor.execute(RedisCommand("SET", key(completionID), workflow, "PX", ttl.redisMilliseconds))
         return .string(completionID)
     }
 
@@ -54,7 +55,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
         try check(reference, completionID)
         let replies = try await executor.pipeline([
-            RedisCommand(Self.keep, keys: [key(completionID)], ttl.milliseconds),
+            RedisCommand(Self.keep, keys: [key(completionID)], ttl.redisMilliseconds),
             RedisCommand("GET", key(completionID)),
         ])
         guard replies.count == 2 else {
@@ -73,8 +74,8 @@ public struct RedisWorkflowStore: WorkflowStore {
     /// - Throws: ``RedisStoreError``, `RedisError`.
     public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try check(reference, completionID)
-        let life = min(max(.zero, wait), .seconds(100 * 365 * 86_400)) + ttl
-        let isThere = try await executor.evaluate(Self.keep, keys: [key(completionID)], life.milliseconds)
+        let life = wait.boundedForRedis() + ttl
+        let isThere = try await executor.evaluate(Self.keep, keys: [key(completionID)], life.redisMilliseconds)
         guard try isThere.boolean() else { throw RedisStoreError.notFound(completionID: completionID) }
     }
 

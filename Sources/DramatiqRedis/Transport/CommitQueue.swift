@@ -68,7 +68,11 @@ final class CommitQueue: Sendable {
         /// Those that must not wait for memory, and those that can: never in one script.
         var lanes: [Deque<Pending>] = [[], []]
         var nextLane = 0
-        var scriptsUnderWay = 0
+        /// The scripts that are on their way, by numbers.
+        var scripts: [Int: (since: ContinuousClock.Instant, task: Task<Void, Never>?)] = [:]
+        var nextScript = 0
+        /// Whether the last script was given up since the server said nothing.
+        var isSilent = false
         /// Commits whose answers have come.
         var forgotten: [UInt64] = []
     }
@@ -142,25 +146,58 @@ final class CommitQueue: Sendable {
     }
 
     private func add(_ change: (inout State) -> Void) {
-        let begins = state.withLock { state in
+        let number = state.withLock { state -> Int? in
             change(&state)
-            guard state.scriptsUnderWay < Self.maximumScripts else { return false }
-            state.scriptsUnderWay += 1
-            return true
+            guard state.scripts.count < Self.maximumScripts else { return nil }
+            state.nextScript += 1
+            state.scripts[state.nextScript] = (.now, nil)
+            return state.nextScript
         }
+        guard let number else { return }
         // Every commit is waited for, so the task ends while somebody waits.
-        if begins { Task { await run() } }
+        let task = Task { await run(number) }
+        state.withLock { $0.scripts[number]?.task = task }
     }
 
-    /// Sends scripts until nothing waits.
-    private func run() async {
-        while let batch = state.withLock({ $0.takeBatch() }) { await send(batch) }
+    /// Sends scripts until nothing waits, or one of them is given up.
+    private func run(_ number: Int) async {
+        while let batch = state.withLock({ $0.takeBatch(number) }) {
+            await send(batch)
+            if Task.isCancelled {
+                state.withLock { $0.scripts[number] = nil }
+                // Others go on with what waits.
+                return add { _ in }
+            }
+        }
+    }
+
+    // MARK: A server that is gone
+
+    /// Whether the server has not answered in time, and nothing since.
+    var isSilent: Bool { state.withLock(\.isSilent) }
+
+    func noteSilence() {
+        state.withLock { $0.isSilent = true }
+    }
+
+    /// Gives up the scripts that are to be answered by an instant and were not; those that were sent late have a little
+    /// longer, unless the server is known to be silent. Nobody knows what became of them.
+    func giveUpSilent(_ deadline: ContinuousClock.Instant, _ patience: Duration) {
+        let now = ContinuousClock.now
+        guard now >= deadline else { return }
+        let tasks = state.withLock { state in
+            let late = state.scripts.values.filter { state.isSilent || now - $0.since >= patience }
+            if !late.isEmpty { state.isSilent = true }
+            return late.compactMap(\.task)
+        }
+        for task in tasks { task.cancel() }
     }
 
     private func send(_ batch: Batch) async {
         let steps = batch.steps
         do {
             let reply = try await executor.execute(command(batch, steps)).array()
+            if isSilent { state.withLock { $0.isSilent = false } }
             guard reply.count == steps.count else {
                 throw RedisError(
                     .unexpectedReply, "\(steps.count) steps were answered with \(reply.count) results",
@@ -172,6 +209,11 @@ final class CommitQueue: Sendable {
                 for (step, results) in zip(steps, results) { step.addRecorded(results, to: &state.forgotten) }
             }
             for (step, results) in zip(steps, results) { finish(step, results) }
+        } catch is CancellationError {
+            let error = RedisError(
+                .commandTimeout, "The server did not answer before the time for a shutdown was over",
+                mayHaveTakenEffect: true)
+            for step in steps { fail(step, error) }
         } catch {
             for step in steps { fail(step, error) }
         }
@@ -179,7 +221,7 @@ final class CommitQueue: Sendable {
 
     private func command(_ batch: Batch, _ steps: [Step]) -> RedisCommand {
         var command = RedisCommand(
-            CommitScript.script, keys: [keys.namespace], transportID, RedisTransport.commitRecordTTL,
+            CommitScript.script, keys: keys.scriptKeys(transportID), transportID, RedisTransport.commitRecordTTL,
             batch.needsMemory ? "1" : "0", batch.forgotten.count)
         // An id takes 43 bytes on the wire, a tag or a party a little less.
         command.reserve(
@@ -354,7 +396,9 @@ extension RedisCommand {
 
 extension CommitQueue.State {
     /// What the next script does. Without anything to do the script that is under way is the last one.
-    fileprivate mutating func takeBatch() -> CommitQueue.Batch? {
+    ///
+    /// - Parameter script: the number of who asks.
+    fileprivate mutating func takeBatch(_ script: Int) -> CommitQueue.Batch? {
         for _ in lanes {
             let lane = nextLane
             nextLane = (lane + 1) % lanes.count
@@ -367,9 +411,10 @@ extension CommitQueue.State {
             }
             batch.forgotten = Array(forgotten.suffix(CommitQueue.maximumForgotten))
             forgotten.removeLast(batch.forgotten.count)
+            scripts[script]?.since = .now
             return batch
         }
-        scriptsUnderWay -= 1
+        scripts[script] = nil
         return nil
     }
 

@@ -52,6 +52,13 @@ enum DeadLetterScripts {
         """
         local list = KEYS[1] .. ':' .. ARGV[1]
         local name = list .. '.XQ'
+        -- Keys of another type are found before anything is written.
+        for _, target in ipairs({ list, list .. '.DQ' }) do
+          redis.call('LLEN', target)
+          redis.call('HLEN', target .. '.msgs')
+        end
+        redis.call('ZCARD', name)
+        redis.call('HLEN', name .. '.msgs')
         local count = 0
         for i = 2, #ARGV, 3 do
           local id, target, bytes = ARGV[i], list .. ARGV[i + 1], ARGV[i + 2]
@@ -75,6 +82,7 @@ enum DeadLetterScripts {
     static let remove = RedisScript(
         """
         local name = KEYS[1] .. ':' .. ARGV[1] .. '.XQ'
+        redis.call('HLEN', name .. '.msgs')
         local ids = { ARGV[3] }
         if not ARGV[3] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
         local count = 0

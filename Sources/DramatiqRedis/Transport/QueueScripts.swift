@@ -28,11 +28,15 @@ enum QueueScripts {
             reply[#reply + 1] = message
           end
         end
+        local acks, heartbeats = namespace .. ':__acks__.' .. worker .. '.' .. queue, namespace .. ':__heartbeats__'
+        -- Keys of another type are found before anything is written.
+        redis.call('SCARD', acks)
+        redis.call('ZSCORE', heartbeats, worker)
         redis.call('LTRIM', list, taken, -1)
         if #kept > 0 then
           local time = redis.call('TIME')
-          redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. queue, unpack(kept))
-          redis.call('ZADD', namespace .. ':__heartbeats__', string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+          redis.call('SADD', acks, unpack(kept))
+          redis.call('ZADD', heartbeats, string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
         end
         return reply
         """)
@@ -51,6 +55,9 @@ enum QueueScripts {
         end
         local taken = namespace .. ':__acks__.' .. worker .. '.' .. queue
         local list = namespace .. ':' .. queue
+        -- Keys of another type are found before anything is written.
+        redis.call('LLEN', list)
+        redis.call('HLEN', list .. '.msgs')
         local ids = {}
         if #ARGV > 5 then
           for i = 6, #ARGV do
@@ -121,6 +128,7 @@ enum QueueScripts {
         local time = redis.call('TIME')
         local limit = string.format('%d', time[1] * 1000 + time[2] / 1000 - ARGV[2])
         local ids = redis.call('ZRANGEBYSCORE', name, '-inf', limit, 'LIMIT', 0, ARGV[3])
+        redis.call('HLEN', name .. '.msgs')
         for _, id in ipairs(ids) do
           redis.call('ZREM', name, id)
           redis.call('HDEL', name .. '.msgs', id)
@@ -154,6 +162,11 @@ enum QueueScripts {
         if dead > 0 then oldest = redis.call('ZRANGE', list .. '.XQ', 0, 0, 'WITHSCORES')[2] end
         return { waiting, messages, delayed, dead, message, oldest, foreign }
         """)
+
+    /// Looks at some keys of the database, as `SCAN` does. `KEYS[1]` is one that lies where they do. Arguments: the cursor
+    /// and the pattern.
+    static let scan = RedisScript(
+        "return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)")
 
     /// Answers with the workers' ids and when each was heard.
     static let workers = RedisScript(

@@ -1,4 +1,5 @@
 import Dramatiq
+import Logging
 import Synchronization
 
 /// Waits until a queue has something, without asking again and again.
@@ -25,11 +26,13 @@ final class QueueWatcher: Sendable {
     private let wanted = Signal()
     private let executor: any RedisExecutor
     private let list: String
+    private let logger: Logger
     private let state = Mutex(State())
 
-    init(executor: any RedisExecutor, list: String) {
+    init(executor: any RedisExecutor, list: String, logger: Logger) {
         self.executor = executor
         self.list = list
+        self.logger = logger
     }
 
     /// Waits until the queue should be looked at, or until an instant.
@@ -81,8 +84,12 @@ final class QueueWatcher: Sendable {
                     guard !reply.isNull else { continue }
                     arrival.signal()
                     break
-                } catch let error as RedisError where !error.isTransient {
+                } catch let error as RedisError where error.code == .server && !error.isTransient {
                     // The command is unknown or forbidden.
+                    logger.log(
+                        level: error.isServerError("NOPERM") ? .error : .notice,
+                        "Redis can't be waited for, so it is asked at intervals",
+                        metadata: ["key": "\(list)", "error": "\(error)"])
                     state.withLock { $0.polls = true }
                     return arrival.signal()
                 } catch {

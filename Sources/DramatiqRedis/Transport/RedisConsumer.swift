@@ -4,12 +4,12 @@ import Synchronization
 /// Takes messages from a queue as they come.
 final class RedisConsumer: TransportConsumer {
     let source: RedisMessageSource
-    private let leave: @Sendable () async -> Void
+    private let presence: WorkerPresence
     private let isClosed = Mutex(false)
 
-    init(source: RedisMessageSource, close: @escaping @Sendable () async -> Void) {
+    init(source: RedisMessageSource, presence: WorkerPresence) {
         self.source = source
-        leave = close
+        self.presence = presence
     }
 
     func next(limit: Int) async throws -> [Delivery] {
@@ -31,6 +31,10 @@ final class RedisConsumer: TransportConsumer {
         }
         guard isFirst else { return }
         source.close()
-        await leave()
+        await presence.leave(source)
+    }
+
+    func finish(by deadline: ContinuousClock.Instant) {
+        presence.finish(by: deadline)
     }
 }

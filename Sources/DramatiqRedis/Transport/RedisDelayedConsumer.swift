@@ -28,19 +28,19 @@ final class RedisDelayedConsumer: TransportConsumer {
     private let source: RedisMessageSource
     private let decoder: any MessageEncoder
     private let limit: Int
-    private let leave: @Sendable () async -> Void
+    private let presence: WorkerPresence
     private let state = Mutex(State())
 
     init(
         source: RedisMessageSource,
         decoder: any MessageEncoder,
         limit: Int,
-        close: @escaping @Sendable () async -> Void
+        presence: WorkerPresence
     ) {
         self.source = source
         self.decoder = decoder
         self.limit = limit
-        leave = close
+        self.presence = presence
     }
 
     func next(limit: Int) async throws -> [Delivery] {
@@ -143,6 +143,10 @@ final class RedisDelayedConsumer: TransportConsumer {
         }
         guard isFirst else { return }
         source.close()
-        await leave()
+        await presence.leave(source)
+    }
+
+    func finish(by deadline: ContinuousClock.Instant) {
+        presence.finish(by: deadline)
     }
 }

@@ -2,15 +2,17 @@ extension RedisExecutor {
     /// All keys of the database that match a pattern, little by little, so that the server is never kept for long. What
     /// comes or goes meanwhile may be missing; a key may come more than once. One that is not UTF-8 is another program's
     /// and left out.
-    func scan(matching pattern: String, _ body: (String) throws -> Void) async throws {
+    ///
+    /// - Parameter neighbour: a key of theirs, which says where in a cluster they are.
+    func scan(matching pattern: String, near neighbour: String, _ body: (String) throws -> Void) async throws {
         try await scan {
-            RedisCommand("SCAN", $0, "MATCH", pattern, "COUNT", 1000)
+            RedisCommand(QueueScripts.scan, keys: [neighbour], $0, pattern)
         } _: {
             if let key = String(validating: try $0.bytes(), as: UTF8.self) { try body(key) }
         }
     }
 
-    /// All members of a set, as ``scan(matching:_:)``.
+    /// All members of a set, as ``scan(matching:near:_:)``.
     func scan(set key: String, _ body: (String) throws -> Void) async throws {
         try await scan {
             RedisCommand("SSCAN", key, $0, "COUNT", 1000)

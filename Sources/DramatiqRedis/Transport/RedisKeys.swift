@@ -4,6 +4,10 @@ import Dramatiq
 struct RedisKeys: Sendable {
     let namespace: String
 
+    /// What the scripts of this transport name as their keys: a cluster then refuses a namespace whose keys don't lie in
+    /// one slot.
+    func scriptKeys(_ transport: String) -> [String] { [namespace, commits(transport)] }
+
     /// A queue's ids: a list.
     func queue(_ name: String) -> String { "\(namespace):\(name)" }
     /// A queue's messages by id, those that are being processed included: a hash.

@@ -1,4 +1,5 @@
 import Dramatiq
+import Logging
 import Synchronization
 
 /// One worker's share of one queue: takes messages and gives them back.
@@ -26,13 +27,16 @@ final class RedisMessageSource: Sendable {
     /// Whether the server may have given out messages that never got here.
     private let mayHaveStrays = Mutex(false)
 
-    init(executor: any RedisExecutor, keys: RedisKeys, workerID: String, queueName: String, ledger: TakenLedger) {
+    init(
+        executor: any RedisExecutor, keys: RedisKeys, workerID: String, queueName: String, ledger: TakenLedger,
+        logger: Logger
+    ) {
         self.executor = executor
         self.keys = keys
         self.workerID = workerID
         self.queueName = queueName
         self.ledger = ledger
-        watcher = QueueWatcher(executor: executor, list: keys.queue(queueName))
+        watcher = QueueWatcher(executor: executor, list: keys.queue(queueName), logger: logger)
         ledger.observe(queueName, watcher.arrival)
     }
 
@@ -52,7 +56,7 @@ final class RedisMessageSource: Sendable {
             if !strays.isEmpty { return strays }
         }
         let command = RedisCommand(
-            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, min(limit, Self.maximumCount),
+            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, max(1, min(limit, Self.maximumCount)),
             Self.maximumSize)
         do {
             let reply = try await executor.execute(command).array()

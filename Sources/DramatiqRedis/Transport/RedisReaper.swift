@@ -9,7 +9,7 @@ struct RedisReaper: Sendable {
     let transportID: String
     let logger: Logger
 
-    private var silence: Int { max(1, configuration.heartbeatTimeout.milliseconds) }
+    private var silence: Int { configuration.heartbeatTimeout.redisMilliseconds }
 
     /// Looks for dead workers, unless somebody else has just done so.
     func returnWhatTheDeadHold() async throws {
@@ -32,7 +32,7 @@ struct RedisReaper: Sendable {
     private func queuesHeld(by workers: [String]) async throws -> [String: [String]] {
         var queues: [String: Set<String>] = [:]
         let pattern = RedisKeys.escaped(keys.takenPrefix) + "*"
-        try await executor.scan(matching: pattern) { key in
+        try await executor.scan(matching: pattern, near: keys.namespace) { key in
             let holder = key.dropFirst(keys.takenPrefix.count)
             for worker in workers where holder.hasPrefix("\(worker).") {
                 queues[worker, default: []].insert(String(holder.dropFirst(worker.count + 1)))
@@ -62,7 +62,7 @@ struct RedisReaper: Sendable {
         let chunk = RedisMessageSource.maximumCount
         let command = RedisCommand(
             QueueScripts.expireDeadLetters, keys: [keys.namespace], QueueName.deadLetter(queue),
-            configuration.deadLetterTTL.milliseconds, chunk)
+            configuration.deadLetterTTL.redisMilliseconds, chunk)
         while try await executor.execute(command).integer() == chunk {}
     }
 }

@@ -40,7 +40,7 @@ extension RedisTransport {
     public func queueNames() async throws -> [String] {
         var names: Set<String> = []
         let prefix = "\(keys.namespace):"
-        try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs") { key in
+        try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs", near: keys.namespace) { key in
             guard key.hasPrefix(prefix), !key.hasPrefix(keys.takenPrefix) else { return }
             let name = QueueName.canonical(String(key.dropFirst(prefix.count).dropLast(5)))
             if QueueName.isValid(name) { names.insert(name) }

@@ -15,16 +15,18 @@ public import Logging
 /// What dead workers had, those of Python included, goes back to its queue. The clocks of Python's machines and of the
 /// server may differ by less than ``Configuration/heartbeatTimeout``.
 ///
-/// The keys of one namespace are used together, so a Redis Cluster must keep them in one slot: `{dramatiq}`.
+/// The keys of one namespace are used together, so a Redis Cluster must keep them in one slot: the namespace has a tag,
+/// as in `{dramatiq}`. The ids of barriers then begin with that tag, so that they lie there, too.
 public final class RedisTransport: BatchingTransport {
-    /// How a transport behaves. The defaults are dramatiq's.
+    /// How a transport behaves. The defaults are dramatiq's. A time that can't be is the nearest that can: none is longer
+    /// than a century.
     public struct Configuration: Sendable, Hashable {
         /// What the keys begin with.
         public var namespace: String
         /// How long a worker may be silent before what it holds goes to others. All workers of a namespace should
-        /// agree. A worker is heard four times as often.
+        /// agree. A worker is heard four times as often. At least 100 ms.
         public var heartbeatTimeout: Duration
-        /// How long dead letters are kept.
+        /// How long dead letters are kept. At least 1 ms.
         public var deadLetterTTL: Duration
         /// How many delayed messages of one queue are held until they are due, as ids only. If more are delayed, those
         /// that are due first are held, and the others are looked at in turn.
@@ -40,10 +42,17 @@ public final class RedisTransport: BatchingTransport {
             sendPatience: Duration = .seconds(5)
         ) {
             self.namespace = namespace
-            self.heartbeatTimeout = max(.milliseconds(100), heartbeatTimeout)
-            self.deadLetterTTL = max(.milliseconds(1), deadLetterTTL)
+            self.heartbeatTimeout = heartbeatTimeout.boundedForRedis(atLeast: .milliseconds(100))
+            self.deadLetterTTL = deadLetterTTL.boundedForRedis(atLeast: .milliseconds(1))
             self.delayedLimit = max(1, delayedLimit)
-            self.sendPatience = sendPatience
+            self.sendPatience = sendPatience.boundedForRedis()
+        }
+
+        /// The same, also after something was set to what can't be.
+        fileprivate var bounded: Configuration {
+            Configuration(
+                namespace: namespace, heartbeatTimeout: heartbeatTimeout, deadLetterTTL: deadLetterTTL,
+                delayedLimit: delayedLimit, sendPatience: sendPatience)
         }
     }
 
@@ -56,6 +65,8 @@ public final class RedisTransport: BatchingTransport {
     private static let maximumStepSize = 4 << 20
 
     public let configuration: Configuration
+    /// The namespace's tag, such as `{dramatiq}`; empty if it has none.
+    public let barrierKeyPrefix: String
     let executor: any RedisExecutor
     let keys: RedisKeys
     let logger: Logger
@@ -74,12 +85,15 @@ public final class RedisTransport: BatchingTransport {
         logger: Logger = Logger(label: "dramatiq.redis")
     ) {
         self.executor = executor
+        let configuration = configuration.bounded
         self.configuration = configuration
         self.logger = logger
+        barrierKeyPrefix = KeySlot.tag(of: configuration.namespace)
         keys = RedisKeys(namespace: configuration.namespace)
         commits = CommitQueue(executor: executor, keys: keys, transportID: id, ledger: ledger)
         presence = WorkerPresence(
-            executor: executor, keys: keys, configuration: configuration, transportID: id, logger: logger)
+            executor: executor, keys: keys, configuration: configuration, transportID: id, commits: commits,
+            logger: logger)
     }
 
     /// A queue is there as soon as something is in it, so this does nothing.
@@ -254,7 +268,7 @@ public final class RedisTransport: BatchingTransport {
     private func commit(_ message: TakenMessage, _ settlement: Settlement, isRepeated: Bool) -> RedisCommit {
         var commit = RedisCommit(tag: message.tag, isRepeated: isRepeated)
         commit.settled = (message, settlement.outcome)
-        commit.deadLetterTTL = configuration.deadLetterTTL.milliseconds
+        commit.deadLetterTTL = configuration.deadLetterTTL.redisMilliseconds
         return commit
     }
 
@@ -329,15 +343,13 @@ public final class RedisTransport: BatchingTransport {
         encoder: any MessageEncoder
     ) async throws -> any TransportConsumer {
         let source = presence.enter(queue) { workerID in
-            RedisMessageSource(executor: executor, keys: keys, workerID: workerID, queueName: queue, ledger: ledger)
+            RedisMessageSource(
+                executor: executor, keys: keys, workerID: workerID, queueName: queue, ledger: ledger,
+                logger: logger)
         }
-        let close: @Sendable () async -> Void = { [presence] in
-            // Cut short, it would leave to others what this consumer still has.
-            try? await uncancelled { await presence.leave(source) }
-        }
-        guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, close: close) }
+        guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(
-            source: source, decoder: encoder, limit: configuration.delayedLimit, close: close)
+            source: source, decoder: encoder, limit: configuration.delayedLimit, presence: presence)
     }
 
     /// A text that may come from anywhere, bounded.

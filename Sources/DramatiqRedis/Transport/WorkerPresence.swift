@@ -12,13 +12,20 @@ final class WorkerPresence: Sendable {
         /// Since when every heartbeat worked, and when the last one did.
         var steadySince: ContinuousClock.Instant?
         var lastBeat: ContinuousClock.Instant?
+        /// When a shutdown's time is over.
+        var deadline: ContinuousClock.Instant?
     }
+
+    /// How long a server that may be gone is waited for at least when a shutdown's time is over.
+    private static let patience = Duration.seconds(3)
 
     private let executor: any RedisExecutor
     private let keys: RedisKeys
     private let configuration: RedisTransport.Configuration
     private let transportID: String
+    private let commits: CommitQueue
     private let logger: Logger
+    private let shutdownBegan = Signal()
     private let taskExecutor = EventLoopTaskExecutor()
     private let state = Mutex(State())
 
@@ -27,12 +34,14 @@ final class WorkerPresence: Sendable {
         keys: RedisKeys,
         configuration: RedisTransport.Configuration,
         transportID: String,
+        commits: CommitQueue,
         logger: Logger
     ) {
         self.executor = executor
         self.keys = keys
         self.configuration = configuration
         self.transportID = transportID
+        self.commits = commits
         self.logger = logger
     }
 
@@ -47,6 +56,7 @@ final class WorkerPresence: Sendable {
             }
             let source = make(workerID)
             state.sources.append(source)
+            state.deadline = nil
             // It ends when the last source leaves.
             if state.task == nil { state.task = Task(executorPreference: taskExecutor) { await self.run() } }
             return source
@@ -56,10 +66,16 @@ final class WorkerPresence: Sendable {
     /// Removes a consumer and gives back what it has. If the server can't be reached, others find that once this
     /// worker is silent.
     func leave(_ source: RedisMessageSource) async {
+        // Cut short, it would leave to others what the consumer still has.
+        try? await uncancelled { await self.giveBackAll(of: source) }
+    }
+
+    private func giveBackAll(of source: RedisMessageSource) async {
         do {
-            try await source.giveBackAll()
+            try await withinShutdown { try await source.giveBackAll() }
         } catch {
-            logger.warning(
+            logger.log(
+                level: error.redisLogLevel,
                 "Messages can't be returned to their queue now; they are once this worker is taken for dead",
                 metadata: ["queue_name": "\(source.queueName)", "error": "\(error)"])
         }
@@ -73,8 +89,49 @@ final class WorkerPresence: Sendable {
         task?.cancel()
         await task?.value
         if isLast {
-            _ = try? await executor.evaluate(
-                QueueScripts.forgetWorker, keys: [keys.namespace], source.workerID, 0, source.taken)
+            try? await withinShutdown { [executor, keys] in
+                _ = try await executor.evaluate(
+                    QueueScripts.forgetWorker, keys: [keys.namespace], source.workerID, 0, source.taken)
+            }
+        }
+    }
+
+    // MARK: Ending in time
+
+    /// A shutdown has begun whose time is over at an instant. What the server has not answered by then fails.
+    func finish(by deadline: ContinuousClock.Instant) {
+        state.withLock { $0.deadline = min(deadline, $0.deadline ?? deadline) }
+        shutdownBegan.signal()
+    }
+
+    /// Does something with the server that takes no longer than a shutdown has.
+    private func withinShutdown(_ step: @escaping @Sendable () async throws -> Void) async throws {
+        guard let deadline = state.withLock(\.deadline) else { return try await step() }
+        let now = ContinuousClock.now
+        if now >= deadline, commits.isSilent { throw Self.silence }
+        let end = max(deadline, now + Self.patience)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask(operation: step)
+            group.addTask { [commits, taskExecutor] in
+                await taskExecutor.sleep(for: end - now)
+                // The step is over, or else it is too late.
+                try Task.checkCancellation()
+                commits.noteSilence()
+                throw Self.silence
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private static let silence = RedisError(.commandTimeout, "The server does not answer, and the time for it is over")
+
+    /// Once a shutdown's time is over, gives up what the server doesn't answer.
+    private func endInTime() async {
+        await shutdownBegan.wait()
+        while !Task.isCancelled {
+            if let deadline = state.withLock(\.deadline) { commits.giveUpSilent(deadline, Self.patience) }
+            await taskExecutor.sleep(for: .milliseconds(50))
         }
     }
 
@@ -82,6 +139,7 @@ final class WorkerPresence: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.beat() }
             group.addTask { await self.reap() }
+            group.addTask { await self.endInTime() }
         }
     }
 
@@ -99,7 +157,7 @@ final class WorkerPresence: Sendable {
             } catch {
                 state.withLock { $0.steadySince = nil }
                 if !Task.isCancelled {
-                    logger.warning("A heartbeat failed", metadata: ["error": "\(error)"])
+                    logger.log(level: error.redisLogLevel, "A heartbeat failed", metadata: ["error": "\(error)"])
                 }
             }
             await taskExecutor.sleep(for: interval)
@@ -148,7 +206,8 @@ final class WorkerPresence: Sendable {
                 for queue in queues { try await reaper.expireDeadLetters(of: queue) }
             } catch {
                 if !Task.isCancelled {
-                    logger.warning("Looking for dead workers failed", metadata: ["error": "\(error)"])
+                    logger.log(
+                        level: error.redisLogLevel, "Looking for dead workers failed", metadata: ["error": "\(error)"])
                 }
             }
         }

@@ -11,7 +11,7 @@ import Logging
 /// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend),
 /// the message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the
 /// reason: requeue it once the cause is gone, and the workflow goes on.
-public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
+public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck {
     /// The option in which messages carry their callbacks.
     public static let callbacksOption = "workflow_completion_callbacks"
     /// How long barriers live unless said otherwise: a day, as in dramatiq-workflow.
@@ -88,7 +88,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
 
     func run(_ root: WorkflowNode, _ broker: Broker) async throws {
         var plan = try WorkflowPlan(
-            starting: .node(root), identities: .random, makeCompletionID: UniqueID.make)
+            starting: .node(root), identities: .random,
+            makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)
         for task in plan.tasks {
@@ -258,7 +259,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
             outer: Array(arrival.callbacks),
             after: context.delivered.message.queueName,
             identities: .derived,
-            makeCompletionID: Self.derivedIDs(from: callback.completionID)
+            makeCompletionID: derivedIDs(from: callback.completionID, context.broker)
         )
         for task in plan.tasks {
             try await store(task.frame, &plan.identities)
@@ -308,12 +309,24 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware {
     }
 
     /// The same ids whenever a step is repeated.
-    private static func derivedIDs(from completionID: String) -> () -> String {
+    private func derivedIDs(from completionID: String, _ broker: Broker) -> () -> String {
+        let prefix = barrierKeyPrefix(broker)
         var count = 0
         return {
             count += 1
-            return UniqueID.derived(from: completionID, count)
+            return prefix + UniqueID.derived(from: completionID, count)
         }
+    }
+
+    /// What new completion ids begin with. They are the keys of barriers as they are, so servers that keep keys apart
+    /// can tell from it where they belong. Ids that others have made are taken as they are.
+    private func barrierKeyPrefix(_ broker: Broker) -> String {
+        let prefix = broker.transport.barrierKeyPrefix
+        return prefix.isEmpty ? backend.barrierKeyPrefix : prefix
+    }
+
+    package func verifyAccess(_ broker: Broker) async throws {
+        try await backend.verifyAccess(barrierKeyPrefix: barrierKeyPrefix(broker))
     }
 
     // MARK: Failing

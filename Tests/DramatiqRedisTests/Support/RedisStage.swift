@@ -20,7 +20,9 @@ struct RedisStage {
     init(
         _ server: RedisServer,
         namespace: String = "dramatiq",
+        url: String? = nil,
         heartbeatTimeout: Duration = .seconds(60),
+        deadLetterTTL: Duration = .seconds(7 * 86_400),
         delayedLimit: Int = 100_000,
         backend: (any RateLimiterBackend)? = nil,
         storage: any CallbackStorage = InlineCallbackStorage(),
@@ -28,11 +30,11 @@ struct RedisStage {
     ) async throws {
         let log = RecordingLog()
         self.log = log
-        redis = try RedisClient(url: server.url, logger: log.logger)
+        redis = try RedisClient(url: url ?? server.url, logger: log.logger)
         executor = wrapping(redis)
         let configuration = RedisTransport.Configuration(
-            namespace: namespace, heartbeatTimeout: heartbeatTimeout, delayedLimit: delayedLimit,
-            sendPatience: .seconds(60))
+            namespace: namespace, heartbeatTimeout: heartbeatTimeout, deadLetterTTL: deadLetterTTL,
+            delayedLimit: delayedLimit, sendPatience: .seconds(60))
         transport = RedisTransport(executor, configuration: configuration, logger: log.logger)
         self.backend = backend ?? RedisRateLimiterBackend(executor)
         broker = Broker(

@@ -3,6 +3,7 @@
     peer.py work URL NAMESPACE HEARTBEAT ACTORS   a worker; ACTORS: name@queue,name@queue
     peer.py start URL NAMESPACE                   starts the workflows of its input, one per line as JSON
     peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
+    peer.py parse                                 reads the URLs of its input as redis-py does, prints JSON
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
     peer.py dates                                 reads dates, one per line, and prints them again
 
@@ -26,6 +27,15 @@ from dramatiq_workflow import Workflow, WorkflowMiddleware
 from dramatiq_workflow._serialize import unserialize_workflow
 
 
+def keep_in_slot(namespace):
+    """Lets completion ids begin with the namespace's tag: they are keys (README, "Run on a cluster")."""
+    import dramatiq_workflow._base as base
+
+    tag = namespace[namespace.find("{") : namespace.find("}") + 1]
+    make = base.uuid4
+    base.uuid4 = lambda: f"{tag}{make()}"
+
+
 class LZ4Encoder(dramatiq.JSONEncoder):
     def encode(self, data):
         import lz4.frame
@@ -45,6 +55,8 @@ class Failure(Exception):
 def make_broker(url, namespace, heartbeat=60_000):
     if "LZ4" in os.environ:
         dramatiq.set_encoder(LZ4Encoder())
+    if "{" in namespace:
+        keep_in_slot(namespace)
     # Python looks for dead workers by chance; here with every thousandth command, and more often in a short lease.
     chance = 1_000_000 if heartbeat < 5_000 else 1_000
     broker = RedisBroker(
@@ -122,6 +134,18 @@ def dates():
         print(datetime.datetime.fromisoformat(line.strip()).isoformat())
 
 
+def parse():
+    for line in sys.stdin.buffer:
+        try:
+            parsed = redis.connection.parse_url(line.decode().removesuffix("\n"))
+            parsed["encrypted"] = parsed.pop("connection_class", None) is redis.connection.SSLConnection
+        except ValueError as error:
+            parsed = {"error": str(error)}
+        print(json.dumps(parsed))
+
+
 if __name__ == "__main__":
-    commands = {"work": work, "start": start, "send": send, "receive": receive, "dates": dates}
+    commands = {
+        "work": work, "start": start, "send": send, "receive": receive, "parse": parse, "dates": dates,
+    }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,122 @@
+import Dramatiq
+import DramatiqRedis
+import RedisTestSupport
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// Shutdowns whose server is gone, and those that begin with the client.
+@Suite(.timeLimit(.minutes(4))) struct RedisShutdownTests {
+    /// Whatever is done with the server has more time than these tests.
+    private func patient(_ server: RedisServer) -> String {
+        server.url + "?socket_timeout=1000&socket_connect_timeout=1000"
+    }
+
+    @Test(arguments: [true, false])
+    func theOrderOfServicesDoesNotMatter(clientFirst: Bool) async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            let started = Recorder<Int>()
+            let slow = TaskActor("slow") { (number: Int) in
+                started.add(number)
+                try await Task.sleep(for: .seconds(1000))
+            }
+            let short = TaskActor("short") { (_: Int) in started.add(-1) }
+            try await stage.broker.declare(slow, short)
+            try await stage.broker.enqueue((0..<10).map { slow.message($0) })
+            let worker = Worker(stage.broker, concurrency: 2, gracePeriod: .milliseconds(200))
+            let services: [any Service] = clientFirst ? [stage.redis, worker] : [worker, stage.redis]
+            let group = ServiceGroup(services: services, logger: stage.log.logger)
+            let running = Task { try await group.run() }
+            try await eventually { started.count == 2 }
+            await group.triggerGracefulShutdown()
+            try await running.value
+            let status = try await stage.transport.status(queue: "default")
+            #expect((status.waiting, status.taken) == (10, 0))
+            #expect(stage.log.complaints.map(\.message) == [])
+            #expect(try await stage.keys().filter { $0.contains("__acks__") || $0.contains("__heartbeats__") } == [])
+            await stage.redis.shutDown()
+        }
+    }
+
+    enum Situation: CaseIterable, Sendable {
+        /// The worker holds messages, and its actors run.
+        case busy
+        /// It waits for messages.
+        case idle
+        /// A message can't be settled.
+        case settling
+        /// It has not begun yet.
+        case starting
+    }
+
+    /// The server stands still, so that every command would wait for its full time, which is longer than this test. Then
+    /// it goes on, and nothing is lost.
+    @Test(arguments: Situation.allCases, [true, false])
+    func aShutdownEndsAlthoughTheServerStandsStill(situation: Situation, isGraceful: Bool) async throws {
+        try await withRedisServer(.appendOnly) { server in
+            let stage = try await RedisStage(server, url: patient(server), heartbeatTimeout: .milliseconds(500))
+            let started = Recorder<Int>()
+            let gate = Recorder<Bool>()
+            let slow = TaskActor("slow") { (number: Int) in
+                started.add(number)
+                if situation == .busy { try await Task.sleep(for: .seconds(1000)) }
+                try await eventually(within: .seconds(100)) { gate.count > 0 }
+            }
+            try await stage.broker.declare(slow)
+            try await stage.broker.declare(queue: "other")
+            if situation != .idle { try await stage.broker.enqueue((0..<6).map { slow.message($0) }) }
+            if situation == .starting { server.suspend() }
+            let worker = Worker(
+                stage.broker, concurrency: 2, gracePeriod: .milliseconds(500),
+                transitionRetries: TransitionRetryPolicy(minimumBackoff: .milliseconds(1)))
+            let group = ServiceGroup(services: [stage.redis, worker], logger: stage.log.logger)
+            let running = Task { try await group.run() }
+            if situation == .busy || situation == .settling { try await eventually { started.count == 2 } }
+            if situation == .idle { try await eventually { try await stage.transport.workers().count > 0 } }
+            server.suspend()
+            gate.add(true)
+            if isGraceful { await group.triggerGracefulShutdown() } else { running.cancel() }
+            let isOver = Recorder<Bool>()
+            let watching = Task {
+                _ = await running.result
+                isOver.add(true)
+            }
+            try await eventually(within: .seconds(60)) { isOver.count > 0 }
+            await watching.value
+            server.resume()
+            await stage.redis.shutDown()
+            if situation == .idle { return }
+            let next = try await RedisStage(server, heartbeatTimeout: .milliseconds(500))
+            let done = Recorder<Int>()
+            try await next.broker.declare(TaskActor("slow") { (number: Int) in done.add(number) })
+            // What it held comes back once it is silent for long enough; what was settled doesn't.
+            try await withWorker(next.worker) { try await next.transport.join() }
+            #expect(Set(done.values).union(situation == .settling ? started.values : []) == Set(0..<6))
+            #expect(try await next.transport.deadLetterCount() == 0)
+            await next.redis.shutDown()
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func aShutdownEndsAlthoughTheServerIsGone(isBusy: Bool) async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, url: patient(server))
+            let started = Recorder<Int>()
+            let slow = TaskActor("slow") { (number: Int) in
+                started.add(number)
+                if isBusy { try await Task.sleep(for: .seconds(1000)) }
+            }
+            try await stage.broker.declare(slow)
+            try await stage.broker.enqueue((0..<6).map { slow.message($0) })
+            let group = ServiceGroup(
+                services: [Worker(stage.broker, concurrency: 2, gracePeriod: .milliseconds(500)), stage.redis],
+                logger: stage.log.logger)
+            let running = Task { try await group.run() }
+            try await eventually { started.count >= 2 }
+            server.kill()
+            await group.triggerGracefulShutdown()
+            try await running.value
+        }
+    }
+}
