@@ -51,8 +51,8 @@ import Testing
                 entry: cluster.nodes[(owner + 1) % nodes])
             let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
             let python = try fleet.startPythonWorker()
-            try await start(fleet, seeds: 1...60)
-            let violations = try await fleet.violations(within: .seconds(120), exactlyOnce: true)
+            try await start(fleet, seeds: TestSeed.first(60))
+            let violations = try await fleet.violations(exactlyOnce: true)
             #expect(violations == [])
             #expect(swift.isRunning && python.isRunning)
             swift.kill()
@@ -101,6 +101,63 @@ import Testing
             #expect(try await fleet.violations(exactlyOnce: false) == [])
             #expect(try await fleet.lives().values.filter { $0.ends > 0 }.count == 60)
             swift.kill()
+        }
+    }
+
+    /// A task of a workflow of its own, for a worker of either language.
+    private func task(_ id: Int, _ language: String) -> Message {
+        Message(queueName: language, actorName: language, args: [0, .integer(id), 0, 50])
+    }
+
+    /// The order in which the tasks of the workflow ended, once nothing is left to be done.
+    private func order(_ fleet: WorkflowFleet, count: Int) async throws -> [Int] {
+        var ends: [Int] = []
+        try await eventually(within: .seconds(100)) {
+            let lines = try await fleet.redis.execute(
+                RedisCommand("LRANGE", TaskEvents.key(namespace: fleet.namespace), 0, -1)
+            ).array()
+            ends = try lines.compactMap { line in
+                let parts = try line.string().split(separator: " ")
+                return parts[0] == "end" ? Int(parts[2]) : nil
+            }
+            return ends.count >= count
+        }
+        return ends
+    }
+
+    /// A pipeline is one task of its workflow, whoever runs its messages: the next step waits for the last of them.
+    @Test(arguments: [["python", "python", "swift"], ["swift", "python", "python"], ["python", "swift", "python"]])
+    func aWorkflowWaitsForPipelinesThatCrossBothLanguages(languages: [String]) async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
+            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
+            let python = try fleet.startPythonWorker()
+            let links = languages.enumerated().map { task($0, $1) }
+            let pipeline = links[0].piped(into: links[1], ignoringResult: true)
+                .piped(into: links[2], ignoringResult: true)
+            try await Workflow(Chain(pipeline, task(3, "swift"), task(4, "python")), broker: fleet.broker).run()
+            #expect(try await order(fleet, count: 5) == [0, 1, 2, 3, 4])
+            swift.kill()
+            python.kill()
+        }
+    }
+
+    /// What takes the place of an empty part with a delay lies in a queue of its workflow, also for a Python worker that
+    /// takes from no other.
+    @Test(arguments: ["python", "swift"])
+    func emptyPartsWithADelayRunWhereTheirWorkflowDoes(language: String) async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
+            let worker =
+                language == "swift"
+                ? try fleet.startWorker(actors: "swift@swift", queues: "swift")
+                : try fleet.startPythonWorker(queues: "python")
+            let empty = WithDelay(Group(), delay: .milliseconds(20))
+            try await Workflow(
+                Chain(Group(empty, Chain(empty, task(0, language))), task(1, language)), broker: fleet.broker
+            ).run()
+            #expect(try await order(fleet, count: 2) == [0, 1])
+            worker.kill()
         }
     }
 }

@@ -64,9 +64,11 @@ public final class WorkflowFleet: Sendable {
     ///
     /// - Parameters:
     ///   - actors: more actors, each with its queue.
+    ///   - queues: the queues to take from; all unless given.
     ///   - isHolding: whether tasks with a negative time never end. They take no time unless it is.
     public func startPythonWorker(
         actors: String = "",
+        queues: String? = nil,
         isHolding: Bool = false,
         log: String? = nil
     ) throws -> ChildProcess {
@@ -74,7 +76,7 @@ public final class WorkflowFleet: Sendable {
             TestPrograms.python(),
             [
                 TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)",
-                ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","),
+                ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","), queues ?? "",
             ], output: log, error: log, environment: isHolding ? ["HOLD": "1"] : [:])
     }
 

@@ -55,12 +55,13 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     public func messageWithOptions(_ arguments: repeat each Argument, options: MessageOptions) -> Message {
         var writer = JSONWriter(capacity: 64)
         var failure: ArgumentFailure?
+        var depth = 0
         do {
             var isFirst = true
             for argument in repeat each arguments {
                 if !isFirst { writer.append(UInt8(ascii: ",")) }
                 isFirst = false
-                try ArgumentCoding.encode(argument, into: &writer)
+                depth = max(depth, try ArgumentCoding.encode(argument, into: &writer))
             }
         } catch {
             failure = ArgumentFailure(actorName: name, reason: "\(error)")
@@ -68,7 +69,7 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
         var message = Message(
             queueName: queueName,
             actorName: name,
-            args: JSONArray(validatedText: writer.bytes[...]),
+            args: JSONArray(validatedText: writer.bytes[...], depth: depth + 1),
             options: options
         )
         message.argumentFailure = failure
@@ -114,10 +115,7 @@ private struct ArgumentSource {
         actorName = message.actorName
         messageID = message.messageID
         self.parameters = parameters
-        switch message.args.storage {
-        case .text(let text): positional = text
-        case .list: positional = JSONValue.array(message.args).encoded()[...].dropFirst().dropLast()
-        }
+        positional = message.args.storage.text ?? JSONValue.array(message.args).encoded()[...].dropFirst().dropLast()
         keywords = message.kwargs.members
     }
 

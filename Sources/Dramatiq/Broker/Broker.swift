@@ -113,6 +113,13 @@ public final class Broker: Sendable {
         for middleware in chain.middleware.reversed() { try middleware.afterDeclareQueue(name, broker: self) }
     }
 
+    /// The queue that a message is for: one with a time when it is due may name the queue of delayed messages, as those do
+    /// that are delayed already.
+    private static func queue(of message: Message) -> String {
+        let name = message.queueName
+        return QueueName.delayed(name) == name && message.options.value("eta") != nil ? QueueName.canonical(name) : name
+    }
+
     /// Makes sure that a queue exists to which a message goes.
     private func makeReachable(_ queue: String) async throws {
         if registry.withLock({ $0.reaches(queue) }) { return }
@@ -220,7 +227,7 @@ public final class Broker: Sendable {
     package func envelope(_ message: Message, delay: Duration?) async throws -> Envelope {
         var message = message
         try await chain.willEnqueue(&message, delay: delay, broker: self)
-        try await makeReachable(message.queueName)
+        try await makeReachable(Self.queue(of: message))
         return due(message, delay: delay)
     }
 

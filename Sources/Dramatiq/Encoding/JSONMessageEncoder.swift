@@ -27,11 +27,19 @@ public struct JSONMessageEncoder: MessageEncoder {
 
     /// The message as JSON.
     ///
-    /// - Throws: ``EncodeError`` if it is larger than ``maximumSize``, or ``ArgumentFailure``.
+    /// - Throws: ``EncodeError`` if it is larger than ``maximumSize`` or nested deeper than ``maximumDepth``, and so could
+    ///   not be read again, or ``ArgumentFailure``.
     public func encode(_ message: Message) throws -> [UInt8] {
         if let failure = message.argumentFailure { throw failure }
         var writer = JSONWriter(capacity: 256 + message.textSize, escapesNonASCII: escapesNonASCII)
         writer.write(message)
+        if message.depth > maximumDepth {
+            // That is what it may be; now it is worth a look.
+            let depth = JSONText.depth(of: writer.bytes[...])
+            guard depth <= maximumDepth else {
+                throw EncodeError.tooDeep(messageID: message.messageID, depth: depth, limit: maximumDepth)
+            }
+        }
         guard writer.bytes.count <= maximumSize else {
             throw EncodeError.tooLarge(messageID: message.messageID, size: writer.bytes.count, limit: maximumSize)
         }
@@ -74,9 +82,14 @@ public struct JSONMessageEncoder: MessageEncoder {
 public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The message is larger than the encoder allows. Sizes are in bytes.
     case tooLarge(messageID: String, size: Int, limit: Int)
+    /// Arrays and objects are nested deeper in the message than the encoder allows, with all that it carries.
+    case tooDeep(messageID: String, depth: Int, limit: Int)
 
     public var description: String {
         switch self {
+        case .tooDeep(let messageID, let depth, let limit):
+            "Message \(messageID) is nested \(depth) levels deep, counting its arguments, its options and what they hold; "
+                + "the limit is \(limit)"
         case .tooLarge(let messageID, let size, let limit):
             "Message \(messageID) has \(size) bytes, the limit is \(limit)"
         }
@@ -84,10 +97,15 @@ public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Message {
+    /// How deep arrays and objects are nested in the message's text at most, its own braces included.
+    package var depth: Int {
+        1 + max(args.storage.depth, kwargs.storage.depth, options.object.storage.depth)
+    }
+
     /// How many bytes of it are text that is copied as it is.
     fileprivate var textSize: Int {
         var size = args.validatedText?.count ?? 0
-        if case .list(let members) = options.object.storage {
+        if case .list(let members, _) = options.object.storage {
             for index in members.indices {
                 if case .array(let array) = members[index].value { size += array.validatedText?.count ?? 0 }
             }
@@ -166,6 +184,8 @@ private struct MessageFields {
     private var optionMembers: [JSONObject.Member] = []
     private var messageID = Place()
     private var messageTimestamp = Place()
+    /// Whether one of the fields is nested deeper than most.
+    private var isDeep = false
 
     init(extraField: StaticString?) {
         self.extraField = extraField
@@ -212,6 +232,7 @@ private struct MessageFields {
         } else {
             try scanner.skipValue()
         }
+        isDeep = isDeep || scanner.deepest > JSONNesting.shallow
         let place = Place(start: start, end: scanner.position)
         switch field {
         case .queueName: queueName = place
@@ -251,7 +272,9 @@ private struct MessageFields {
             scanner.skipWhitespace()
             let start = scanner.position
             try scanner.skipValue()
-            members.add(JSONText.member(key: key, value: JSONText.value(bytes[offsetBy: start..<scanner.position])))
+            let value = bytes[offsetBy: start..<scanner.position]
+            let isDeep = scanner.deepest > JSONNesting.shallow
+            members.add(JSONText.member(key: key, value: JSONText.value(value, isDeep: isDeep)))
             scanner.skipWhitespace()
         }
         try scanner.expect(UInt8(ascii: "}"))
@@ -306,8 +329,8 @@ private struct MessageFields {
         return Message(
             queueName: queueName,
             actorName: actorName,
-            args: JSONArray(validatedText: args),
-            kwargs: JSONObject(validatedText: kwargs),
+            args: JSONArray(validatedText: args, depth: isDeep ? nil : JSONNesting.shallow),
+            kwargs: JSONObject(validatedText: kwargs, depth: isDeep ? nil : JSONNesting.shallow),
             options: MessageOptions(JSONObject(members: optionMembers)),
             messageID: messageID,
             messageTimestamp: timestamp

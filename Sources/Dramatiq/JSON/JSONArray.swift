@@ -1,32 +1,30 @@
 /// The elements of a JSON array: a list, or the verbatim text of one until somebody looks inside.
 public struct JSONArray: Sendable {
-    enum Storage {
-        case list([JSONValue])
-        /// Validated JSON text between the brackets.
-        case text(ArraySlice<UInt8>)
-    }
-
-    var storage: Storage
+    var storage: JSONStorage<JSONValue>
 
     public init(_ elements: [JSONValue] = []) {
-        storage = .list(elements)
+        var elements = elements
+        var nesting = JSONNesting()
+        for index in elements.indices where elements[index].depth > 0 { nesting.add(&elements[index]) }
+        storage = .list(elements, nesting)
     }
 
     /// Takes validated JSON text: what stands between the brackets of an array.
-    package init(validatedText text: ArraySlice<UInt8>) {
-        storage = .text(text)
+    ///
+    /// - Parameter depth: how many levels of containers the array has at most, itself included; found out unless given.
+    package init(validatedText text: ArraySlice<UInt8>, depth: Int? = nil) {
+        storage = depth.map { JSONStorage(text, depth: $0) } ?? JSONStorage(measuring: text)
     }
 
     /// The text between the brackets, if that is what there is.
-    package var validatedText: ArraySlice<UInt8>? {
-        if case .text(let text) = storage { text } else { nil }
-    }
+    package var validatedText: ArraySlice<UInt8>? { storage.text }
 
     /// The elements. Arrays and objects among them stay verbatim until they are looked into in turn.
     public var elements: [JSONValue] {
         switch storage {
-        case .list(let elements): elements
+        case .list(let elements, _): elements
         case .text(let text): JSONText.elements(text)
+        case .deep(let deep): JSONText.elements(deep.text, isDeep: true)
         }
     }
 
@@ -34,43 +32,54 @@ public struct JSONArray: Sendable {
     /// for each level, for large arrays that somebody is going to look into.
     package func elements(levels: Int) -> [JSONValue] {
         switch storage {
-        case .list(let elements): elements
+        case .list(let elements, _): elements
         case .text(let text): JSONText.elements(text, levels: levels)
+        case .deep(let deep): JSONText.elements(deep.text, isDeep: true)
         }
     }
 
     /// Whether there is no element; never reads further than the first.
     public var isEmpty: Bool {
         switch storage {
-        case .list(let elements): elements.isEmpty
+        case .list(let elements, _): elements.isEmpty
         case .text(let text): JSONText.isBlank(text)
+        case .deep: false
         }
     }
 
     /// Takes the first element off; the rest stays verbatim text if it was. `nil` if the array is empty.
     package func splittingFirst() -> (first: JSONValue, rest: JSONArray)? {
         switch storage {
-        case .list(let elements):
+        case .list(let elements, _):
             guard let first = elements.first else { return nil }
             return (first, JSONArray(Array(elements.dropFirst())))
         case .text(let text):
-            return JSONText.splitFirst(text).map { ($0.first, JSONArray(validatedText: $0.rest)) }
+            return JSONText.splitFirst(text).map {
+                ($0.first, JSONArray(validatedText: $0.rest, depth: JSONNesting.shallow))
+            }
+        case .deep(let deep):
+            return JSONText.splitFirst(deep.text, isDeep: true).map {
+                ($0.first, JSONArray(validatedText: $0.rest, depth: deep.depth))
+            }
         }
     }
 
     /// Adds an element at the end.
     public mutating func append(_ element: JSONValue) {
         switch storage {
-        case .list(var elements):
-            storage = .list([])
+        case .list(var elements, var nesting):
+            storage = .list([], nesting)  // So that the list is not copied.
+            var element = element
+            nesting.add(&element)
             elements.append(element)
-            storage = .list(elements)
-        case .text(let text):
+            storage = .list(elements, nesting)
+        case .text, .deep:
+            let text = storage.text ?? []
             var writer = JSONWriter(capacity: text.count + 32)
             writer.append(text)
             if !JSONText.isBlank(text) { writer.append(UInt8(ascii: ",")) }
             writer.write(element)
-            storage = .text(writer.bytes[...])
+            storage = JSONStorage(measuring: writer.bytes[...])
         }
     }
 }

@@ -19,13 +19,7 @@ public struct JSONObject: Sendable {
         }
     }
 
-    enum Storage {
-        case list([Member])
-        /// Validated JSON text between the braces.
-        case text(ArraySlice<UInt8>)
-    }
-
-    var storage: Storage
+    var storage: JSONStorage<Member>
 
     /// An object with these members; of members with the same key the last one counts, as in Python.
     public init(_ members: [(String, JSONValue)] = []) {
@@ -35,36 +29,40 @@ public struct JSONObject: Sendable {
     }
 
     init(members: [Member]) {
-        storage = .list(members)
+        var members = members
+        var nesting = JSONNesting()
+        for index in members.indices where members[index].value.depth > 0 { nesting.add(&members[index].value) }
+        storage = .list(members, nesting)
     }
 
     /// Takes validated JSON text: what stands between the braces of an object.
-    package init(validatedText text: ArraySlice<UInt8>) {
-        storage = .text(text)
+    ///
+    /// - Parameter depth: how many levels of containers the object has at most, itself included; found out unless given.
+    package init(validatedText text: ArraySlice<UInt8>, depth: Int? = nil) {
+        storage = depth.map { JSONStorage(text, depth: $0) } ?? JSONStorage(measuring: text)
     }
 
     /// JSON text: what stands between the braces.
     var content: ArraySlice<UInt8> {
-        switch storage {
-        case .text(let text): text
-        case .list: JSONValue.object(self).encoded().dropFirst().dropLast()
-        }
+        storage.text ?? JSONValue.object(self).encoded().dropFirst().dropLast()
     }
 
     /// The members in order, each key once. Arrays and objects among the values stay verbatim until they are looked
     /// into in turn.
     public var members: [Member] {
         switch storage {
-        case .list(let members): members
+        case .list(let members, _): members
         case .text(let text): JSONText.members(text)
+        case .deep(let deep): JSONText.members(deep.text, isDeep: true)
         }
     }
 
     /// Whether there is no member.
     public var isEmpty: Bool {
         switch storage {
-        case .list(let members): members.isEmpty
+        case .list(let members, _): members.isEmpty
         case .text(let text): JSONText.isBlank(text)
+        case .deep: false
         }
     }
 
@@ -75,9 +73,20 @@ public struct JSONObject: Sendable {
         }
         set {
             var members = self.members
-            storage = .list([])
-            members.set(newValue, forKey: key)
-            storage = .list(members)
+            var nesting = JSONNesting()
+            if case .list(_, let known) = storage {
+                nesting = known
+            } else {
+                for index in members.indices where members[index].value.depth > 0 { nesting.add(&members[index].value) }
+            }
+            storage = .list([], nesting)  // So that the list is not copied.
+            if var value = newValue {
+                nesting.add(&value)
+                members.set(value, forKey: key)
+            } else {
+                members.set(nil, forKey: key)
+            }
+            storage = .list(members, nesting)
         }
     }
 }

@@ -7,6 +7,8 @@ struct JSONScanner {
     let count: Int
     var maximumDepth: Int
     var position = 0
+    /// How many containers lay in one another at most in the values that were stepped over.
+    private(set) var deepest = 0
     /// Whether there was white space between values, which Python doesn't write.
     var hasWhitespace = false
 
@@ -162,6 +164,7 @@ extension JSONScanner {
             throw DecodeError(.tooDeep, "Nested deeper than \(maximumDepth) levels", offset: position)
         }
         nesting.push(isObject)
+        deepest = max(deepest, nesting.depth)
         position += 1
         skipWhitespace()
     }

@@ -3,15 +3,19 @@
 /// Containers are split one level deep; what is inside them stays text.
 enum JSONText {
     /// The value that a slice holds, without white space around it.
-    static func value(_ text: ArraySlice<UInt8>) -> JSONValue {
+    ///
+    /// - Parameter isDeep: whether the text may be nested deeper than ``JSONNesting/shallow``.
+    static func value(_ text: ArraySlice<UInt8>, isDeep: Bool = false) -> JSONValue {
         guard let first = text.first else { return .null }
         switch first {
         case UInt8(ascii: "\""):
             return string(text.dropFirst().dropLast())
         case UInt8(ascii: "{"):
-            return .object(JSONObject(validatedText: text.dropFirst().dropLast()))
+            let depth = isDeep ? nil : JSONNesting.shallow
+            return .object(JSONObject(validatedText: text.dropFirst().dropLast(), depth: depth))
         case UInt8(ascii: "["):
-            return .array(JSONArray(validatedText: text.dropFirst().dropLast()))
+            let depth = isDeep ? nil : JSONNesting.shallow
+            return .array(JSONArray(validatedText: text.dropFirst().dropLast(), depth: depth))
         case UInt8(ascii: "t"):
             return .bool(true)
         case UInt8(ascii: "f"):
@@ -60,11 +64,11 @@ enum JSONText {
     }
 
     /// The elements of an array, from the text between its brackets.
-    static func elements(_ text: ArraySlice<UInt8>) -> [JSONValue] {
+    static func elements(_ text: ArraySlice<UInt8>, isDeep: Bool = false) -> [JSONValue] {
         var elements: [JSONValue] = []
         walk(text) { scanner in
             while let range = scanner.nextElement() {
-                elements.append(value(text[offsetBy: range]))
+                elements.append(value(text[offsetBy: range], isDeep: isDeep))
             }
         }
         return elements
@@ -78,9 +82,12 @@ enum JSONText {
     }
 
     /// The first element of an array, and the text of the others.
-    static func splitFirst(_ text: ArraySlice<UInt8>) -> (first: JSONValue, rest: ArraySlice<UInt8>)? {
+    static func splitFirst(
+        _ text: ArraySlice<UInt8>,
+        isDeep: Bool = false
+    ) -> (first: JSONValue, rest: ArraySlice<UInt8>)? {
         var rest = text
-        return takeFirst(&rest).map { (value($0), rest) }
+        return takeFirst(&rest).map { (value($0, isDeep: isDeep), rest) }
     }
 
     /// Takes the text of the first element off the text between an array's brackets; `nil` if there is none.
@@ -99,11 +106,11 @@ enum JSONText {
 
     /// The members of an object, from the text between its braces. A key that comes again keeps its first place and
     /// takes the last value, as in Python.
-    static func members(_ text: ArraySlice<UInt8>) -> [JSONObject.Member] {
+    static func members(_ text: ArraySlice<UInt8>, isDeep: Bool = false) -> [JSONObject.Member] {
         var members = UniqueMembers()
         walk(text) { scanner in
             while let (key, range) = scanner.nextMember() {
-                members.add(member(key: text[offsetBy: key], value: value(text[offsetBy: range])))
+                members.add(member(key: text[offsetBy: key], value: value(text[offsetBy: range], isDeep: isDeep)))
             }
         }
         return members.members

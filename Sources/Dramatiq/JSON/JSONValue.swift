@@ -66,14 +66,15 @@ extension JSONValue {
         parsing bytes: [UInt8],
         maximumDepth: Int = JSONMessageEncoder.defaultMaximumDepth
     ) throws(DecodeError) {
-        let isCompact = try JSONScanner.scan(bytes, maximumDepth: maximumDepth) { scanner throws(DecodeError) in
+        let (isCompact, isDeep) = try JSONScanner.scan(bytes, maximumDepth: maximumDepth) {
+            scanner throws(DecodeError) in
             scanner.skipWhitespace()
             try scanner.skipValue()
             scanner.skipWhitespace()
             try scanner.expectEnd()
-            return !scanner.hasWhitespace
+            return (!scanner.hasWhitespace, scanner.deepest > JSONNesting.shallow)
         }
-        self = JSONText.value(isCompact ? bytes[...] : JSONText.compacted(bytes[...])[...])
+        self = JSONText.value(isCompact ? bytes[...] : JSONText.compacted(bytes[...])[...], isDeep: isDeep)
     }
 
     /// Reads one JSON text.
@@ -195,7 +196,7 @@ extension JSONValue {
     /// - Throws: what the value's `encode(to:)` throws.
     public init<Value: Encodable>(encoding value: Value) throws {
         var writer = JSONWriter()
-        try ArgumentCoding.encode(value, into: &writer)
-        self = JSONText.value(writer.bytes[...])
+        let depth = try ArgumentCoding.encode(value, into: &writer)
+        self = JSONText.value(writer.bytes[...], isDeep: depth > JSONNesting.shallow)
     }
 }

@@ -25,7 +25,7 @@ package struct JSONWriter {
         bytes.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
-    /// Writes a value. Recursion is as deep as the lists that the caller built; verbatim text is copied.
+    /// Writes a value. Recursion is no deeper than ``JSONNesting/maximumLists``; verbatim text is copied.
     package mutating func write(_ value: JSONValue) {
         switch value {
         case .null: append("null")
@@ -49,7 +49,9 @@ package struct JSONWriter {
         switch array.storage {
         case .text(let text):
             append(text)
-        case .list(let elements):
+        case .deep(let deep):
+            append(deep.text)
+        case .list(let elements, _):
             var isFirst = true
             for element in elements {
                 if !isFirst { append(UInt8(ascii: ",")) }
@@ -65,7 +67,9 @@ package struct JSONWriter {
         switch object.storage {
         case .text(let text):
             append(text)
-        case .list(let members):
+        case .deep(let deep):
+            append(deep.text)
+        case .list(let members, _):
             var isFirst = true
             for member in members {
                 if !isFirst { append(UInt8(ascii: ",")) }

@@ -132,7 +132,7 @@ extension Message {
     /// Whether a node of a workflow is a message as Python and this library write it, which its first bytes tell. A
     /// node that isn't may still be one in another spelling.
     package static func isPlainWorkflowNode(_ object: JSONObject) -> Bool {
-        guard case .text(let text) = object.storage else { return false }
+        guard let text = object.storage.text else { return false }
         let start: StaticString = "\"__type__\":\"message\","
         return text.starts(with: UnsafeBufferPointer(start: start.utf8Start, count: start.utf8CodeUnitCount))
     }

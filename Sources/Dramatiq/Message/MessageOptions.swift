@@ -26,9 +26,9 @@ public struct MessageOptions: Sendable, Hashable {
     /// Whether there is nothing but what transports note. Nearly all messages are like that, so a worker asks once.
     var isOnlyTransport: Bool {
         switch object.storage {
-        case .list(let members):
+        case .list(let members, _):
             members.isEmpty || members.count == 1 && members[0].key == Self.redisMessageID
-        case .text: isEmpty
+        case .text, .deep: isEmpty
         }
     }
 

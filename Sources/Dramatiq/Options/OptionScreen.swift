@@ -81,7 +81,7 @@ final class OptionScreen: Sendable {
 
     /// Why a message can't be processed on account of its options; `nil` if it can.
     func refusal(_ context: MessageContext) -> OptionError? {
-        guard case .list(let members) = context.delivered.message.options.object.storage else {
+        guard case .list(let members, _) = context.delivered.message.options.object.storage else {
             return context.delivered.message.options.object.members.lazy.compactMap { self.refusal($0, context) }.first
         }
         for index in members.indices where lengths & Self.bit(members[index].key) != 0 {

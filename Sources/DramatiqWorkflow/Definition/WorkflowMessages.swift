@@ -10,7 +10,7 @@ public struct WorkflowMessages: Sequence, Sendable {
 
         public mutating func next() -> Message? {
             while let node = nodes.popLast() {
-                switch node {
+                switch node.content {
                 case .message(let message): return message
                 case .chain(let children), .group(let children): nodes.append(contentsOf: children.reversed())
                 case .withDelay(let child, _): nodes.append(child)
@@ -45,7 +45,7 @@ extension WorkflowNode {
         while let node = next {
             next = nil
             var finished: WorkflowNode?
-            switch node {
+            switch node.content {
             case .message(var message):
                 try change(&message)
                 finished = .message(message)
@@ -100,7 +100,7 @@ private struct OpenPart {
 
     /// The part with its changed children.
     var finished: WorkflowNode {
-        switch node {
+        switch node.content {
         case .message: node
         case .chain: .chain(changed)
         case .group: .group(changed)

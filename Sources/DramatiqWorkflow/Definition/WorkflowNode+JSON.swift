@@ -43,28 +43,31 @@ extension WorkflowNode {
             case .comma: writer.append(UInt8(ascii: ","))
             case .endOfChildren: writer.append("]}")
             case .endOfObject: writer.append(UInt8(ascii: "}"))
-            case .node(.message(let message)):
-                if let failure = message.argumentFailure { throw failure }
-                if message.queueName != checkedQueue {
-                    try QueueName.check(message.queueName)
-                    checkedQueue = message.queueName
+            case .node(let node):
+                switch node.content {
+                case .message(let message):
+                    if let failure = message.argumentFailure { throw failure }
+                    if message.queueName != checkedQueue {
+                        try QueueName.check(message.queueName)
+                        checkedQueue = message.queueName
+                    }
+                    writer.append("{\"__type__\":\"message\",")
+                    writer.writeFields(distinct(message))
+                    writer.append(UInt8(ascii: "}"))
+                case .chain(let children):
+                    writer.append("{\"__type__\":\"chain\",\"children\":[")
+                    steps.append(.endOfChildren)
+                    push(children[...], &steps)
+                case .group(let children):
+                    writer.append("{\"__type__\":\"group\",\"children\":[")
+                    steps.append(.endOfChildren)
+                    push(children[...], &steps)
+                case .withDelay(let child, let delay):
+                    writer.append("{\"__type__\":\"with_delay\",\"delay\":")
+                    writer.write(delay.milliseconds)
+                    writer.append(",\"task\":")
+                    steps += [.endOfObject, .node(child)]
                 }
-                writer.append("{\"__type__\":\"message\",")
-                writer.writeFields(distinct(message))
-                writer.append(UInt8(ascii: "}"))
-            case .node(.chain(let children)):
-                writer.append("{\"__type__\":\"chain\",\"children\":[")
-                steps.append(.endOfChildren)
-                push(children[...], &steps)
-            case .node(.group(let children)):
-                writer.append("{\"__type__\":\"group\",\"children\":[")
-                steps.append(.endOfChildren)
-                push(children[...], &steps)
-            case .node(.withDelay(let child, let delay)):
-                writer.append("{\"__type__\":\"with_delay\",\"delay\":")
-                writer.write(delay.milliseconds)
-                writer.append(",\"task\":")
-                steps += [.endOfObject, .node(child)]
             }
         }
     }

@@ -1,17 +1,85 @@
 public import Dramatiq
+import Synchronization
 
 /// One node of a workflow: a task, or tasks in sequence, side by side, or delayed.
 ///
-/// ``Chain``, ``Group``, ``WithDelay`` and `Message` make them.
-public indirect enum WorkflowNode: Sendable {
+/// ``Chain``, ``Group``, ``WithDelay`` and `Message` make them. See ``content`` for what a node is.
+public struct WorkflowNode: Sendable {
+    /// What a node is.
+    public enum Content: Sendable {
+        /// A single task.
+        case message(Message)
+        /// Tasks that run one after the other.
+        case chain([WorkflowNode])
+        /// Tasks that run side by side.
+        case group([WorkflowNode])
+        /// A task that starts later.
+        case withDelay(WorkflowNode, Duration)
+
+        fileprivate var children: [WorkflowNode] {
+            switch self {
+            case .message: []
+            case .chain(let children), .group(let children): children
+            case .withDelay(let child, _): [child]
+            }
+        }
+    }
+
+    /// Holds a node's content, and frees what is nested in it one by one: doing so from within each other would take a
+    /// part of the thread's stack for every level.
+    private final class Storage: Sendable {
+        private let content: Mutex<Content?>
+        private let isMessage: Bool
+
+        init(_ content: Content) {
+            if case .message = content { isMessage = true } else { isMessage = false }
+            self.content = Mutex(content)
+        }
+
+        /// The content, which is there until the node is freed.
+        var value: Content { content.withLock { $0 } ?? .chain([]) }
+
+        private func takeChildren() -> [WorkflowNode] {
+            content.withLock { content in
+                defer { content = nil }
+                return content?.children ?? []
+            }
+        }
+
+        deinit {
+            if isMessage { return }
+            var pending = takeChildren()
+            if pending.allSatisfy(\.storage.isMessage) { return }
+            while var node = pending.popLast() {
+                if !node.storage.isMessage, isKnownUniquelyReferenced(&node.storage) {
+                    pending += node.storage.takeChildren()
+                }
+            }
+        }
+    }
+
+    private var storage: Storage
+
+    public init(_ content: Content) {
+        storage = Storage(content)
+    }
+
+    /// What the node is.
+    public var content: Content { storage.value }
+
     /// A single task.
-    case message(Message)
+    public static func message(_ message: Message) -> WorkflowNode { WorkflowNode(.message(message)) }
     /// Tasks that run one after the other.
-    case chain([WorkflowNode])
+    public static func chain(_ children: [WorkflowNode]) -> WorkflowNode { WorkflowNode(.chain(children)) }
     /// Tasks that run side by side.
-    case group([WorkflowNode])
+    public static func group(_ children: [WorkflowNode]) -> WorkflowNode { WorkflowNode(.group(children)) }
     /// A task that starts later.
-    case withDelay(WorkflowNode, Duration)
+    public static func withDelay(_ task: WorkflowNode, _ delay: Duration) -> WorkflowNode {
+        WorkflowNode(.withDelay(task, delay))
+    }
+
+    /// Whether two nodes are the same one in memory.
+    fileprivate func isIdentical(to other: WorkflowNode) -> Bool { storage === other.storage }
 }
 
 /// What can stand in a workflow: a `Message`, a ``Chain``, a ``Group`` or ``WithDelay``.
@@ -34,7 +102,8 @@ extension WorkflowNode: Equatable {
         // A stack of its own, since nesting can be deeper than the thread's.
         var pairs = [(left, right)]
         while let (left, right) = pairs.popLast() {
-            switch (left, right) {
+            if left.isIdentical(to: right) { continue }
+            switch (left.content, right.content) {
             case (.message(let left), .message(let right)):
                 guard left == right else { return false }
             case (.chain(let left), .chain(let right)), (.group(let left), .group(let right)):
@@ -60,21 +129,29 @@ extension WorkflowNode: CustomStringConvertible {
         }
         var text = ""
         var steps = [Step.node(self)]
+        func open(_ name: String, _ children: [WorkflowNode]) {
+            text += name
+            steps.append(.text(")"))
+            for (index, child) in children.enumerated().reversed() {
+                steps.append(.node(child))
+                if index > 0 { steps.append(.text(", ")) }
+            }
+        }
         while let step = steps.popLast() {
             switch step {
             case .text(let part):
                 text += part
-            case .node(.message(let message)):
-                text += message.description
-            case .node(.withDelay(let child, let delay)):
-                text += "WithDelay("
-                steps += [.text(", delay: \(delay))"), .node(child)]
-            case .node(.chain(let children)), .node(.group(let children)):
-                if case .node(.chain) = step { text += "Chain(" } else { text += "Group(" }
-                steps.append(.text(")"))
-                for (index, child) in children.enumerated().reversed() {
-                    steps.append(.node(child))
-                    if index > 0 { steps.append(.text(", ")) }
+            case .node(let node):
+                switch node.content {
+                case .message(let message):
+                    text += message.description
+                case .withDelay(let child, let delay):
+                    text += "WithDelay("
+                    steps += [.text(", delay: \(delay))"), .node(child)]
+                case .chain(let children):
+                    open("Chain(", children)
+                case .group(let children):
+                    open("Group(", children)
                 }
             }
         }

@@ -11,7 +11,7 @@ final class CompletionFrame {
         case group
     }
 
-    let parent: CompletionFrame?
+    private(set) var parent: CompletionFrame?
     let kind: Kind
     /// The barrier's key; empty for the outermost.
     let completionID: String
@@ -28,6 +28,17 @@ final class CompletionFrame {
         self.parent = parent
         self.completionID = completionID
         self.parties = parties
+    }
+
+    deinit {
+        // One by one, since freeing each from within the other would take a part of the thread's stack for each.
+        var next = parent
+        parent = nil
+        while isKnownUniquelyReferenced(&next) {
+            let outer = next?.parent
+            next?.parent = nil
+            next = outer
+        }
     }
 
     /// A task that counts here, and at all that is around, starts later.

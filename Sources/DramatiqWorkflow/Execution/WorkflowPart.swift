@@ -57,9 +57,12 @@ enum WorkflowParts {
             guard let first = parts.popFirst() else { continue }
             stack.append(parts)
             switch first {
-            case .node(.message(let message)): return message.queueName
-            case .node(.chain(let children)), .node(.group(let children)): stack.append(.nodes(children[...]))
-            case .node(.withDelay(let child, _)): stack.append(.nodes([child]))
+            case .node(let node):
+                switch node.content {
+                case .message(let message): return message.queueName
+                case .chain(let children), .group(let children): stack.append(.nodes(children[...]))
+                case .withDelay(let child, _): stack.append(.nodes([child]))
+                }
             case .json(let value):
                 switch try? JSONNode(value) {
                 case .message(let message)?: return message.queueName

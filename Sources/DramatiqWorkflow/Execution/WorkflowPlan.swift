@@ -73,7 +73,7 @@ struct WorkflowPlan {
     }
 
     private mutating func start(_ node: WorkflowNode, _ delay: Int, _ frame: CompletionFrame?) {
-        switch node {
+        switch node.content {
         case .message(let message):
             add(message, delay, frame)
         case .withDelay(let child, let more):

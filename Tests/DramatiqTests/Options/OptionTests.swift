@@ -46,7 +46,8 @@ import Testing
             let message = task.messageWithOptions("a", options: MessageOptions(JSONObject([(option, value)])))
             try await run(broker, message)
             let reason = try reason(of: message)
-            #expect(reason.hasPrefix("The option \(option) of message \(message.messageID) is \(value): it must be a"))
+            #expect(reason.hasPrefix("The option \(option) of message \(message.messageID) is \(value): "))
+            #expect(reason.contains("must be a"))
         }
         #expect(ran.values.isEmpty)
     }

@@ -1,6 +1,7 @@
 """Python's side of the tests that share a Redis server with Python's dramatiq and dramatiq-workflow.
 
-    peer.py work URL NAMESPACE HEARTBEAT ACTORS   a worker; ACTORS: name@queue,name@queue
+    peer.py work URL NAMESPACE HEARTBEAT ACTORS [QUEUES]   a worker; ACTORS: name@queue,name@queue; QUEUES: those it
+                                                  takes from, as with dramatiq's --queues
     peer.py start URL NAMESPACE                   starts the workflows of its input, one per line as JSON
     peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
     peer.py parse                                 reads the URLs of its input as redis-py does, prints JSON
@@ -68,7 +69,7 @@ def make_broker(url, namespace, heartbeat=60_000):
     return broker
 
 
-def work(url, namespace, heartbeat, actors):
+def work(url, namespace, heartbeat, actors, queues=""):
     broker = make_broker(url, namespace, int(heartbeat))
     client = redis.Redis.from_url(url)
 
@@ -93,7 +94,9 @@ def work(url, namespace, heartbeat, actors):
         name, queue = actor.split("@")
         dramatiq.actor(run, actor_name=name, queue_name=queue, broker=broker)
     broker.emit_after("process_boot")
-    worker = dramatiq.Worker(broker, worker_timeout=20, worker_threads=8)
+    worker = dramatiq.Worker(
+        broker, queues=set(filter(None, queues.split(","))), worker_timeout=20, worker_threads=8
+    )
     worker.start()
     # Ends with the input, and so with the process that started this one.
     while sys.stdin.buffer.read1(4096):

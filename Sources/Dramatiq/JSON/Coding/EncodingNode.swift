@@ -29,8 +29,17 @@ final class EncodingNode {
     }
 
     private var content = Content.nothing
+    /// How many containers the value stands in.
+    private let depth: Int
+    /// How many values encode themselves into this node, one as the content of the other.
+    private var wrappings = 0
 
-    init() {}
+    init(depth: Int) {
+        self.depth = depth
+    }
+
+    /// Whether the value stands deeper than anybody would read it again. What is inside is not kept then.
+    private var isTooDeep: Bool { depth + wrappings > ValueDecoder.maximumDepth + 1 }
 
     var elementCount: Int {
         if case .elements(let elements) = content { return elements.count }
@@ -52,8 +61,8 @@ final class EncodingNode {
     }
 
     func appendElement() -> EncodingNode {
-        let node = EncodingNode()
-        if case .elements(var elements) = content {
+        let node = EncodingNode(depth: depth + 1)
+        if !isTooDeep, case .elements(var elements) = content {
             content = .nothing  // So that the array is not copied.
             elements.append(node)
             content = .elements(elements)
@@ -62,8 +71,8 @@ final class EncodingNode {
     }
 
     func setMember(_ key: String) -> EncodingNode {
-        let node = EncodingNode()
-        if case .members(var members) = content {
+        let node = EncodingNode(depth: depth + 1)
+        if !isTooDeep, case .members(var members) = content {
             content = .nothing  // So that the list is not copied.
             members.set(key, node)
             content = .members(members)
@@ -89,6 +98,9 @@ final class EncodingNode {
         case let value as URL: set(.string(value.absoluteString))
         case let value as Decimal: set(value.isNaN ? .double(.nan) : .number(JSONNumber(unchecked: "\(value)")))
         default:
+            wrappings += 1
+            defer { wrappings -= 1 }
+            guard !isTooDeep else { throw tooDeep() }
             let encoder = ValueEncoder(node: self, codingPath: path)
             try value.encode(to: encoder)
             if case .nothing = content {
@@ -99,23 +111,39 @@ final class EncodingNode {
         }
     }
 
-    /// Appends the text. Recursion is as deep as that of the values that were encoded.
-    func write(into writer: inout JSONWriter) {
+    private func tooDeep() -> EncodingError {
+        // Without the path, which would be as long as it is deep.
+        .invalidValue(
+            JSONValue.null,
+            EncodingError.Context(
+                codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maximumDepth) levels"))
+    }
+
+    /// Appends the text. Recursion is no deeper than ``ValueDecoder/maximumDepth``.
+    ///
+    /// - Returns: how many levels of containers the text has at most.
+    /// - Throws: `EncodingError` if a decoder would not read it again.
+    func write(into writer: inout JSONWriter) throws -> Int {
+        var depth = 0
         switch content {
         case .nothing:
             writer.append("{}")
+            return 1
         case .value(let value):
             writer.write(value)
+            return value.depth
         case .elements(let elements):
+            guard self.depth < ValueDecoder.maximumDepth else { throw tooDeep() }
             writer.append(UInt8(ascii: "["))
             var isFirst = true
             for element in elements {
                 if !isFirst { writer.append(UInt8(ascii: ",")) }
                 isFirst = false
-                element.write(into: &writer)
+                depth = max(depth, try element.write(into: &writer))
             }
             writer.append(UInt8(ascii: "]"))
         case .members(let members):
+            guard self.depth < ValueDecoder.maximumDepth else { throw tooDeep() }
             writer.append(UInt8(ascii: "{"))
             var isFirst = true
             for (key, node) in members.list {
@@ -123,9 +151,10 @@ final class EncodingNode {
                 isFirst = false
                 writer.write(key)
                 writer.append(UInt8(ascii: ":"))
-                node.write(into: &writer)
+                depth = max(depth, try node.write(into: &writer))
             }
             writer.append(UInt8(ascii: "}"))
         }
+        return depth + 1
     }
 }

@@ -34,6 +34,12 @@ extension JSONValue: Codable {
     ///   `Double` can hold, or a string that is no Unicode text.
     public func encode(to encoder: any Encoder) throws {
         if let encoder = encoder as? ValueEncoder { return encoder.node.set(self) }
+        guard encoder.codingPath.count < ValueDecoder.maximumDepth else {
+            throw EncodingError.invalidValue(
+                self,
+                EncodingError.Context(
+                    codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maximumDepth) levels"))
+        }
         switch self {
         case .array(let array):
             var container = encoder.unkeyedContainer()

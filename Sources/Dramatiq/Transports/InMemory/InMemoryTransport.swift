@@ -63,6 +63,8 @@ public final class InMemoryTransport: ImmediateTransport {
         switch fidelity {
         case .values:
             if let failure = envelope.message.argumentFailure { throw failure }
+            // Nobody reads it again here, but what one transport takes the others shall take, too.
+            if envelope.message.depth > JSONMessageEncoder.defaultMaximumDepth { _ = try envelope.encoded() }
             payload = .envelope(envelope)
         case .bytes:
             payload = .bytes(try envelope.encoded())

@@ -14,7 +14,7 @@ struct Precedence {
 
     /// Adds a node that starts after some tasks. Returns those that it ends with.
     private mutating func add(_ node: WorkflowNode, after earlier: Set<String>) -> Set<String> {
-        switch node {
+        switch node.content {
         case .message(let message):
             names.append(message.actorName)
             predecessors[message.actorName, default: []].formUnion(earlier)
