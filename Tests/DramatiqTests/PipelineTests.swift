@@ -5,13 +5,19 @@ import Testing
 
 /// Messages that are piped into others, and messages that are copied.
 @Suite(.timeLimit(.minutes(10))) struct PipelineTests {
+    /// Stands for the middleware that serves what ties a message to others.
+    private struct Ties: Middleware {
+        var servedOptions: [ServedOption] { MessageOptions.ties.map { ServedOption($0) } }
+        var hooks: MiddlewareHooks { [] }
+    }
+
     private let transport = InMemoryTransport(fidelity: .bytes)
     private let log = RecordingLog()
     private let ran = Recorder<String>()
 
     private func broker() async throws -> (Broker, TaskActor<String, String?, String>) {
         let broker = Broker(
-            transport: transport, middleware: Broker.defaultMiddleware + [CurrentMessage()], logger: log.logger)
+            transport: transport, middleware: Broker.defaultMiddleware + [CurrentMessage(), Ties()], logger: log.logger)
         let ran = ran
         let step = TaskActor("step") { (name: String, result: String?) in
             ran.add("\(name) \(result ?? "-")")
@@ -138,7 +144,7 @@ import Testing
                 try await context.enqueue(copy)
             }
         }
-        let broker = Broker(transport: transport, middleware: [Repeats()], logger: log.logger)
+        let broker = Broker(transport: transport, middleware: [Repeats(), Ties()], logger: log.logger)
         try await broker.declare(TaskActor("once") {})
         try await withWorker(Worker(broker)) {
             try await broker.enqueue(Message(queueName: "default", actorName: "once", options: ties))

@@ -256,8 +256,14 @@ extension Worker {
 
     var retrying: TransitionRetry { TransitionRetry(policy: transitionRetries, shutdown: shutdown) }
 
-    /// Returns to the queues what was taken and not begun, and closes the consumers.
+    /// Returns what is still held, and closes the consumers.
     func returnHeld() async {
+        await returnUnbegun()
+        for source in workQueue.takeSources() { await source.consumer.close() }
+    }
+
+    /// Returns to the queues what was taken and not begun.
+    func returnUnbegun() async {
         var deliveries = workQueue.drain().map(\.delivery)
         deliveries += delayQueue.drain().map(\.delivery)
         // Each goes to the front of its queue, so the last one goes first.
@@ -273,6 +279,5 @@ extension Worker {
                 if (error as? any TransientError)?.isTransient ?? false { break }
             }
         }
-        for source in workQueue.takeSources() { await source.consumer.close() }
     }
 }

@@ -124,6 +124,8 @@ extension Worker {
     }
 
     private func finish(_ interrupted: Interrupted) async {
+        // What came later goes back before it does, so that it is in front of that again.
+        if interrupted.interruption == .shutdown { await unbegunReturned.wait() }
         var context = interrupted.context
         if let error = context.error {
             switch interrupted.interruption {

@@ -28,6 +28,8 @@ public final class Worker: Service {
     let shutdown = WorkerShutdown()
     let slots: [ProcessorSlot]
     let acknowledgements: AcknowledgementWindow
+    /// Opens once a shutdown has returned what no processor had begun.
+    let unbegunReturned = Latch()
     private let hasRun = Atomic(false)
 
     /// - Parameters:
@@ -150,8 +152,10 @@ public final class Worker: Service {
             await notify("afterWorkerBoot", broker.middleware.reversed()) { try await $0.afterWorkerBoot(self) }
             await shutdown.wait(for: .draining)
             takers.cancelAll()
-            await notify("beforeWorkerShutdown", broker.middleware) { try await $0.beforeWorkerShutdown(self) }
         }
+        await returnUnbegun()
+        unbegunReturned.open()
+        await notify("beforeWorkerShutdown", broker.middleware) { try await $0.beforeWorkerShutdown(self) }
     }
 
     /// Cancels what is past its deadline, and in a shutdown what shall not go on.

@@ -8,7 +8,7 @@ public import Dramatiq
 /// Keys live for a time between a millisecond and a century; one that is given otherwise is the nearest of these.
 ///
 /// Taking and giving back a place are repeated for 5 s if their answer is lost or there is no connection: a key of its
-/// own, `{<key>}@<holder>`, tells for a minute what became of it.
+/// own, which begins with `<key>@`, tells for a minute what became of it.
 ///
 /// On a Redis Cluster, barriers that are not on a ``RedisTransport``'s client need a namespace with a tag. Keys of rate
 /// limits may lie anywhere, but those of a `WindowRateLimiter` are used together: give its key a tag, as in
@@ -61,7 +61,8 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
 
     public func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool {
         let command = RedisCommand(
-            RateLimitScripts.acquire, keys: [key, Self.holderKey(key, holder)], limit, ttl.redisMilliseconds, Self.holderTTL)
+            RateLimitScripts.acquire, keys: [key, Self.holderKey(key, holder)], limit, ttl.redisMilliseconds,
+            Self.holderTTL)
         // Without a server nothing was taken, and whoever asks may know better what to do.
         return try await repeating(unlessRefused: false) { try await executor.execute(command).boolean() }
     }
@@ -74,7 +75,7 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
 
     /// Lies in the same slot of a cluster as the key.
     private static func holderKey(_ key: String, _ holder: String) -> String {
-        KeySlot.tag(of: key).isEmpty ? "{\(key)}@\(holder)" : "\(key)@\(holder)"
+        KeySlot.tag(of: key).isEmpty ? "\(key)@\(holder){\(key)}" : "\(key)@\(holder)"
     }
 
     /// Does what can be repeated, again if nobody knows whether it was done.
@@ -127,7 +128,8 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
     /// - Throws: `BarrierStateLost` if a barrier is missing, `RedisError`.
     public func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
         // By its key a cluster finds the server; the others are of the same slot.
-        let barriers = [steps.arrival?.barrier].compactMap(\.self) + steps.releases
+        let barriers =
+            [steps.arrival?.barrier].compactMap(\.self) + steps.releases
             + steps.creations.map(\.barrier) + steps.renewals
         var command = RedisCommand(RateLimitScripts.commit, keys: barriers.prefix(1).map(\.key))
         command.append(steps)
