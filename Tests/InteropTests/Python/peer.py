@@ -8,7 +8,7 @@
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
     peer.py dates                                 reads dates, one per line, and prints them again
 
-With LZ4 in the environment messages are compressed, as in dramatiq's own example of an encoder. With HOLD tasks with a
+With LZ4 in the environment messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
 negative time never end.
 """
 
@@ -46,7 +46,12 @@ class LZ4Encoder(dramatiq.JSONEncoder):
     def decode(self, data):
         import lz4.frame
 
-        return super().decode(lz4.frame.decompress(data))
+        try:
+            text = lz4.frame.decompress(data)
+        except RuntimeError:
+            # No frame: it was not compressed.
+            text = data
+        return super().decode(text)
 
 
 class Failure(Exception):
