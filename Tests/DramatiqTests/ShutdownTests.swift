@@ -239,13 +239,10 @@ import Testing
     @Test func aWorkerRunsOnce() async throws {
         let broker = Broker(transport: transport)
         let worker = Worker(broker)
-        let booted = Signal()
-        async let first: Void = worker.run(while: {
-            booted.signal()
+        try await worker.run {
             await #expect(throws: BrokerError.workerRunTwice) { try await worker.run() }
-        })
-        await booted.wait()
-        try await first
+            await #expect(throws: BrokerError.workerRunTwice) { try await worker.run {} }
+        }
         await #expect(throws: BrokerError.workerRunTwice) { try await worker.run() }
         await #expect(throws: BrokerError.workerRunTwice) { try await worker.run {} }
     }

@@ -70,9 +70,18 @@ public final class Worker: Service {
     ///   actor that is not declared. What the transport throws when it declares one of the queues. What has to be mended
     ///   before the worker can do anything, such as a password or a permission; see ``Transport/verifyAccess(to:)``.
     public func run() async throws {
+        try begin()
+        try await runBegun()
+    }
+
+    /// Sees to it that the worker runs once.
+    private func begin() throws {
         // First, so that a program can add what is missing and run the worker after all.
         try broker.requireTargets()
         guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else { throw BrokerError.workerRunTwice }
+    }
+
+    private func runBegun() async throws {
         try broker.checkMiddleware()
         for queue in (queues ?? []).sorted() { try await broker.declare(queue: queue) }
         try await withTaskCancellationHandler {
@@ -110,12 +119,13 @@ public final class Worker: Service {
         isolation: isolated (any Actor)? = #isolation,
         while body: () async throws -> Result
     ) async throws -> Result {
-        try await withoutActuallyEscaping(body) { body in
+        try begin()
+        return try await withoutActuallyEscaping(body) { body in
             // It runs in a task of its own so that it can be cancelled. Its caller does nothing until that has ended.
             nonisolated(unsafe) let body = body
             return try await withThrowingTaskGroup(of: Result?.self, isolation: isolation) { group in
                 group.addTask {
-                    try await self.run()
+                    try await self.runBegun()
                     return nil
                 }
                 group.addTask { try await body() }
