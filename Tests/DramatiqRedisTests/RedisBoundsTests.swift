@@ -88,6 +88,21 @@ import Testing
         }
     }
 
+    /// Also where messages are looked for that the server has given out and whose answer was lost.
+    @Test func strayMessagesAreTakenWithinBounds() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
+            try await stage.broker.enqueue((0..<4).map { stage.task.message("\($0)") })
+            let consumer = try await stage.transport.consumer(of: "default", prefetch: 4)
+            faulty.set { $0.script?.source.contains("'LTRIM'") ?? false ? .after : nil }
+            await #expect(throws: RedisError.self) { _ = try await consumer.next(limit: 4) }
+            faulty.set { _ in nil }
+            for limit in [-1, Int.min, 0, 1] { #expect(try await consumer.next(limit: limit).count == 1) }
+            await consumer.close()
+        }
+    }
+
     @Test func sizesThatCanNotBeAreBounded() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server)

@@ -63,7 +63,7 @@ extension Transport {
 
 /// Takes messages from one queue, for one task at a time.
 public protocol TransportConsumer: Sendable {
-    /// Waits until there is a message, then takes up to `limit` of them.
+    /// Waits until there is a message, then takes up to `limit` of them; one if the limit is less than that.
     ///
     /// - Returns: an empty array when the consumer was closed or the task cancelled.
     func next(limit: Int) async throws -> [Delivery]

@@ -51,13 +51,13 @@ final class RedisMessageSource: Sendable {
 
     /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none.
     func take(limit: Int) async throws -> [Message] {
+        let limit = max(1, min(limit, Self.maximumCount))
         if mayHaveStrays.withLock({ $0 }) {
             let strays = try await strays(limit: limit)
             if !strays.isEmpty { return strays }
         }
         let command = RedisCommand(
-            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, max(1, min(limit, Self.maximumCount)),
-            Self.maximumSize)
+            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, limit, Self.maximumSize)
         do {
             let reply = try await executor.execute(command).array()
             return try stride(from: 0, to: reply.count - 1, by: 2).map {
@@ -179,7 +179,7 @@ final class RedisMessageSource: Sendable {
             try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert($0) }
             let strays = ids.subtracting(known)
             if strays.count > limit { suspectStrays() }
-            return try await load(Array(strays.prefix(min(limit, Self.maximumCount))))
+            return try await load(Array(strays.prefix(limit)))
         } catch {
             suspectStrays()
             throw error

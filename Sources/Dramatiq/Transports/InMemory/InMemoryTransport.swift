@@ -285,7 +285,7 @@ private final class InMemoryConsumer: ImmediateConsumer {
 
     func next(limit: Int) async throws -> [Delivery] {
         while !Task.isCancelled, !isClosed.withLock({ $0 }) {
-            let deliveries = transport.take(place, limit: limit, consumer: id)
+            let deliveries = transport.take(place, limit: max(1, limit), consumer: id)
             if !deliveries.isEmpty { return deliveries }
             await transport.wait(place, signal)
         }
