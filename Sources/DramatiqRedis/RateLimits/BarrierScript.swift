@@ -16,7 +16,7 @@ enum BarrierScript {
     /// How long a released barrier is remembered at most, in milliseconds: 15 minutes, for which Python keeps it too.
     static let releasedTTL = 900_000
     /// The longest time for which a key can be kept, in milliseconds: a hundred years.
-    static let longestDuration = 3_155_760_000_000
+    static let longestDuration = Duration.longestForRedis.redisMilliseconds
 
     /// Defines `read_barriers()`, which reads a ``BarrierCommit`` from the script's arguments, and
     /// `commit_barriers(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or
@@ -193,6 +193,6 @@ extension RedisCommand {
     mutating func append(_ barrier: BarrierKey) {
         append(barrier.key)
         append(barrier.releaseKey ?? "")
-        append(min(max(1, barrier.ttl.milliseconds), BarrierScript.longestDuration))
+        append(barrier.ttl.redisMilliseconds)
     }
 }
