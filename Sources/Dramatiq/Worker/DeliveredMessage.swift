@@ -9,7 +9,11 @@ package final class DeliveredMessage: Sendable {
     /// Whether the message has any, or the actor.
     let hasAnyOptions: Bool
 
-    init(delivery: Delivery, message: Message, actor: any AnyTaskActor) {
+    /// - Parameter actor: `nil` if the worker has none of the message's name.
+    init(delivery: Delivery, message: Message, actor: (any AnyTaskActor)?) {
+        // Chosen here: were a caller to pass one kind of actor only, the optimizer would open the existential of all
+        // others, too, and copy each of them to the heap twice.
+        let actor = actor ?? UndeclaredActor(name: message.actorName)
         self.delivery = delivery
         self.message = message
         self.actor = actor

@@ -168,9 +168,8 @@ extension Worker {
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
             return await settleOutside(delivery, source, Settlement(outcome: .reject(reason: reason)))
         }
-        let actor = UndeclaredActor(name: message.actorName)
         let item = WorkItem(
-            delivered: DeliveredMessage(delivery: delivery, message: message, actor: actor), source: source)
+            delivered: DeliveredMessage(delivery: delivery, message: message, actor: nil), source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
         await Task { await self.reject(item, reason) }.value
         broker.immediateTransport?.wakeConsumers()
