@@ -61,6 +61,12 @@ final class CommitQueue: Sendable {
         var needsMemory = false
     }
 
+    /// A script that is on its way, with the task that sends one after the other.
+    fileprivate struct Script {
+        var since: ContinuousClock.Instant
+        let task: Task<Void, Never>
+    }
+
     fileprivate struct State {
         /// None of these needs memory, so they go with the first lane.
         var acknowledgements: [Acknowledgement] = []
@@ -68,9 +74,8 @@ final class CommitQueue: Sendable {
         /// Those that must not wait for memory, and those that can: never in one script.
         var lanes: [Deque<Pending>] = [[], []]
         var nextLane = 0
-        /// The scripts that are on their way, by numbers.
-        var scripts: [Int: (since: ContinuousClock.Instant, task: Task<Void, Never>?)] = [:]
-        var nextScript = 0
+        /// The scripts that are on their way, each in a place of its own.
+        var scripts: [Script?] = Array(repeating: nil, count: CommitQueue.maximumScripts)
         /// Whether the last script was given up since the server said nothing.
         var isSilent = false
         /// Commits whose answers have come.
@@ -78,7 +83,7 @@ final class CommitQueue: Sendable {
     }
 
     /// How many scripts may be on their way at a time: while the server runs one, the next is made.
-    private static let maximumScripts = 2
+    fileprivate static let maximumScripts = 2
     /// Bounds on one script, so that it never keeps the server for long.
     fileprivate static let maximumCommits = 256
     fileprivate static let maximumAcknowledgements = 500
@@ -87,15 +92,15 @@ final class CommitQueue: Sendable {
     fileprivate static let maximumForgotten = 1000
 
     private let executor: any RedisExecutor
-    private let keys: RedisKeys
     private let transportID: String
+    private let scriptKeys: [String]
     private let ledger: TakenLedger
     private let state = Mutex(State())
 
     init(executor: any RedisExecutor, keys: RedisKeys, transportID: String, ledger: TakenLedger) {
         self.executor = executor
-        self.keys = keys
         self.transportID = transportID
+        scriptKeys = keys.scriptKeys(transportID)
         self.ledger = ledger
     }
 
@@ -146,25 +151,20 @@ final class CommitQueue: Sendable {
     }
 
     private func add(_ change: (inout State) -> Void) {
-        let number = state.withLock { state -> Int? in
+        state.withLock { state in
             change(&state)
-            guard state.scripts.count < Self.maximumScripts else { return nil }
-            state.nextScript += 1
-            state.scripts[state.nextScript] = (.now, nil)
-            return state.nextScript
+            guard let place = state.scripts.firstIndex(where: { $0 == nil }) else { return }
+            // Every commit is waited for, so the task ends while somebody waits.
+            state.scripts[place] = Script(since: .now, task: Task { await run(place) })
         }
-        guard let number else { return }
-        // Every commit is waited for, so the task ends while somebody waits.
-        let task = Task { await run(number) }
-        state.withLock { $0.scripts[number]?.task = task }
     }
 
     /// Sends scripts until nothing waits, or one of them is given up.
-    private func run(_ number: Int) async {
-        while let batch = state.withLock({ $0.takeBatch(number) }) {
+    private func run(_ place: Int) async {
+        while let batch = state.withLock({ $0.takeBatch(place) }) {
             await send(batch)
             if Task.isCancelled {
-                state.withLock { $0.scripts[number] = nil }
+                state.withLock { $0.scripts[place] = nil }
                 // Others go on with what waits.
                 return add { _ in }
             }
@@ -186,9 +186,9 @@ final class CommitQueue: Sendable {
         let now = ContinuousClock.now
         guard now >= deadline else { return }
         let tasks = state.withLock { state in
-            let late = state.scripts.values.filter { state.isSilent || now - $0.since >= patience }
+            let late = state.scripts.compactMap(\.self).filter { state.isSilent || now - $0.since >= patience }
             if !late.isEmpty { state.isSilent = true }
-            return late.compactMap(\.task)
+            return late.map(\.task)
         }
         for task in tasks { task.cancel() }
     }
@@ -221,7 +221,7 @@ final class CommitQueue: Sendable {
 
     private func command(_ batch: Batch, _ steps: [Step]) -> RedisCommand {
         var command = RedisCommand(
-            CommitScript.script, keys: keys.scriptKeys(transportID), transportID, RedisTransport.commitRecordTTL,
+            CommitScript.script, keys: scriptKeys, transportID, RedisTransport.commitRecordTTL,
             batch.needsMemory ? "1" : "0", batch.forgotten.count)
         // An id takes 43 bytes on the wire, a tag or a party a little less.
         command.reserve(
@@ -397,8 +397,8 @@ extension RedisCommand {
 extension CommitQueue.State {
     /// What the next script does. Without anything to do the script that is under way is the last one.
     ///
-    /// - Parameter script: the number of who asks.
-    fileprivate mutating func takeBatch(_ script: Int) -> CommitQueue.Batch? {
+    /// - Parameter place: whose script it is.
+    fileprivate mutating func takeBatch(_ place: Int) -> CommitQueue.Batch? {
         for _ in lanes {
             let lane = nextLane
             nextLane = (lane + 1) % lanes.count
@@ -411,10 +411,10 @@ extension CommitQueue.State {
             }
             batch.forgotten = Array(forgotten.suffix(CommitQueue.maximumForgotten))
             forgotten.removeLast(batch.forgotten.count)
-            scripts[script]?.since = .now
+            scripts[place]?.since = .now
             return batch
         }
-        scripts[script] = nil
+        scripts[place] = nil
         return nil
     }
 
