@@ -99,7 +99,7 @@ public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
 extension Message {
     /// How deep arrays and objects are nested in the message's text at most, its own braces included.
     package var depth: Int {
-        1 + max(args.storage.depth, kwargs.storage.depth, options.object.storage.depth)
+        1 + max(args.storage.nesting.depth, kwargs.storage.nesting.depth, options.object.storage.nesting.depth)
     }
 
     /// How many bytes of it are text that is copied as it is.

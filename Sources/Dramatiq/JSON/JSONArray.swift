@@ -5,7 +5,7 @@ public struct JSONArray: Sendable {
     public init(_ elements: [JSONValue] = []) {
         var elements = elements
         var nesting = JSONNesting()
-        for index in elements.indices where elements[index].depth > 0 { nesting.add(&elements[index]) }
+        for index in elements.indices where elements[index].isContainer { nesting.add(&elements[index]) }
         storage = .list(elements, nesting)
     }
 
@@ -13,7 +13,7 @@ public struct JSONArray: Sendable {
     ///
     /// - Parameter depth: how many levels of containers the array has at most, itself included; found out unless given.
     package init(validatedText text: ArraySlice<UInt8>, depth: Int? = nil) {
-        storage = depth.map { JSONStorage(text, depth: $0) } ?? JSONStorage(measuring: text)
+        storage = JSONStorage(text, depth: depth)
     }
 
     /// The text between the brackets, if that is what there is.
@@ -23,8 +23,7 @@ public struct JSONArray: Sendable {
     public var elements: [JSONValue] {
         switch storage {
         case .list(let elements, _): elements
-        case .text(let text): JSONText.elements(text)
-        case .deep(let deep): JSONText.elements(deep.text, isDeep: true)
+        case .text(let text, _): JSONText.elements(text, isDeep: storage.nesting.isDeep)
         }
     }
 
@@ -33,8 +32,8 @@ public struct JSONArray: Sendable {
     package func elements(levels: Int) -> [JSONValue] {
         switch storage {
         case .list(let elements, _): elements
-        case .text(let text): JSONText.elements(text, levels: levels)
-        case .deep(let deep): JSONText.elements(deep.text, isDeep: true)
+        case .text where storage.nesting.isDeep: elements
+        case .text(let text, _): JSONText.elements(text, levels: levels)
         }
     }
 
@@ -42,8 +41,7 @@ public struct JSONArray: Sendable {
     public var isEmpty: Bool {
         switch storage {
         case .list(let elements, _): elements.isEmpty
-        case .text(let text): JSONText.isBlank(text)
-        case .deep: false
+        case .text(let text, _): JSONText.isBlank(text)
         }
     }
 
@@ -53,13 +51,9 @@ public struct JSONArray: Sendable {
         case .list(let elements, _):
             guard let first = elements.first else { return nil }
             return (first, JSONArray(Array(elements.dropFirst())))
-        case .text(let text):
-            return JSONText.splitFirst(text).map {
-                ($0.first, JSONArray(validatedText: $0.rest, depth: JSONNesting.shallow))
-            }
-        case .deep(let deep):
-            return JSONText.splitFirst(deep.text, isDeep: true).map {
-                ($0.first, JSONArray(validatedText: $0.rest, depth: deep.depth))
+        case .text(let text, let depth):
+            return JSONText.splitFirst(text, isDeep: storage.nesting.isDeep).map {
+                ($0.first, JSONArray(validatedText: $0.rest, depth: Int(depth)))
             }
         }
     }
@@ -73,13 +67,12 @@ public struct JSONArray: Sendable {
             nesting.add(&element)
             elements.append(element)
             storage = .list(elements, nesting)
-        case .text, .deep:
-            let text = storage.text ?? []
+        case .text(let text, _):
             var writer = JSONWriter(capacity: text.count + 32)
             writer.append(text)
             if !JSONText.isBlank(text) { writer.append(UInt8(ascii: ",")) }
             writer.write(element)
-            storage = JSONStorage(measuring: writer.bytes[...])
+            storage = JSONStorage(writer.bytes[...], depth: nil)
         }
     }
 }

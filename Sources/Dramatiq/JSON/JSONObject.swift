@@ -31,7 +31,7 @@ public struct JSONObject: Sendable {
     init(members: [Member]) {
         var members = members
         var nesting = JSONNesting()
-        for index in members.indices where members[index].value.depth > 0 { nesting.add(&members[index].value) }
+        for index in members.indices where members[index].value.isContainer { nesting.add(&members[index].value) }
         storage = .list(members, nesting)
     }
 
@@ -39,7 +39,7 @@ public struct JSONObject: Sendable {
     ///
     /// - Parameter depth: how many levels of containers the object has at most, itself included; found out unless given.
     package init(validatedText text: ArraySlice<UInt8>, depth: Int? = nil) {
-        storage = depth.map { JSONStorage(text, depth: $0) } ?? JSONStorage(measuring: text)
+        storage = JSONStorage(text, depth: depth)
     }
 
     /// JSON text: what stands between the braces.
@@ -52,8 +52,7 @@ public struct JSONObject: Sendable {
     public var members: [Member] {
         switch storage {
         case .list(let members, _): members
-        case .text(let text): JSONText.members(text)
-        case .deep(let deep): JSONText.members(deep.text, isDeep: true)
+        case .text(let text, _): JSONText.members(text, isDeep: storage.nesting.isDeep)
         }
     }
 
@@ -61,15 +60,17 @@ public struct JSONObject: Sendable {
     public var isEmpty: Bool {
         switch storage {
         case .list(let members, _): members.isEmpty
-        case .text(let text): JSONText.isBlank(text)
-        case .deep: false
+        case .text(let text, _): JSONText.isBlank(text)
         }
     }
 
     /// The value of a key. Setting `nil` removes the key; setting a new key adds it at the end.
     public subscript(key: String) -> JSONValue? {
         get {
-            members.first { $0.matches(key) }?.value
+            // Not a copy of the members, since every message is asked for options.
+            guard case .list(let members, _) = storage else { return members.first { $0.matches(key) }?.value }
+            for index in members.indices where members[index].matches(key) { return members[index].value }
+            return nil
         }
         set {
             var members = self.members
@@ -77,7 +78,9 @@ public struct JSONObject: Sendable {
             if case .list(_, let known) = storage {
                 nesting = known
             } else {
-                for index in members.indices where members[index].value.depth > 0 { nesting.add(&members[index].value) }
+                for index in members.indices where members[index].value.isContainer {
+                    nesting.add(&members[index].value)
+                }
             }
             storage = .list([], nesting)  // So that the list is not copied.
             if var value = newValue {

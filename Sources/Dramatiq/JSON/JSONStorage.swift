@@ -2,49 +2,38 @@
 /// nested, so that a message too deep for its reader is found before it is sent, without a look at every byte.
 enum JSONStorage<Element: Sendable>: Sendable {
     case list([Element], JSONNesting)
-    /// Validated text between the brackets of a container that has no more than ``JSONNesting/shallow`` levels.
-    case text(ArraySlice<UInt8>)
-    /// Validated text between the brackets of any other.
-    case deep(DeepText)
+    /// Validated text between the brackets of a container with at most so many levels.
+    case text(ArraySlice<UInt8>, depth: UInt32)
 
     /// Takes validated text from between the brackets of a container.
     ///
-    /// - Parameter depth: how many levels the container has, at most.
-    init(_ text: ArraySlice<UInt8>, depth: Int) {
-        self = depth <= JSONNesting.shallow ? .text(text) : .deep(DeepText(text: text, depth: depth))
-    }
-
-    /// Takes validated text of which it is not known how deep it is nested.
-    init(measuring text: ArraySlice<UInt8>) {
-        self = .text(text)
-        if text.count / 2 >= JSONNesting.shallow { self = Self(text, depth: JSONText.depth(of: text) + 1) }
+    /// - Parameter depth: how many levels the container has, at most; found out unless given.
+    init(_ text: ArraySlice<UInt8>, depth: Int?) {
+        // No level has less than its two brackets.
+        var most = text.count / 2 + 1
+        if let depth {
+            most = min(most, depth)
+        } else if most > JSONNesting.shallow {
+            most = JSONText.depth(of: text) + 1
+        }
+        self = .text(text, depth: UInt32(clamping: most))
     }
 
     /// The text between the brackets, if that is what there is.
     var text: ArraySlice<UInt8>? {
-        switch self {
-        case .list: nil
-        case .text(let text): text
-        case .deep(let deep): deep.text
-        }
+        if case .text(let text, _) = self { text } else { nil }
     }
 
-    /// How many levels of containers there are at most, this one included.
-    var depth: Int {
+    /// How deep it is nested.
+    var nesting: JSONNesting {
         switch self {
-        case .list(_, let nesting): nesting.depth
-        case .text(let text): min(JSONNesting.shallow, text.count / 2 + 1)
-        case .deep(let deep): deep.depth
+        case .list(_, let nesting): nesting
+        case .text(_, let depth): JSONNesting(depth: Int(depth), lists: 0)
         }
-    }
-
-    /// How many lists lie in one another.
-    var lists: Int {
-        if case .list(_, let nesting) = self { nesting.lists } else { 0 }
     }
 }
 
-/// How deep a list of values is nested.
+/// How deep a container is nested.
 struct JSONNesting: Sendable {
     /// As many levels as text may have without anybody taking note of it.
     static let shallow = 1024
@@ -52,47 +41,51 @@ struct JSONNesting: Sendable {
     /// thread's stack for each list to write or free them.
     static let maximumLists = 128
 
-    /// How many levels of containers there are at most, the list's own included.
+    /// How many levels of containers there are at most, its own included.
     private(set) var depth = 1
-    /// How many lists lie in one another, this one included.
+    /// How many lists lie in one another; text is none.
     private(set) var lists = 1
 
-    /// Takes account of a value in the list, which is as the list must hold it then.
-    mutating func add(_ value: inout JSONValue) {
-        guard value.depth > 0 else { return }
-        if value.lists >= Self.maximumLists { value = value.flattened }
-        depth = max(depth, value.depth + 1)
-        lists = max(lists, value.lists + 1)
-    }
-}
+    /// Whether that is deeper than text may be without anybody taking note of it.
+    var isDeep: Bool { depth > Self.shallow }
 
-/// Text that is nested deeper than most.
-final class DeepText: Sendable {
-    let text: ArraySlice<UInt8>
-    /// How many levels of containers there are at most, that between whose brackets the text stands included.
-    let depth: Int
+    /// A list of values that are no containers.
+    init() {}
 
-    init(text: ArraySlice<UInt8>, depth: Int) {
-        self.text = text
+    fileprivate init(depth: Int, lists: Int) {
         self.depth = depth
+        self.lists = lists
+    }
+
+    /// Takes account of a value in a list, which is as the list must hold it then.
+    mutating func add(_ value: inout JSONValue) {
+        guard var nesting = value.nesting else { return }
+        if nesting.lists >= Self.maximumLists {
+            value = value.flattened
+            nesting.lists = 0
+        }
+        depth = max(depth, nesting.depth + 1)
+        lists = max(lists, nesting.lists + 1)
     }
 }
 
 extension JSONValue {
     /// How many levels of containers the value has at most; none if it is no container.
-    package var depth: Int {
+    package var depth: Int { nesting?.depth ?? 0 }
+
+    var isContainer: Bool {
         switch self {
-        case .array(let array): array.storage.depth
-        case .object(let object): object.storage.depth
-        default: 0
+        case .array, .object: true
+        default: false
         }
     }
 
-    fileprivate var lists: Int {
+    /// How deep the value is nested; `nil` if it is no container.
+    var nesting: JSONNesting? {
         switch self {
-        case .array(let array): array.storage.lists
-        case .object(let object): object.storage.lists
-        default: 0
+        case .array(let array): array.storage.nesting
+        case .object(let object): object.storage.nesting
+        default: nil
         }
     }
 

@@ -47,10 +47,8 @@ package struct JSONWriter {
     package mutating func write(_ array: JSONArray) {
         append(UInt8(ascii: "["))
         switch array.storage {
-        case .text(let text):
+        case .text(let text, _):
             append(text)
-        case .deep(let deep):
-            append(deep.text)
         case .list(let elements, _):
             var isFirst = true
             for element in elements {
@@ -65,10 +63,8 @@ package struct JSONWriter {
     mutating func write(_ object: JSONObject) {
         append(UInt8(ascii: "{"))
         switch object.storage {
-        case .text(let text):
+        case .text(let text, _):
             append(text)
-        case .deep(let deep):
-            append(deep.text)
         case .list(let members, _):
             var isFirst = true
             for member in members {

@@ -28,7 +28,7 @@ public struct MessageOptions: Sendable, Hashable {
         switch object.storage {
         case .list(let members, _):
             members.isEmpty || members.count == 1 && members[0].key == Self.redisMessageID
-        case .text, .deep: isEmpty
+        case .text: isEmpty
         }
     }
 
@@ -42,6 +42,13 @@ public struct MessageOptions: Sendable, Hashable {
     public func value(_ name: String) -> JSONValue? {
         guard let value = object[name], !value.isNull else { return nil }
         return value
+    }
+
+    /// Whether an option has a value, with `null` read as absent.
+    package func has(_ name: String) -> Bool {
+        guard case .list(let members, _) = object.storage else { return value(name) != nil }
+        for index in members.indices where members[index].matches(name) { return !members[index].value.isNull }
+        return false
     }
 
     /// Removes options.

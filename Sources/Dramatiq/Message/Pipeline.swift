@@ -49,5 +49,5 @@ package struct Pipeline {
 
 extension Message {
     /// Whether others are sent after the message with its result.
-    package var isPiped: Bool { !options.isEmpty && options.value(Pipeline.targetOption) != nil }
+    package var isPiped: Bool { options.has(Pipeline.targetOption) }
 }

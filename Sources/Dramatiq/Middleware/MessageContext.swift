@@ -7,6 +7,8 @@ public struct MessageContext: Sendable {
     package let delivered: DeliveredMessage
     /// The message as it was delivered, with what ``amend(_:)`` has added.
     public var message: Message { effects.amendedMessage ?? delivered.message }
+    /// The message's options. Reading them copies less than ``message``.
+    package var options: MessageOptions { effects.amendedMessage?.options ?? delivered.message.options }
     /// The actor that the message is for.
     public var actor: any AnyTaskActor { delivered.actor }
     /// Whether the message was delivered before and came back, for example after its worker died.
@@ -23,7 +25,7 @@ public struct MessageContext: Sendable {
         fileprivate struct Rare: Sendable {
             var failureReason: String?
             var failureLevel = Logger.Level.error
-            var amendedMessage: Message?
+            var amendedMessage: SharedBox<Message>?
             var settlement = Settlement()
             /// How many messages were to be sent before it was known how the attempt ended.
             var earlierSends = 0
@@ -55,9 +57,10 @@ public struct MessageContext: Sendable {
             set { rare.failureLevel = newValue }
         }
         var amendedMessage: Message? {
-            get { box?.value.amendedMessage }
-            set { rare.amendedMessage = newValue }
+            get { box?.value.amendedMessage?.value }
+            set { rare.amendedMessage = newValue.map { SharedBox($0) } }
         }
+        var isAmended: Bool { box?.value.amendedMessage != nil }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
         fileprivate var sends: [Envelope] { box?.value.settlement.enqueues ?? [] }
@@ -190,8 +193,8 @@ public struct MessageContext: Sendable {
 
     /// The message's value of an option, or else its actor's.
     public func option(_ name: String) -> JSONValue? {
-        guard delivered.hasAnyOptions else { return nil }
-        if delivered.hasOptions, let value = message.options.value(name) { return value }
+        guard delivered.hasAnyOptions || effects.isAmended else { return nil }
+        if let value = options.value(name) { return value }
         return actor.options[name]
     }
 

@@ -8,7 +8,7 @@ public struct Pipelines: Middleware, SelectiveMiddleware {
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        context.delivered.hasOptions && context.message.isPiped
+        context.delivered.hasOptions && context.options.has(Pipeline.targetOption)
     }
 
     public var servedOptions: [ServedOption] {
@@ -22,9 +22,7 @@ public struct Pipelines: Middleware, SelectiveMiddleware {
     }
 
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
-        guard context.isSuccess, !context.message.options.isEmpty,
-            let target = context.message.options.value(Pipeline.targetOption)
-        else { return }
+        guard context.isSuccess, let target = context.options.value(Pipeline.targetOption) else { return }
         var next = try Pipeline.message(target)
         let ignoresResult = next.options["pipe_ignore"]?.isTruthy ?? false
         if !ignoresResult, context.actor.options["pipe_ignore"]?.isTruthy != true {

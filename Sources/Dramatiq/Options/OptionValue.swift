@@ -120,8 +120,8 @@ extension MessageContext {
     }
 
     private func messageOption(_ name: String) -> OptionValue? {
-        if let amended = effects.amendedMessage { return amended.option(name) }
-        return delivered.hasOptions ? delivered.message.option(name) : nil
+        guard delivered.hasOptions || effects.isAmended else { return nil }
+        return options[name].map { OptionValue(name, $0, messageID: delivered.message.messageID) }
     }
 
     /// The actor that an option names; `nil` for none.

@@ -76,7 +76,10 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-        context.delivered.hasOptions && context.delivered.message.workflowTies != nil
+        guard context.delivered.hasOptions else { return false }
+        let options = context.delivered.message.options
+        if options.has(Self.callbacksOption) { return true }
+        return options.has(Pipeline.targetOption) && context.delivered.message.workflowTies != nil
     }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
