@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Workers whose server doesn't let them work, and those whose server lets them do no more than that.
-@Suite(.timeLimit(.minutes(4))) struct RedisAccessTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisAccessTests {
     /// What a worker's run throws.
     private func refusal(_ worker: Worker) async -> RedisError? {
         await redisError { try await worker.run() }

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// One slot of a Redis Cluster, reached by any of its nodes.
-@Suite(.timeLimit(.minutes(4))) struct RedisClusterTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisClusterTests {
     private func workflow(_ task: TaskActor<String, Void>) -> Chain {
         Chain(
             task.message("1"),

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Shutdowns whose server is gone, and those that begin with the client.
-@Suite(.timeLimit(.minutes(4))) struct RedisShutdownTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisShutdownTests {
     /// Whatever is done with the server has more time than these tests.
     private func patient(_ server: RedisServer) -> String {
         server.url + "?socket_timeout=1000&socket_connect_timeout=1000"

@@ -5,7 +5,7 @@ import Testing
 @testable import Dramatiq
 
 /// Values that are nested so deep that nobody could read them again.
-@Suite(.timeLimit(.minutes(2))) struct NestingTests {
+@Suite(.timeLimit(.minutes(10))) struct NestingTests {
     private static let limit = JSONMessageEncoder.defaultMaximumDepth
 
     /// Ways to put a value into another one.
@@ -30,7 +30,7 @@ import Testing
     @Test(arguments: wrappings.indices)
     func aDeepValueIsBuiltWrittenComparedAndFreed(index: Int) async throws {
         try await onASmallStack {
-            for levels in [127, 128, 129, 5_000, 20_000] {
+            for levels in [127, 128, 129, 20_000] {
                 let value = Self.nested(levels, Self.wrappings[index])
                 let text = value.encoded()
                 // It is known how deep it is at most; only what is worth it is counted.

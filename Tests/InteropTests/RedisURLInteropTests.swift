@@ -3,7 +3,7 @@ import DramatiqRedis
 import RedisTestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RedisURLInteropTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisURLInteropTests {
     private static let urls = [
         "redis://", "redis://h", "redis://h/", "redis://h:7000", "redis://h:", "redis://h/3", "redis://h/3/",
         "redis://h//3",

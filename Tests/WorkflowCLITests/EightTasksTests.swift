@@ -34,6 +34,29 @@ import Testing
         }
     }
 
+    /// What a barrier holds back is sent right after the last arrival, so that is when it is seen to open.
+    @Test func aBarrierIsSeenToOpenWithTheLastArrival() async throws {
+        let recorder = EventRecorder(keepsHistory: true)
+        let backend = ObservedBackend(InMemoryRateLimiterBackend(), recorder)
+        let barrier = BarrierKey(key: "b", releaseKey: "b_ran", ttl: .seconds(60))
+        func openings() -> Int {
+            recorder.history.count { if case .barrierOpened = $0.kind { true } else { false } }
+        }
+        func commit(_ change: (inout BarrierCommit) -> Void) async throws -> BarrierCommit.Result {
+            var steps = BarrierCommit(backend: backend)
+            change(&steps)
+            return try await backend.commit(steps)
+        }
+        _ = try await commit { $0.creations = [.init(barrier: barrier, parties: 2)] }
+        _ = try await commit { $0.arrival = .init(barrier: barrier, party: "1", releases: false) }
+        #expect(openings() == 0)
+        let result = try await commit { $0.arrival = .init(barrier: barrier, party: "2", releases: false) }
+        #expect(result == .opened)
+        #expect(openings() == 1)
+        _ = try await commit { $0.releases = [barrier] }
+        #expect(openings() == 1)
+    }
+
     @Test func aSingleProcessorIsEnough() async throws {
         let recorder = EventRecorder(keepsHistory: true)
         let claims = try await EightTasksDemo(speed: 50, concurrency: 1).run(recorder: recorder)

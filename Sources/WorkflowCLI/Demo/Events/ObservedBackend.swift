@@ -25,7 +25,10 @@ struct ObservedBackend<Backend: RateLimiterBackend>: RateLimiterBackend {
             if let arrival = steps.arrival, arrival.releases { opened.append(arrival.barrier) }
         case .waiting:
             opened = steps.releases
-        case .opened, .alreadyReleased:
+        case .opened:
+            // What it holds back is sent next, and the release recorded only after that.
+            opened = [steps.arrival?.barrier].compactMap(\.self)
+        case .alreadyReleased:
             break
         }
         for barrier in opened {
