@@ -3,19 +3,21 @@ public import Dramatiq
 /// A barrier that opens at most once, as in dramatiq-workflow: the release is recorded under `<key>_ran`.
 ///
 /// It can't be waited for: a party that comes after the release would wait for ever.
-public struct AtMostOnceBarrier: BarrierProtocol {
-    public let backend: any RateLimiterBackend
+public struct AtMostOnceBarrier: Sendable {
+    public let backend: any NotifyingBackend
     public let key: String
     public let ttl: Duration
 
-    public init(backend: any RateLimiterBackend, key: String, ttl: Duration = Barrier.defaultTTL) {
+    public init(backend: any NotifyingBackend, key: String, ttl: Duration = Barrier.defaultTTL) {
         self.backend = backend
         self.key = key
         self.ttl = ttl
     }
 
-    public var barrierKey: BarrierKey { BarrierKey(key: key, releaseKey: key + "_ran", ttl: ttl) }
-
+    /// Makes the barrier.
+    ///
+    /// - Returns: whether it was made; `false` if it exists.
+    /// - Throws: `RateLimitError.invalidArgument` for less than one party, or what the backend throws.
     @discardableResult
     public func create(parties: Int) async throws -> Bool {
         _ = try await backend.add("\(key)_ran", value: -1, ttl: ttl)

@@ -40,10 +40,22 @@ public struct Workflow: Sendable {
     /// - Throws: ``WorkflowError/middlewareMissing``, or what the callback storage, the encoder, a middleware, the
     ///   rate limiter backend or the transport throws.
     public func run() async throws {
+        let commit = try await prepare()
+        // A workflow without a task is done.
+        if !commit.sends.isEmpty { try await broker.commit(commit) }
+    }
+
+    /// Everything that starting the workflow means, without doing it: for who wants to start it as a part of something
+    /// else, such as a transaction that the transport takes part in, or later with `Broker.commit(_:)`.
+    ///
+    /// What the callback storage keeps is stored already. Nothing is to be done if the commit sends nothing.
+    ///
+    /// - Throws: ``WorkflowError/middlewareMissing``, or what the callback storage or a middleware throws.
+    public func prepare() async throws -> Commit {
         guard let middleware = broker.middleware(of: WorkflowMiddleware.self) else {
             throw WorkflowError.middlewareMissing
         }
-        try await middleware.run(root, broker)
+        return try await middleware.prepare(root, broker)
     }
 }
 

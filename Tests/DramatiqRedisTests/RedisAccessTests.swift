@@ -52,7 +52,7 @@ import Testing
         try await withRedisServer { server in
             try await withRedisServer(.password) { other in
                 let redis = try RedisClient(url: other.url.replacing(other.setup.credentials, with: ":wrong@"))
-                let stage = try await RedisStage(server, backend: RedisRateLimiterBackend(redis))
+                let stage = try await RedisStage(server, store: RedisRateLimiterBackend(redis))
                 #expect(await refusal(stage.worker)?.code == .authenticationFailed)
             }
         }

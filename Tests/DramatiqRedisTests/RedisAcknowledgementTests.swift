@@ -8,31 +8,25 @@ import Testing
 
 /// Acknowledgements that many messages share.
 @Suite(.timeLimit(.minutes(10))) struct RedisAcknowledgementTests {
-    private final class Token: Sendable {
-        let delivery: Delivery
-
-        init(delivery: Delivery) {
-            self.delivery = delivery
-        }
-    }
-
-    private final class Observer: AcknowledgementObserver {
+    private final class Owner: CommitOwner {
         let acknowledged = Recorder<Int>()
-        let others = Recorder<Delivery>()
+        let others = Recorder<Commit>()
 
-        func didAcknowledge(_ count: Int) {
+        func didCommit(_ count: Int) {
             acknowledged.add(count)
         }
 
-        func didNotAcknowledge(_ tokens: [any AnyObject & Sendable]) {
-            for case let token as Token in tokens { others.add(token.delivery) }
+        func didCommit(
+            _ commit: Commit, _ token: any AnyObject & Sendable, _ result: Result<CommitResult, any Error>
+        ) {
+            others.add(commit)
         }
 
         var count: Int { acknowledged.values.reduce(0, +) + others.count }
     }
 
-    private func acknowledge(_ delivery: Delivery, _ stage: RedisStage, _ observer: Observer) {
-        stage.transport.acknowledgeSoon(delivery, token: Token(delivery: delivery), observer)
+    private func acknowledge(_ delivery: Delivery, _ stage: RedisStage, _ owner: Owner) {
+        stage.broker.pipeline.submit(Commit(.acknowledge, delivery), token: owner, owner)
     }
 
     @Test func manyGoTogether() async throws {
@@ -40,17 +34,17 @@ import Testing
             let stage = try await RedisStage(server, wrapping: HeldExecutor.init)
             let held = try #require(stage.executor as? HeldExecutor)
             let (deliveries, consumer) = try await stage.sendAndTake(2000)
-            let observer = Observer()
+            let owner = Owner()
             held.hold()
-            for delivery in deliveries { acknowledge(delivery, stage, observer) }
+            for delivery in deliveries { acknowledge(delivery, stage, owner) }
             try await eventually { held.heldCount == 2 }
             held.letGo()
-            try await eventually { observer.count == 2000 }
-            #expect(observer.others.count == 0)
+            try await eventually { owner.count == 2000 }
+            #expect(owner.others.count == 0)
             // Each script takes what is there, up to its limit.
-            #expect(observer.acknowledged.count <= 6)
+            #expect(owner.acknowledged.count <= 6)
             #expect(try await stage.transport.unfinishedCount() == 0)
-            await #expect(throws: BrokerError.self) { try await stage.transport.settle(deliveries[0], Settlement()) }
+            await #expect(throws: BrokerError.self) { try await stage.transport.end(deliveries[0]) }
             await consumer.close()
         }
     }
@@ -66,40 +60,40 @@ import Testing
             let key = try #require(try await stage.keys().first { $0.contains("__acks__") })
             let lost = Set(
                 try await stage.redis.execute(RedisCommand("SPOP", key, 5)).array().map { try $0.string() })
-            let observer = Observer()
-            for delivery in deliveries { acknowledge(delivery, stage, observer) }
-            try await eventually { observer.count == 20 }
+            let owner = Owner()
+            for delivery in deliveries { acknowledge(delivery, stage, owner) }
+            try await eventually { owner.count == 20 }
             let kept = Set(
-                try observer.others.values.compactMap {
-                    try $0.message(decoder: JSONMessageEncoder()).options["redis_message_id"]?.stringValue
+                try owner.others.values.compactMap {
+                    try $0.end?.delivery.message(decoder: JSONMessageEncoder()).options["redis_message_id"]?.stringValue
                 })
             #expect(kept == lost)
             let left = try await stage.redis.execute(RedisCommand("HKEYS", "dramatiq:default.msgs")).array()
             #expect(Set(try left.map { try $0.string() }) == lost)
             // Whoever asks again learns it.
-            for delivery in observer.others.values {
-                await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, Settlement()) }
+            for commit in owner.others.values {
+                await #expect(throws: BrokerError.self) { try await stage.transport.commit(commit) }
             }
             await consumer.close()
         }
     }
 
-    @Test func oneWhoseAnswerWasLostIsSettledAgain() async throws {
+    @Test func oneWhoseAnswerWasLostIsDoneAgain() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(stage.executor as? FaultyExecutor)
             let (deliveries, consumer) = try await stage.sendAndTake(2)
-            let observer = Observer()
+            let owner = Owner()
             faulty.set { $0.isCommit ? .after : nil }
-            acknowledge(deliveries[0], stage, observer)
-            try await eventually { observer.count == 1 }
+            acknowledge(deliveries[0], stage, owner)
+            try await eventually { owner.count == 1 }
             faulty.set { $0.isCommit ? .before : nil }
-            acknowledge(deliveries[1], stage, observer)
-            try await eventually { observer.count == 2 }
+            acknowledge(deliveries[1], stage, owner)
+            try await eventually { owner.count == 2 }
             faulty.set { _ in nil }
-            #expect(observer.others.count == 2)
-            for delivery in observer.others.values {
-                #expect(try await stage.transport.settle(delivery, Settlement()) == .committed)
+            #expect(owner.others.count == 2)
+            for commit in owner.others.values {
+                #expect(try await stage.transport.commitAgain(commit).status == .committed)
             }
             #expect(try await stage.transport.unfinishedCount() == 0)
             await consumer.close()

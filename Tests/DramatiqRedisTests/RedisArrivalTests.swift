@@ -9,18 +9,6 @@ import Testing
 
 /// Arrivals at a barrier that many messages share a step for.
 @Suite(.timeLimit(.minutes(10))) struct RedisArrivalTests {
-    private final class Observer: SettlementObserver {
-        let results: Recorder<Result<SettlementResult, any Error>>
-
-        init(_ results: Recorder<Result<SettlementResult, any Error>>) {
-            self.results = results
-        }
-
-        func didSettle(_ result: Result<SettlementResult, any Error>) {
-            results.add(result)
-        }
-    }
-
     /// Messages that are taken, and a barrier that they arrive at.
     private struct Setting {
         let stage: RedisStage
@@ -29,35 +17,27 @@ import Testing
         let barrier = BarrierKey(key: "group", releaseKey: "group_ran", ttl: .seconds(100))
 
         init(_ server: RedisServer, messages: Int, parties: Int) async throws {
-            stage = try await RedisStage(server, wrapping: HeldExecutor.init)
+            stage = try await RedisStage(server)
             (deliveries, consumer) = try await stage.sendAndTake(messages)
-            _ = try await stage.backend.commit(
-                BarrierCommit(backend: stage.backend, creations: [.init(barrier: barrier, parties: parties)]))
+            _ = try await stage.backend.apply(
+                StateCommit(store: stage.backend, creations: [.init(barrier: barrier, parties: parties)]))
         }
 
-        func settlement(_ party: String) -> Settlement {
-            Settlement(
-                barriers: BarrierCommit(
-                    backend: stage.backend, arrival: .init(barrier: barrier, party: party, releases: false)))
+        func arrival(_ index: Int, _ party: String) -> Commit {
+            Commit(
+                end: Commit.End(deliveries[index], .acknowledge),
+                state: StateCommit(
+                    store: stage.backend, arrival: .init(barrier: barrier, party: party, releases: false)))
         }
 
         /// Lets messages arrive together, each as the party of its place unless said otherwise.
         ///
         /// - Returns: what became of each.
-        func arrive(_ party: (Int) -> String = { "\($0)" }) async throws -> [Result<SettlementResult, any Error>] {
-            let held = try #require(stage.executor as? HeldExecutor)
-            held.hold()
-            let recorders = deliveries.indices.map { index in
-                let recorder = Recorder<Result<SettlementResult, any Error>>()
-                let settlement = settlement(party(index))
-                #expect(stage.transport.canSettleSoon(settlement))
-                stage.transport.settleSoon(deliveries[index], settlement, Observer(recorder))
-                return recorder
-            }
-            try await eventually { held.heldCount > 0 }
-            held.letGo()
-            try await eventually { recorders.allSatisfy { $0.count == 1 } }
-            return recorders.map { $0.values[0] }
+        func arrive(
+            _ party: (Int) -> String = { "\($0)" }
+        ) async -> [Result<CommitResult.Status, any Error>] {
+            await stage.transport.commit(deliveries.indices.map { arrival($0, party($0)) })
+                .map { result in result.map(\.status) }
         }
 
         /// How many parties are left, and how many have come.
@@ -75,12 +55,12 @@ import Testing
         if isOldServer { setup.directives = ["rename-command SMISMEMBER \"\""] }
         try await withRedisServer(setup) { server in
             let setting = try await Setting(server, messages: 600, parties: 601)
-            let results = try await setting.arrive()
+            let results = await setting.arrive()
             #expect(try results.allSatisfy { try $0.get() == .committed })
             #expect(try await setting.parties() == [1, 600])
             #expect(try await setting.stage.transport.unfinishedCount() == 0)
             await #expect(throws: BrokerError.self) {
-                try await setting.stage.transport.settle(setting.deliveries[0], Settlement())
+                try await setting.stage.transport.end(setting.deliveries[0])
             }
             await setting.consumer.close()
         }
@@ -89,17 +69,15 @@ import Testing
     @Test func theLastOneOpensIt() async throws {
         try await withRedisServer { server in
             let setting = try await Setting(server, messages: 40, parties: 40)
-            let results = try await setting.arrive()
-            let opened = try results.indices.filter { try results[$0].get() == .barrierOpened }
+            let results = await setting.arrive()
+            let opened = try results.indices.filter { try results[$0].get() == .opened }
             #expect(opened.count == 1)
             // It is still held, until what follows is settled with it.
             #expect(try await setting.stage.transport.status(queue: "default").taken == 1)
             let next = try await setting.stage.broker.envelope(setting.stage.task.message("next"), delay: nil)
-            let result = try await setting.stage.transport.settle(
-                setting.deliveries[try #require(opened.first)],
-                Settlement(
-                    successors: [next],
-                    barriers: BarrierCommit(backend: setting.stage.backend, releases: [setting.barrier])))
+            let result = try await setting.stage.transport.end(
+                setting.deliveries[try #require(opened.first)], successors: [next],
+                state: StateCommit(store: setting.stage.backend, releases: [setting.barrier]))
             #expect(result == .committed)
             let status = try await setting.stage.transport.status(queue: "default")
             #expect((status.waiting, status.taken) == (1, 0))
@@ -110,7 +88,7 @@ import Testing
     @Test func aPartyIsCountedOnce() async throws {
         try await withRedisServer { server in
             let setting = try await Setting(server, messages: 20, parties: 30)
-            let results = try await setting.arrive { "\($0 / 2)" }
+            let results = await setting.arrive { "\($0 / 2)" }
             #expect(try results.allSatisfy { try $0.get() == .committed })
             #expect(try await setting.parties() == [20, 10])
             await setting.consumer.close()
@@ -128,7 +106,7 @@ import Testing
             let key = try #require(try await setting.stage.keys().first { $0.contains("__acks__") })
             _ = try await setting.stage.redis.execute(RedisCommand("SREM", key, ids[3]))
             _ = try await setting.stage.redis.execute(RedisCommand("HDEL", "dramatiq:default.msgs", ids[7]))
-            let results = try await setting.arrive()
+            let results = await setting.arrive()
             for (index, result) in results.enumerated() {
                 if index == 3 || index == 7 {
                     #expect(throws: BrokerError.self) { try result.get() }
@@ -147,7 +125,7 @@ import Testing
         try await withRedisServer { server in
             let setting = try await Setting(server, messages: 10, parties: 30)
             _ = try await setting.stage.redis.execute(RedisCommand("DEL", "group", "group_ran"))
-            for result in try await setting.arrive() {
+            for result in await setting.arrive() {
                 #expect(throws: BarrierStateLost(key: "group")) { try result.get() }
             }
             #expect(try await setting.stage.transport.status(queue: "default").taken == 10)
@@ -155,7 +133,7 @@ import Testing
         }
     }
 
-    /// The answers are lost. Settled again, each learns what became of it, and is not counted again.
+    /// The answers are lost. Committed again, each learns what became of it, and is not counted again.
     @Test func lostAnswersAreFoundAgain() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
@@ -164,18 +142,16 @@ import Testing
             let consumer = try await stage.transport.consumer(of: "default", prefetch: 1)
             let delivery = try await consumer.next(limit: 1)[0]
             let barrier = BarrierKey(key: "group", releaseKey: "group_ran", ttl: .seconds(100))
-            _ = try await stage.backend.commit(
-                BarrierCommit(backend: stage.backend, creations: [.init(barrier: barrier, parties: 3)]))
-            let settlement = Settlement(
-                barriers: BarrierCommit(
-                    backend: stage.backend, arrival: .init(barrier: barrier, party: "p", releases: false)))
-            let results = Recorder<Result<SettlementResult, any Error>>()
+            _ = try await stage.backend.apply(
+                StateCommit(store: stage.backend, creations: [.init(barrier: barrier, parties: 3)]))
+            let commit = Commit(
+                end: Commit.End(delivery, .acknowledge),
+                state: StateCommit(
+                    store: stage.backend, arrival: .init(barrier: barrier, party: "p", releases: false)))
             faulty.set { $0.isCommit ? .after : nil }
-            stage.transport.settleSoon(delivery, settlement, Observer(results))
-            try await eventually { results.count == 1 }
-            #expect(throws: RedisError.self) { try results.values[0].get() }
+            await #expect(throws: RedisError.self) { try await stage.transport.commit(commit) }
             faulty.set { _ in nil }
-            #expect(try await stage.transport.settle(delivery, settlement) == .committed)
+            #expect(try await stage.transport.commitAgain(commit).status == .committed)
             #expect(try await stage.redis.execute(RedisCommand("GET", "group")).string() == "2")
             await consumer.close()
         }

@@ -88,7 +88,7 @@ import Testing
             try await withRedisServer { server in
                 let barriers = try RedisClient(url: cluster.nodes[1].url)
                 let stage = try await RedisStage(
-                    server, backend: RedisRateLimiterBackend(barriers, namespace: "{barriers}"))
+                    server, store: RedisRateLimiterBackend(barriers, namespace: "{barriers}"))
                 try await stage.run(workflow(stage.task))
                 #expect(stage.ran.values.sorted() == (1...9).map { "\($0)" })
                 #expect(stage.log.complaints.map(\.message) == [])

@@ -133,25 +133,24 @@ import Testing
             let (deliveries, consumer) = try await stage.sendAndTake(2)
             let elsewhere = Envelope(Message(queueName: "taken", actorName: "task"), encoder: stage.broker.encoder)
             let here = Envelope(stage.task.message("x"), encoder: stage.broker.encoder)
-            for settlement in [
-                Settlement(outcome: .reject(reason: "no"), enqueues: [here]),
-                Settlement(enqueues: [here, elsewhere]),
-                Settlement(
-                    successors: [here, elsewhere],
-                    barriers: BarrierCommit(
-                        backend: stage.backend,
+            let acknowledged = Commit.End(deliveries[0], .acknowledge)
+            for commit in [
+                Commit(end: Commit.End(deliveries[0], .reject(reason: "no")), sends: [here]),
+                Commit(end: acknowledged, sends: [here, elsewhere]),
+                Commit(
+                    end: acknowledged, successors: [here, elsewhere],
+                    state: StateCommit(
+                        store: stage.backend,
                         creations: [.init(barrier: BarrierKey(key: "new", ttl: .seconds(100)), parties: 1)])),
             ] {
-                await #expect(throws: RedisError.self) {
-                    _ = try await stage.transport.settle(deliveries[0], settlement)
-                }
+                await #expect(throws: RedisError.self) { try await stage.transport.commit(commit) }
                 #expect(try await stage.redis.execute(RedisCommand("HLEN", "dramatiq:default.msgs")).integer() == 2)
                 #expect(
                     try await stage.redis.execute(RedisCommand("EXISTS", "dramatiq:default.XQ.msgs")).integer() == 0)
                 #expect(try await stage.redis.execute(RedisCommand("EXISTS", "new")).integer() == 0)
             }
             // The message is still held, and can be settled.
-            #expect(try await stage.transport.settle(deliveries[0], Settlement()) == .committed)
+            #expect(try await stage.transport.end(deliveries[0]) == .committed)
             await consumer.close()
         }
     }
@@ -161,10 +160,10 @@ import Testing
         try await withRedisServer { server in
             let stage = try await RedisStage(server)
             _ = try await stage.redis.execute(RedisCommand("SET", "b", text))
-            let arrival = BarrierCommit.Arrival(
+            let arrival = StateCommit.Arrival(
                 barrier: BarrierKey(key: "b", ttl: .seconds(100)), party: "p", releases: true)
             await #expect(throws: BarrierStateLost(key: "b")) {
-                _ = try await stage.backend.commit(BarrierCommit(backend: stage.backend, arrival: arrival))
+                _ = try await stage.backend.apply(StateCommit(store: stage.backend, arrival: arrival))
             }
         }
     }

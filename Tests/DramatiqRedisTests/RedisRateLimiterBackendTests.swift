@@ -71,15 +71,15 @@ import Testing
 
     private func arrive(
         _ backend: RedisRateLimiterBackend, _ name: String, _ party: String, releases: Bool = false
-    ) async throws -> BarrierCommit.Result {
-        try await backend.commit(
-            BarrierCommit(
-                backend: backend, arrival: .init(barrier: key(name), party: party, releases: releases)))
+    ) async throws -> StateCommit.Result {
+        try await backend.apply(
+            StateCommit(
+                store: backend, arrival: .init(barrier: key(name), party: party, releases: releases)))
     }
 
     private func create(_ backend: RedisRateLimiterBackend, _ name: String, _ parties: Int) async throws {
-        _ = try await backend.commit(
-            BarrierCommit(backend: backend, creations: [.init(barrier: key(name), parties: parties)]))
+        _ = try await backend.apply(
+            StateCommit(store: backend, creations: [.init(barrier: key(name), parties: parties)]))
     }
 
     @Test func arrivalsHaveNames() async throws {
@@ -94,9 +94,9 @@ import Testing
             #expect(try await arrive(backend, "g", "c") == .opened)
             #expect(try await arrive(backend, "g", "c") == .opened)
             #expect(try await redis.execute(RedisCommand("GET", "g_ran")).string() == "-1")
-            let release = BarrierCommit(backend: backend, releases: [key("g")])
-            #expect(try await backend.commit(release) == .committed)
-            #expect(try await backend.commit(release) == .alreadyReleased)
+            let release = StateCommit(store: backend, releases: [key("g")])
+            #expect(try await backend.apply(release) == .committed)
+            #expect(try await backend.apply(release) == .alreadyReleased)
             #expect(try await arrive(backend, "g", "a") == .alreadyReleased)
             #expect(try await redis.execute(RedisCommand("GET", "g")).string() == "1")
             #expect(try await redis.execute(RedisCommand("GET", "g_ran")).string() == "0")
@@ -128,7 +128,7 @@ import Testing
             #expect(try await !backend.decr("g", amount: 1, minimum: 1, ttl: .seconds(900)))
             #expect(try await backend.incr("g_ran", amount: 1, maximum: 0, ttl: .seconds(900)))
             #expect(
-                try await backend.commit(BarrierCommit(backend: backend, releases: [key("g")])) == .alreadyReleased)
+                try await backend.apply(StateCommit(store: backend, releases: [key("g")])) == .alreadyReleased)
 
             try await create(backend, "h", 2)
             #expect(try await arrive(backend, "h", "a") == .committed)
@@ -144,10 +144,10 @@ import Testing
             await #expect(throws: BarrierStateLost(key: "bad")) { try await arrive(backend, "bad", "a") }
             // All or none: the barrier that is there is not released.
             try await create(backend, "there", 1)
-            let both = BarrierCommit(
-                backend: backend,
+            let both = StateCommit(
+                store: backend,
                 arrival: .init(barrier: key("none"), party: "x", releases: true), releases: [key("there")])
-            await #expect(throws: BarrierStateLost.self) { try await backend.commit(both) }
+            await #expect(throws: BarrierStateLost.self) { try await backend.apply(both) }
             #expect(try await redis.execute(RedisCommand("GET", "there_ran")).string() == "-1")
         }
     }

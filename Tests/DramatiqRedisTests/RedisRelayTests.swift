@@ -24,9 +24,11 @@ import Testing
             successor = try await stage.broker.envelope(stage.task.message("second"), delay: nil)
         }
 
-        func settle() async throws -> (result: SettlementResult, relayed: Delivery?) {
-            try await stage.transport.settle(
-                delivery, Settlement(successors: [successor]), relayingTo: consumer)
+        /// Acknowledges the message and sends the next one, to the consumer if that is possible.
+        func commit(_ successors: Envelopes? = nil) -> Commit {
+            var commit = Commit(end: Commit.End(delivery, .acknowledge), successors: successors ?? [successor])
+            commit.relay = consumer
+            return commit
         }
 
         /// How many messages wait in the queue, and how many are taken.
@@ -43,9 +45,9 @@ import Testing
     @Test func theNextMessageComesAlongAsIfItHadBeenTaken() async throws {
         try await withRedisServer { server in
             let setting = try await Setting(server)
-            let (result, relayed) = try await setting.settle()
-            #expect(result == .committed)
-            let delivery = try #require(relayed)
+            let result = try await setting.stage.transport.commit(setting.commit())
+            #expect(result.status == .committed)
+            let delivery = try #require(result.relayed)
             #expect(try await setting.counts() == [0, 1])
             // What its owner sees is what anybody else would see.
             let key = try #require(try await setting.stage.keys().first { $0.contains("__acks__") })
@@ -56,11 +58,11 @@ import Testing
             #expect(message.options["redis_message_id"] == .string(id))
             #expect(try await setting.stage.transport.workers().count == 1)
             // It can be given back, and comes again.
-            _ = try await setting.stage.transport.settle(delivery, Settlement(outcome: .requeue))
+            try await setting.stage.transport.end(delivery, .requeue)
             #expect(try await setting.counts() == [1, 0])
             let again = try await setting.consumer.next(limit: 1)
             #expect(try setting.name(again[0]) == "second")
-            _ = try await setting.stage.transport.settle(again[0], Settlement())
+            try await setting.stage.transport.end(again[0])
             #expect(try await setting.counts() == [0, 0])
             await setting.consumer.close()
         }
@@ -70,9 +72,9 @@ import Testing
         try await withRedisServer { server in
             let setting = try await Setting(server)
             try await setting.stage.task.send("earlier", to: setting.stage.broker)
-            let (result, relayed) = try await setting.settle()
-            #expect(result == .committed)
-            #expect(relayed == nil)
+            let result = try await setting.stage.transport.commit(setting.commit())
+            #expect(result.status == .committed)
+            #expect(result.relayed == nil)
             #expect(try await setting.counts() == [2, 0])
             let deliveries = try await setting.consumer.next(limit: 10)
             #expect(try deliveries.map(setting.name) == ["earlier", "second"])
@@ -87,8 +89,7 @@ import Testing
             for name in ["a", "b", "c"] {
                 successors.append(try await setting.stage.broker.envelope(setting.stage.task.message(name), delay: nil))
             }
-            let (_, relayed) = try await setting.stage.transport.settle(
-                setting.delivery, Settlement(successors: successors), relayingTo: setting.consumer)
+            let relayed = try await setting.stage.transport.commit(setting.commit(Envelopes(successors))).relayed
             #expect(try setting.name(try #require(relayed)) == "a")
             #expect(try await setting.counts() == [2, 1])
             #expect(try await setting.consumer.next(limit: 10).map(setting.name) == ["b", "c"])
@@ -102,12 +103,13 @@ import Testing
             let setting = try await Setting(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(setting.stage.executor as? FaultyExecutor)
             faulty.set { $0.isCommit ? .after : nil }
-            await #expect(throws: RedisError.self) { try await setting.settle() }
+            let commit = setting.commit()
+            await #expect(throws: RedisError.self) { try await setting.stage.transport.commit(commit) }
             faulty.set { _ in nil }
-            #expect(try await setting.settle().result == .committed)
+            #expect(try await setting.stage.transport.commitAgain(commit).status == .committed)
             let found = try await setting.consumer.next(limit: 10)
             #expect(try found.map(setting.name) == ["second"])
-            _ = try await setting.stage.transport.settle(found[0], Settlement())
+            try await setting.stage.transport.end(found[0])
             #expect(try await setting.counts() == [0, 0])
             await setting.consumer.close()
         }
@@ -120,7 +122,7 @@ import Testing
             let held = try #require(setting.stage.executor as? HeldExecutor)
             let source = try #require((setting.consumer as? RedisConsumer)?.source)
             held.hold()
-            async let settled = setting.settle()
+            async let settled = setting.stage.transport.commit(setting.commit())
             try await eventually { held.heldCount == 1 }
             // The server counts what this process doesn't expect, so the consumer looks for more.
             source.compare(count: 7)
@@ -139,10 +141,11 @@ import Testing
             let setting = try await Setting(server)
             let other = try await setting.stage.transport.consumer(of: "default", prefetch: 1)
             await other.close()
-            let (result, relayed) = try await setting.stage.transport.settle(
-                setting.delivery, Settlement(successors: [setting.successor]), relayingTo: other)
-            #expect(result == .committed)
-            #expect(relayed == nil)
+            var commit = setting.commit()
+            commit.relay = other
+            let result = try await setting.stage.transport.commit(commit)
+            #expect(result.status == .committed)
+            #expect(result.relayed == nil)
             #expect(try await setting.counts() == [1, 0])
             await setting.consumer.close()
         }

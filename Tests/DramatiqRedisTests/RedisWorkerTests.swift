@@ -15,7 +15,7 @@ import Testing
             for (worker, queue) in [("11111111-aaaa", "default"), ("22222222-bbbb", "default.DQ")] {
                 let envelope = try await stage.broker.envelope(
                     stage.task.message(worker), delay: queue == "default" ? nil : .milliseconds(1))
-                try await stage.broker.send([envelope], barriers: nil)
+                try await stage.broker.commit(Commit(sends: [envelope]))
                 let id = try await stage.redis.execute(RedisCommand("LPOP", "dramatiq:\(queue)")).string()
                 _ = try await stage.redis.execute(RedisCommand("SADD", "dramatiq:__acks__.\(worker).\(queue)", id))
                 _ = try await stage.redis.execute(RedisCommand("ZADD", "dramatiq:__heartbeats__", 1000, worker))
@@ -121,7 +121,7 @@ import Testing
             for seed in TestSeed.first(20) {
                 let dice = Mutex(seed.generator)
                 let stage = try await RedisStage(
-                    server, namespace: "n\(seed.number)", backend: sharesBarriers ? nil : InMemoryRateLimiterBackend()
+                    server, namespace: "n\(seed.number)", store: sharesBarriers ? nil : InMemoryRateLimiterBackend()
                 ) { client in
                     let faulty = FaultyExecutor(client)
                     faulty.set { _ in

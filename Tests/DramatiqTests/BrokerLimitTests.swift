@@ -64,26 +64,29 @@ import Testing
     }
 
     /// Hands out the messages of the queues in memory with another name in them.
-    private struct RenamedQueue: Transport {
+    private struct RenamedQueue: TransportWrapper {
         struct Failure: Error {}
 
-        let base: InMemoryTransport
+        let base: any Transport
         let name: String
 
-        func declare(queue name: String) async throws { try await base.declare(queue: name) }
-        func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-            try await base.send(envelopes, barriers: barriers)
+        var traits: TransportTraits {
+            var traits = base.traits
+            traits.isImmediate = false
+            return traits
         }
-        func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-            try await base.settle(delivery, settlement)
-        }
-        func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-            Consumer(base: try await base.consumer(of: queue, prefetch: prefetch), name: name)
+        func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
+            Consumer(base: try await base.consumer(of: queue, options), name: name)
         }
 
-        private struct Consumer: TransportConsumer {
+        private final class Consumer: TransportConsumer {
             let base: any TransportConsumer
             let name: String
+
+            init(base: any TransportConsumer, name: String) {
+                self.base = base
+                self.name = name
+            }
 
             func next(limit: Int) async throws -> [Delivery] {
                 try await base.next(limit: limit).map { delivery in

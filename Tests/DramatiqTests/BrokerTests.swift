@@ -91,14 +91,14 @@ import Testing
     }
 
     @Test func hooksSeeMessagesOnTheirWayOut() async throws {
-        struct Stamp: Middleware {
+        struct Stamp: BeforeEnqueue, AfterEnqueue {
             let log: Recorder<String>
             func beforeEnqueue(_ message: inout Message, delay: Duration?, broker: Broker) async throws {
                 if message.actorName == "forbidden" { throw Forbidden() }
                 message.options["stamp"] = true
                 log.add("before \(message.actorName)")
             }
-            func afterEnqueue(_ message: Message, delay: Duration?, broker: Broker) async throws {
+            func afterEnqueue(_ message: Message, delay: Duration?) {
                 log.add("after \(message.actorName) \(message.options)")
             }
         }

@@ -8,20 +8,24 @@ import Testing
     struct Failure: Error {}
 
     /// Throws at one hook, always.
-    struct Thrower: Middleware {
-        let hook: MiddlewareHooks
-        var hooks: MiddlewareHooks { hook }
+    struct Thrower: AfterProcessMessage, AfterSkipMessage, BeforeAck, BeforeNack {
+        enum Hook { case afterProcessMessage, afterSkipMessage, beforeAck, beforeNack }
+
+        let hook: Hook
         var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
-        func afterProcessMessage(_ context: inout MessageContext) async throws { throw Failure() }
-        func afterSkipMessage(_ context: inout MessageContext) async throws { throw Failure() }
-        func beforeAck(_ context: inout MessageContext) async throws { throw Failure() }
-        func beforeNack(_ context: inout MessageContext) async throws { throw Failure() }
+        private func come(to hook: Hook) throws {
+            if hook == self.hook { throw Failure() }
+        }
+
+        func afterProcessMessage(_ context: inout MessageContext) async throws { try come(to: .afterProcessMessage) }
+        func afterSkipMessage(_ context: inout MessageContext) async throws { try come(to: .afterSkipMessage) }
+        func beforeAck(_ context: inout MessageContext) async throws { try come(to: .beforeAck) }
+        func beforeNack(_ context: inout MessageContext) async throws { try come(to: .beforeNack) }
     }
 
     /// Declares messages failed that other hooks take for done.
-    struct Verdict: Middleware {
-        var hooks: MiddlewareHooks { .beforeAck }
+    struct Verdict: BeforeAck {
         func beforeAck(_ context: inout MessageContext) async throws { context.fail("not good enough") }
     }
 
@@ -101,8 +105,7 @@ import Testing
     }
 
     /// Sends an attempt of its own making; it has the message's id.
-    struct OwnRetries: Middleware {
-        var hooks: MiddlewareHooks { .afterProcessMessage }
+    struct OwnRetries: AfterProcessMessage {
         func afterProcessMessage(_ context: inout MessageContext) async throws {
             if context.error != nil { try await context.enqueue(context.message) }
         }
@@ -118,14 +121,12 @@ import Testing
     private static var knowing: [any Middleware] {
         struct Options: Middleware {
             var actorOptions: Set<String> { ["min_backoff", "max_backoff"] }
-            var hooks: MiddlewareHooks { [] }
         }
         return [Options()]
     }
 
     @Test func whatAHookSentBeforehandIsSentWhateverTheOutcome() async throws {
-        struct Audit: Middleware {
-            var hooks: MiddlewareHooks { .beforeProcessMessage }
+        struct Audit: BeforeProcessMessage {
             func beforeProcessMessage(_ context: inout MessageContext) async throws {
                 guard context.message.actorName == "task" else { return }
                 try await context.enqueue(context.broker.message(for: "next", []))

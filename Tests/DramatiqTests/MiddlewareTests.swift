@@ -163,7 +163,9 @@ import Testing
 
     // MARK: Order and errors
 
-    private struct Probe: Middleware {
+    private struct Probe: BeforeProcessMessage, AfterProcessMessage, AfterSkipMessage, BeforeAck, BeforeNack, AfterAck,
+        AfterNack
+    {
         let name: String
         let log: Recorder<String>
         var throwing: Set<String> = []
@@ -178,9 +180,9 @@ import Testing
         func afterProcessMessage(_ context: inout MessageContext) async throws { try note("afterProcess") }
         func afterSkipMessage(_ context: inout MessageContext) async throws { try note("afterSkip") }
         func beforeAck(_ context: inout MessageContext) async throws { try note("beforeAck") }
-        func afterAck(_ context: MessageContext) async throws { try note("afterAck") }
+        func afterAck(_ context: MessageContext) { log.add("\(name) afterAck") }
         func beforeNack(_ context: inout MessageContext) async throws { try note("beforeNack") }
-        func afterNack(_ context: MessageContext) async throws { try note("afterNack") }
+        func afterNack(_ context: MessageContext) { log.add("\(name) afterNack") }
     }
 
     @Test func hooksRunInOrderBeforeAndInReverseAfter() async throws {
@@ -205,7 +207,7 @@ import Testing
     @Test func aMiddlewareThatThrowsIsLoggedWithItsNameAndTheMessage() async throws {
         let order = Recorder<String>()
         let broker = broker([
-            Probe(name: "bad", log: order, throwing: ["beforeProcess", "afterProcess", "beforeAck", "afterAck"]),
+            Probe(name: "bad", log: order, throwing: ["beforeProcess", "afterProcess", "beforeAck"]),
             Probe(name: "good", log: order),
         ])
         let actor = TaskActor("a") { _ = order.add("actor") }
@@ -216,9 +218,7 @@ import Testing
         #expect(order.values.contains("actor"))
         let entries = log.entries.filter { $0.message == "Middleware threw" }
         #expect(
-            entries.map { $0.metadata["hook"] } == [
-                "beforeProcessMessage", "afterProcessMessage", "beforeAck", "afterAck",
-            ])
+            entries.map { $0.metadata["hook"] } == ["beforeProcessMessage", "afterProcessMessage", "beforeAck"])
         for entry in entries {
             #expect(entry.metadata["middleware"] == "bad")
             #expect(entry.metadata["message_id"] == message.messageID)
@@ -245,7 +245,7 @@ import Testing
     }
 
     @Test func skippingLeavesTheActorOutAndAcknowledges() async throws {
-        struct Skips: Middleware {
+        struct Skips: BeforeProcessMessage {
             func beforeProcessMessage(_ context: inout MessageContext) async throws { throw SkipMessage("holiday") }
         }
         let order = Recorder<String>()

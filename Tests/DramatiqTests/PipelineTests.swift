@@ -8,7 +8,6 @@ import Testing
     /// Stands for the middleware that serves what ties a message to others.
     private struct Ties: Middleware {
         var servedOptions: [ServedOption] { MessageOptions.ties.map { ServedOption($0) } }
-        var hooks: MiddlewareHooks { [] }
     }
 
     private let transport = InMemoryTransport(fidelity: .bytes)
@@ -136,7 +135,7 @@ import Testing
     }
 
     @Test func whatAHookSendsWithItsMessagesTiesIsAnotherTask() async throws {
-        struct Repeats: Middleware {
+        struct Repeats: AfterProcessMessage {
             func afterProcessMessage(_ context: inout MessageContext) async throws {
                 var copy = context.message
                 copy.queueName = "away"

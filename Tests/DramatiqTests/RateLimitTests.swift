@@ -130,15 +130,15 @@ import Testing
     }
 
     private func create(_ name: String, parties: Int) async throws {
-        let result = try await backend.commit(
-            BarrierCommit(backend: backend, creations: [.init(barrier: key(name), parties: parties)]))
+        let result = try await backend.apply(
+            StateCommit(store: backend, creations: [.init(barrier: key(name), parties: parties)]))
         #expect(result == .committed)
     }
 
-    private func arrive(_ name: String, _ party: String, releases: Bool = false) async throws -> BarrierCommit.Result {
-        try await backend.commit(
-            BarrierCommit(
-                backend: backend, arrival: .init(barrier: key(name), party: party, releases: releases)))
+    private func arrive(_ name: String, _ party: String, releases: Bool = false) async throws -> StateCommit.Result {
+        try await backend.apply(
+            StateCommit(
+                store: backend, arrival: .init(barrier: key(name), party: party, releases: releases)))
     }
 
     @Test func anArrivalIsCountedOncePerParty() async throws {
@@ -150,9 +150,9 @@ import Testing
         #expect(try await arrive("g", "c") == .opened)
         // Whoever comes again before the release may have to do it.
         #expect(try await arrive("g", "b") == .opened)
-        let release = BarrierCommit(backend: backend, releases: [key("g")])
-        #expect(try await backend.commit(release) == .committed)
-        #expect(try await backend.commit(release) == .alreadyReleased)
+        let release = StateCommit(store: backend, releases: [key("g")])
+        #expect(try await backend.apply(release) == .committed)
+        #expect(try await backend.apply(release) == .alreadyReleased)
         #expect(try await arrive("g", "a") == .alreadyReleased)
     }
 
@@ -173,39 +173,39 @@ import Testing
         clock.advance(by: .seconds(101))
         await #expect(throws: BarrierStateLost(key: "g")) { _ = try await arrive("g", "b") }
         await #expect(throws: BarrierStateLost(key: "x")) {
-            _ = try await backend.commit(BarrierCommit(backend: backend, releases: [key("x")]))
+            _ = try await backend.apply(StateCommit(store: backend, releases: [key("x")]))
         }
     }
 
     @Test func releaseAndCreationHoldTogetherOrNotAtAll() async throws {
         try await create("step", parties: 1)
-        let commit = BarrierCommit(
-            backend: backend,
+        let commit = StateCommit(
+            store: backend,
             arrival: .init(barrier: key("step"), party: "a", releases: true),
             releases: [key("missing")],
             creations: [.init(barrier: key("next"), parties: 4)])
-        await #expect(throws: BarrierStateLost(key: "missing")) { _ = try await backend.commit(commit) }
+        await #expect(throws: BarrierStateLost(key: "missing")) { _ = try await backend.apply(commit) }
         #expect(backend.value(forKey: "next") == nil)
         #expect(backend.value(forKey: "step") == 1)
         var whole = commit
         whole.releases = []
-        #expect(try await backend.commit(whole) == .committed)
+        #expect(try await backend.apply(whole) == .committed)
         #expect(backend.value(forKey: "next") == 4)
-        #expect(try await backend.commit(whole) == .alreadyReleased)
+        #expect(try await backend.apply(whole) == .alreadyReleased)
     }
 
     @Test func aStepThatIsNotCompleteKeepsWhatFollows() async throws {
         try await create("step", parties: 2)
         let commit = { (party: String) in
-            BarrierCommit(
-                backend: backend,
+            StateCommit(
+                store: backend,
                 arrival: .init(barrier: key("step"), party: party, releases: true),
                 creations: [.init(barrier: key("next"), parties: 4)])
         }
-        #expect(try await backend.commit(commit("a")) == .waiting)
-        #expect(try await backend.commit(commit("a")) == .waiting)
+        #expect(try await backend.apply(commit("a")) == .waiting)
+        #expect(try await backend.apply(commit("a")) == .waiting)
         #expect(backend.value(forKey: "next") == nil)
-        #expect(try await backend.commit(commit("b")) == .committed)
+        #expect(try await backend.apply(commit("b")) == .committed)
         #expect(backend.value(forKey: "next") == 4)
     }
 

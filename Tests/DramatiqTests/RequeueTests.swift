@@ -42,7 +42,7 @@ import Testing
         try await broker.enqueue(task.message(), delay: .milliseconds(1))
         let delayed = try await transport.consumer(of: "default.DQ", prefetch: 2)
         for delivery in try await delayed.next(limit: 2) {
-            _ = try await transport.settle(delivery, Settlement(outcome: .reject(reason: "no")))
+            try await transport.end(delivery, .reject(reason: "no"))
         }
         try await Task.sleep(for: .milliseconds(5))
         for letter in transport.deadLetters() { try transport.requeueDeadLetter(letter.id) }
@@ -64,7 +64,7 @@ import Testing
         for (encoder, retries) in [(JSONMessageEncoder() as any MessageEncoder, 7), (Backwards(), nil)] {
             let consumer = try await transport.consumer(of: "default", prefetch: 2)
             for delivery in try await consumer.next(limit: 2) {
-                _ = try await transport.settle(delivery, Settlement(outcome: .reject(reason: "no")))
+                try await transport.end(delivery, .reject(reason: "no"))
             }
             await consumer.close()
             let letter = try #require(transport.deadLetters().first)

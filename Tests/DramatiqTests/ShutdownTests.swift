@@ -120,7 +120,7 @@ import Testing
 
     @Test func delayedMessagesGoBackToTheirQueue() async throws {
         /// Tells when a worker puts a message aside.
-        struct Witness: Middleware {
+        struct Witness: BeforeDelayMessage {
             let gate: Gate
             func beforeDelayMessage(_ message: Message, broker: Broker) async throws { gate.open() }
         }
@@ -165,19 +165,15 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct ShutdownStartTests {
     private let transport = InMemoryTransport(fidelity: .bytes)
 
-    /// The same transport without its own ways.
-    private struct Plain: Transport {
-        let base: InMemoryTransport
-        func declare(queue name: String) async throws { try await base.declare(queue: name) }
-        func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-            try await base.send(envelopes, barriers: barriers)
+    /// The same transport without what needs no waiting.
+    private struct Plain: TransportWrapper {
+        let base: any Transport
+        var traits: TransportTraits {
+            var traits = base.traits
+            traits.isImmediate = false
+            return traits
         }
-        func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-            try await base.consumer(of: queue, prefetch: prefetch)
-        }
-        func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-            try await base.settle(delivery, settlement)
-        }
+        func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
     }
 
     /// Ends the worker from within an actor, so that no other task has a part in it, and counts who starts after that.
@@ -218,9 +214,8 @@ import Testing
 
     /// A hook that takes long doesn't let its actor start late.
     @Test func noActorStartsAfterAHookDuringWhichTheEndBegan() async throws {
-        struct Ending: Middleware {
+        struct Ending: BeforeProcessMessage {
             let end: @Sendable () -> Void
-            var hooks: MiddlewareHooks { .beforeProcessMessage }
             func beforeProcessMessage(_ context: inout MessageContext) async throws { end() }
         }
         let started = Recorder<Int>()
@@ -250,10 +245,11 @@ import Testing
 
 /// `before…` hooks run in the order of the list, `after…` hooks in the opposite one.
 @Suite(.timeLimit(.minutes(10))) struct HookOrderTests {
-    struct Noting: Middleware {
+    struct Noting: BeforeDeclareActor, AfterDeclareActor, AfterDeclareQueue, BeforeWorkerBoot, AfterWorkerBoot,
+        BeforeWorkerShutdown, AfterWorkerShutdown
+    {
         let name: String
         let notes: Recorder<String>
-        var hooks: MiddlewareHooks { [] }
         func beforeDeclareActor(_ actor: any AnyTaskActor, broker: Broker) throws { notes.add("before actor \(name)") }
         func afterDeclareActor(_ actor: any AnyTaskActor, broker: Broker) throws { notes.add("after actor \(name)") }
         func afterDeclareQueue(_ queue: String, broker: Broker) throws { notes.add("after queue \(name)") }

@@ -203,7 +203,7 @@ import Testing
         func lookAtTheRest() async throws -> [JSONArray] {
             let deliveries = try await other.next(limit: 10)
             for delivery in deliveries.reversed() {
-                _ = try await transport.settle(delivery, Settlement(outcome: .requeue))
+                try await transport.end(delivery, .requeue)
             }
             return try deliveries.map { try $0.message(decoder: broker.encoder).args }
         }
@@ -221,15 +221,15 @@ import Testing
         let encoder = JSONMessageEncoder()
         for number in 0..<5 {
             let message = Message(queueName: "q", actorName: "a", args: [.integer(number)])
-            try await transport.send([Envelope(message, encoder: encoder)], barriers: nil)
+            try await transport.commit(Commit(sends: [Envelope(message, encoder: encoder)]))
         }
         let first = try await transport.consumer(of: "q", prefetch: 3)
         let taken = try await first.next(limit: 3)
-        #expect(try await transport.settle(taken[1], Settlement()) == .committed)
+        #expect(try await transport.end(taken[1]) == .committed)
         await first.close()
         let messageID = try taken[0].message(decoder: encoder).messageID
         let error = BrokerError.deliveryNotHeld(queue: "q", messageID: messageID)
-        await #expect(throws: error) { try await transport.settle(taken[0], Settlement()) }
+        await #expect(throws: error) { try await transport.end(taken[0]) }
         let second = try await transport.consumer(of: "q", prefetch: 9)
         let rest = try await second.next(limit: 9)
         #expect(try rest.map { try $0.message(decoder: encoder).args } == [[0], [2], [3], [4]])
@@ -239,9 +239,8 @@ import Testing
 
     @Test func delayedMessagesRunWhenTheyAreDueInTheirOrder() async throws {
         /// Notes when a worker puts a message aside.
-        struct Witness: Middleware {
+        struct Witness: BeforeDelayMessage {
             let times: Recorder<Int>
-            var hooks: MiddlewareHooks { .beforeDelayMessage }
             func beforeDelayMessage(_ message: Message, broker: Broker) async throws {
                 times.add(SystemClock.milliseconds())
             }
@@ -259,7 +258,7 @@ import Testing
         func send(_ name: String, at due: Int) async throws {
             let message = Message(
                 queueName: "default.DQ", actorName: "a", args: [.string(name)], options: ["eta": .integer(due)])
-            try await transport.send([Envelope(message, encoder: broker.encoder)], barriers: nil)
+            try await transport.commit(Commit(sends: [Envelope(message, encoder: broker.encoder)]))
         }
         try await send("late", at: start + 300)
         // Many that are due much later must not block those behind them.

@@ -33,7 +33,7 @@ import Testing
         let consumer = try await stage.transport.consumer(of: "default", prefetch: 100)
         let deliveries = try await consumer.next(limit: 100)
         for delivery in deliveries.reversed() {
-            _ = try await stage.transport.settle(delivery, Settlement(outcome: .requeue))
+            try await stage.transport.end(delivery, .requeue)
         }
         return try deliveries.map { try $0.message(decoder: JSONMessageEncoder()) }
     }
@@ -134,14 +134,14 @@ import Testing
         let died = Recorder<Int>()
         transport.set(
             FaultyTransport.Faults(
-                before: { _, settlement in
+                before: { commit in
                     // The step that would release something is never reached, or the one before it.
-                    guard !settlement.successors.isEmpty, !afterOpening else { return }
+                    guard !commit.successors.isEmpty, !afterOpening else { return }
                     died.add(1)
                     throw Outage()
                 },
-                after: { _, _, result in
-                    guard result == .barrierOpened, afterOpening else { return }
+                after: { _, result in
+                    guard result.status == .opened, afterOpening else { return }
                     died.add(1)
                     throw Outage()
                 }))
@@ -418,7 +418,7 @@ import Testing
     }
 
     @Test func aTaskThatIsSkippedIsTerminalToo() async throws {
-        struct SkipsB: Middleware {
+        struct SkipsB: BeforeProcessMessage {
             func beforeProcessMessage(_ context: inout MessageContext) async throws {
                 if context.message.args == ["b"] { throw SkipMessage("not today") }
             }

@@ -17,10 +17,9 @@ import Testing
     /// Holds something once the fragile task is mended.
     private let mended = Recorder<Bool>()
 
-    private struct Settled: Middleware {
+    private struct Settled: AfterAck {
         let actors: Recorder<String>
-        var hooks: MiddlewareHooks { .afterAck }
-        func afterAck(_ context: MessageContext) async throws { actors.add(context.actor.name) }
+        func afterAck(_ context: MessageContext) { actors.add(context.actor.name) }
     }
 
     private final class Clock: Sendable {
@@ -32,7 +31,7 @@ import Testing
     private var backend: InMemoryRateLimiterBackend { InMemoryRateLimiterBackend(now: { clock.now }) }
 
     private func broker(
-        _ backend: any RateLimiterBackend,
+        _ backend: any StateStore,
         storage: any CallbackStorage = InlineCallbackStorage(),
         retries: Retries = Retries(maxRetries: 0)
     ) throws -> Broker {
@@ -132,8 +131,7 @@ import Testing
             var message = try delivery.message(decoder: broker.encoder)
             message.queueName = "default"
             message.options["eta"] = nil
-            _ = try await transport.settle(
-                delivery, Settlement(enqueues: [Envelope(message, encoder: broker.encoder)]))
+            try await transport.end(delivery, sends: [Envelope(message, encoder: broker.encoder)])
         }
         await delayed.close()
     }
@@ -196,7 +194,7 @@ import Testing
         ).run()
         #expect(waits.values == [.milliseconds(20)])
         try await work(broker)
-        #expect(waits.values == [.milliseconds(20), transport.deadLetterRetention])
+        #expect(waits.values == [.milliseconds(20), transport.traits.deadLetterRetention])
     }
 
     /// A step that can't be kept for as long as a message waits is not begun.
@@ -228,49 +226,37 @@ import Testing
         #expect(transport.deadLetters().map(\.reason) == ["Failure()"])
     }
 
-    // MARK: A backend apart
+    // MARK: A store apart
 
-    /// Loses the answer to a commit of one kind, once.
-    private final class LossyBackend: RateLimiterBackend {
+    /// Loses the answer to steps of one kind, once.
+    private final class LossyStore: StateStore {
         let base: InMemoryRateLimiterBackend
-        let loses: @Sendable (BarrierCommit) -> Bool
+        let loses: @Sendable (StateCommit) -> Bool
         let lost = Atomic(0)
 
-        init(_ base: InMemoryRateLimiterBackend, loses: @escaping @Sendable (BarrierCommit) -> Bool) {
+        init(_ base: InMemoryRateLimiterBackend, loses: @escaping @Sendable (StateCommit) -> Bool) {
             self.base = base
             self.loses = loses
         }
 
-        func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
-            try await base.add(key, value: value, ttl: ttl)
-        }
-        func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool {
-            try await base.incr(key, amount: amount, maximum: maximum, ttl: ttl)
-        }
-        func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool {
-            try await base.decr(key, amount: amount, minimum: minimum, ttl: ttl)
-        }
-        func incrAndSum(
-            _ key: String, keys: @Sendable () -> [String], amount: Int, maximum: Int, ttl: Duration
-        ) async throws -> Bool {
-            try await base.incrAndSum(key, keys: keys, amount: amount, maximum: maximum, ttl: ttl)
-        }
-        func wait(_ key: String, timeout: Duration) async throws -> Bool { try await base.wait(key, timeout: timeout) }
-        func notify(_ key: String, ttl: Duration) async throws { try await base.notify(key, ttl: ttl) }
-        func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
-            let result = try await base.commit(steps)
+        // A place of its own, so that the core takes the steps one after the other.
+        var identity: StoreIdentity { StoreIdentity(self) }
+        var atomicity: StateAtomicity { .commit }
+
+        func apply(_ steps: StateCommit) async throws -> StateCommit.Result {
+            let result = try await base.apply(steps)
             if loses(steps), lost.add(1, ordering: .relaxed).newValue == 1 { throw Outage() }
             return result
         }
     }
 
-    private static let losses: [@Sendable (BarrierCommit) -> Bool] = [
+    private static let losses: [@Sendable (StateCommit) -> Bool] = [
         { !$0.releases.isEmpty }, { $0.arrival != nil }, { $0.arrival == nil && !$0.creations.isEmpty },
         { !$0.renewals.isEmpty },
     ]
 
-    @Test(arguments: 0..<4) func aLostAnswerOfABackendApartLosesNothing(kind: Int) async throws {
-        let lossy = LossyBackend(backend) { Self.losses[kind]($0) }
+    @Test(arguments: 0..<4) func aLostAnswerOfAStoreApartLosesNothing(kind: Int) async throws {
+        let lossy = LossyStore(backend) { Self.losses[kind]($0) }
         let broker = try broker(lossy)
         try await broker.declare(task)
         let workflow = Workflow(

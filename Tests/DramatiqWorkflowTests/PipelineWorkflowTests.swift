@@ -114,7 +114,7 @@ import Testing
     }
 
     @Test func aPipelineThatIsSkippedIsTerminal() async throws {
-        struct SkipsA: Middleware {
+        struct SkipsA: BeforeProcessMessage {
             func beforeProcessMessage(_ context: inout MessageContext) async throws {
                 if context.message.args == ["a"] { throw SkipMessage("not today") }
             }

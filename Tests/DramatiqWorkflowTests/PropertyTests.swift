@@ -76,14 +76,14 @@ import Testing
             let sent = Recorder<Message>()
             transport.set(
                 FaultyTransport.Faults(
-                    before: { delivery, settlement in
+                    before: { commit in
                         if roll(8) { throw Outage() }
                         if roll(12) { throw Broken() }
-                        if roll(6), settlement.barriers != nil {
+                        if roll(6), commit.state != nil, let delivery = commit.end?.delivery {
                             sent.add(try delivery.message(decoder: JSONMessageEncoder()))
                         }
                     },
-                    after: { _, _, result in if result == .barrierOpened, roll(3) { throw Outage() } }))
+                    after: { _, result in if result.status == .opened, roll(3) { throw Outage() } }))
             try await Workflow(tree.root, broker: stage.broker).run()
             for _ in 0..<6 {
                 try await withWorker(stage.worker) { try await Task.sleep(for: .milliseconds(4)) }

@@ -159,9 +159,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [Barrier.self, AtMostOnceBarrier.self] as [any BarrierProtocol.Type])
-    func anyBarrierTypeWorks(type: any BarrierProtocol.Type) async throws {
-        let stage = try await Stage(barrierType: type)
+    @Test(arguments: [BarrierStyle.counting, .atMostOnce])
+    func anyStyleOfBarriersWorks(style: BarrierStyle) async throws {
+        let stage = try await Stage(barriers: style)
         let m = stage.task.message
         try await stage.run(Chain(m("1"), Group(m("2"), Group(m("3"), m("4"))), m("5")))
         #expect(stage.ran.count == 5)

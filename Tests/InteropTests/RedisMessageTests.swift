@@ -36,7 +36,7 @@ import Testing
                 #expect(message.options["redis_message_id"] != nil)
                 let read = try stripped(message, encoder.decode(bytes))
                 #expect(read == bytes, "\(name)")
-                #expect(try await transport.settle(delivery, Settlement()) == .committed)
+                #expect(try await transport.end(delivery) == .committed)
             }
             #expect(try await transport.unfinishedCount(queue: "shared") == 0)
             await consumer.close()

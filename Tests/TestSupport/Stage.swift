@@ -15,7 +15,7 @@ public struct Stage: Sendable {
         fidelity: InMemoryTransport.Fidelity = .bytes,
         backend: InMemoryRateLimiterBackend = InMemoryRateLimiterBackend(),
         storage: any CallbackStorage = InlineCallbackStorage(),
-        barrierType: any BarrierProtocol.Type = AtMostOnceBarrier.self,
+        barriers: BarrierStyle = .atMostOnce,
         onFailure: WorkflowFailurePolicy = .halt,
         middleware: [any Middleware] = Broker.defaultMiddleware,
         encoder: any MessageEncoder = JSONMessageEncoder(),
@@ -23,7 +23,7 @@ public struct Stage: Sendable {
     ) async throws {
         let transport = InMemoryTransport(fidelity: fidelity)
         let workflows = WorkflowMiddleware(
-            backend: backend, barrierType: barrierType, callbackStorage: storage, onFailure: onFailure)
+            backend: backend, barriers: barriers, callbackStorage: storage, onFailure: onFailure)
         try await self.init(
             transport, wrapping(transport), backend, middleware + [workflows], encoder, ran: Recorder())
     }

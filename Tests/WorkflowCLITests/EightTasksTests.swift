@@ -37,15 +37,15 @@ import Testing
     /// What a barrier holds back is sent right after the last arrival, so that is when it is seen to open.
     @Test func aBarrierIsSeenToOpenWithTheLastArrival() async throws {
         let recorder = EventRecorder(keepsHistory: true)
-        let backend = ObservedBackend(InMemoryRateLimiterBackend(), recorder)
+        let store = ObservedStore(InMemoryRateLimiterBackend(), recorder)
         let barrier = BarrierKey(key: "b", releaseKey: "b_ran", ttl: .seconds(60))
         func openings() -> Int {
             recorder.history.count { if case .barrierOpened = $0.kind { true } else { false } }
         }
-        func commit(_ change: (inout BarrierCommit) -> Void) async throws -> BarrierCommit.Result {
-            var steps = BarrierCommit(backend: backend)
+        func commit(_ change: (inout StateCommit) -> Void) async throws -> StateCommit.Result {
+            var steps = StateCommit(store: store)
             change(&steps)
-            return try await backend.commit(steps)
+            return try await store.apply(steps)
         }
         _ = try await commit { $0.creations = [.init(barrier: barrier, parties: 2)] }
         _ = try await commit { $0.arrival = .init(barrier: barrier, party: "1", releases: false) }

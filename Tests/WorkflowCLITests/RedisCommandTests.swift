@@ -6,6 +6,7 @@
     import DramatiqZlib
     import Foundation
     import RedisTestSupport
+    import TestSupport
     import Testing
 
     @testable import WorkflowCLI
@@ -22,8 +23,7 @@
                 try await broker.enqueue(["a", "b\u{1B}[31m", "c"].map { resize.message($0) })
                 let consumer = try await transport.consumer(of: "images", prefetch: 10)
                 for (index, delivery) in try await consumer.next(limit: 3).enumerated() {
-                    _ = try await transport.settle(
-                        delivery, Settlement(outcome: .reject(reason: "reason \(index)\n!")))
+                    try await transport.end(delivery, .reject(reason: "reason \(index)\n!"))
                     // Dead letters of the same millisecond have no order.
                     try await Task.sleep(for: .milliseconds(2))
                 }

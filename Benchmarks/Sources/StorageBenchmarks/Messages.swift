@@ -37,13 +37,14 @@ private let task = TaskActor("noop") { (_: Int) in }
 private func broker(
     _ storage: any CallbackStorage,
     _ transport: any Transport,
-    _ encoder: any MessageEncoder = JSONMessageEncoder()
+    _ encoder: any MessageEncoder = JSONMessageEncoder(),
+    _ middleware: [any Middleware] = []
 ) async throws -> Broker {
     let broker = Broker(
         transport: transport, encoder: encoder,
         middleware: Broker.defaultMiddleware + [
             WorkflowMiddleware(backend: InMemoryRateLimiterBackend(), callbackStorage: storage)
-        ])
+        ] + middleware)
     try await broker.declare(task)
     return broker
 }
@@ -58,36 +59,22 @@ private func workflow(members: Int, _ broker: Broker) -> Workflow {
 }
 
 private func bytesThroughTheBroker(_ storage: any CallbackStorage, _ encoder: any MessageEncoder) async throws -> Int {
-    let transport = CountingTransport()
-    let broker = try await broker(storage, transport, encoder)
+    let transport = InMemoryTransport()
+    let counter = ByteCounter()
+    let broker = try await broker(storage, transport, encoder, [counter])
     try await workflow(members: 1_000, broker).run()
-    try await Worker(broker, concurrency: 4).run { try await transport.base.joinAll() }
-    return transport.bytes.load(ordering: .relaxed)
+    try await Worker(broker, concurrency: 4).run { try await transport.joinAll() }
+    return counter.bytes.load(ordering: .relaxed)
 }
 
 /// Counts the bytes of what is sent, as the encoder writes it.
-private final class CountingTransport: Transport {
-    let base = InMemoryTransport()
+private final class ByteCounter: Middleware, CommitObserver {
     let bytes = Atomic(0)
 
-    func declare(queue name: String) async throws { try await base.declare(queue: name) }
-
-    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        try await base.send(envelopes, barriers: barriers)
-        try count(envelopes)
-    }
-
-    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-        try await base.consumer(of: queue, prefetch: prefetch)
-    }
-
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        let result = try await base.settle(delivery, settlement)
-        if result == .committed { try count(settlement.enqueues + settlement.successors) }
-        return result
-    }
-
-    private func count(_ envelopes: [Envelope]) throws {
-        for envelope in envelopes { bytes.add(try envelope.encoded().count, ordering: .relaxed) }
+    func didCommit(_ commit: Commit, _ result: CommitResult) {
+        let successors = result.status == .committed ? Array(commit.successors) : []
+        for envelope in Array(commit.sends) + successors {
+            bytes.add((try? envelope.encoded().count) ?? 0, ordering: .relaxed)
+        }
     }
 }

@@ -15,10 +15,10 @@ public final class Broker: Sendable {
     public let encoder: any MessageEncoder
     public let logger: Logger
     let chain: MiddlewareChain
-    /// The transport, if it answers without being waited for.
-    let immediateTransport: (any ImmediateTransport)?
-    /// The transport, if it settles many messages in one step.
-    let batchingTransport: (any BatchingTransport)?
+    /// The way of all commits to the transport.
+    package let pipeline: CommitPipeline
+    /// Whether the transport answers without being waited for.
+    let isImmediate: Bool
     private let registry = Mutex(Registry())
 
     /// - Parameters:
@@ -35,8 +35,9 @@ public final class Broker: Sendable {
         logger: Logger = Logger(label: "dramatiq")
     ) {
         self.transport = transport
-        immediateTransport = transport as? any ImmediateTransport
-        batchingTransport = transport as? any BatchingTransport
+        pipeline = CommitPipeline(
+            transport, observers: middleware.compactMap { $0 as? any CommitObserver }, logger: logger)
+        isImmediate = transport.traits.isImmediate
         self.encoder = encoder
         self.logger = logger
         chain = MiddlewareChain(middleware, logger: logger)
@@ -91,12 +92,16 @@ public final class Broker: Sendable {
                 throw BrokerError.unknownActorOptions(actor: actor.name, options: unknown.sorted())
             }
             targets += try chain.optionScreen.targets(of: actor)
-            for middleware in chain.middleware { try middleware.beforeDeclareActor(actor, broker: self) }
+            for case let middleware as any BeforeDeclareActor in chain.middleware {
+                try middleware.beforeDeclareActor(actor, broker: self)
+            }
         }
         try registry.withLock { try $0.add(actors, targets) }
         for actor in actors {
             try await declare(queue: actor.queueName)
-            for middleware in chain.middleware.reversed() { try middleware.afterDeclareActor(actor, broker: self) }
+            for case let middleware as any AfterDeclareActor in chain.middleware.reversed() {
+                try middleware.afterDeclareActor(actor, broker: self)
+            }
         }
     }
 
@@ -110,7 +115,9 @@ public final class Broker: Sendable {
         try QueueName.check(name)
         try await transport.declare(queue: name)
         guard registry.withLock({ $0.addQueue(name) }) else { return }
-        for middleware in chain.middleware.reversed() { try middleware.afterDeclareQueue(name, broker: self) }
+        for case let middleware as any AfterDeclareQueue in chain.middleware.reversed() {
+            try middleware.afterDeclareQueue(name, broker: self)
+        }
     }
 
     /// The queue that a message is for: one with a time when it is due may name the queue of delayed messages, as those do
@@ -190,15 +197,16 @@ public final class Broker: Sendable {
     @discardableResult
     public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
         let message = CurrentMessage.untied(message)
-        if let transport = immediateTransport, !chain.observesEnqueues,
-            let envelope = envelopeNow(message, delay: delay)
+        if let envelope = envelopeNow(message, delay: delay),
+            let result = pipeline.commitNow(Commit(sends: Envelopes(envelope)))
         {
-            try transport.sendNow(envelope)
+            _ = try result.get()
+            pipeline.wakeConsumers()
+            if chain.observesEnqueues { chain.didEnqueue(envelope) }
             return envelope.message
         }
         let envelope = try await envelope(message, delay: delay)
-        try await transport.send([envelope], barriers: nil)
-        if chain.observesEnqueues { await chain.didEnqueue(envelope.message, delay: delay, broker: self) }
+        try await commit(Commit(sends: Envelopes(envelope)))
         return envelope.message
     }
 
@@ -206,21 +214,30 @@ public final class Broker: Sendable {
     ///
     /// - Throws: as ``enqueue(_:delay:)``.
     public func enqueue(_ messages: [Message], delay: Duration? = nil) async throws {
+        try await commit(prepare(messages, delay: delay))
+    }
+
+    /// Everything that sending messages means, without doing it: for who wants to do it as a part of something else, such
+    /// as a transaction that the transport takes part in, or later with ``commit(_:)``.
+    ///
+    /// - Throws: as ``enqueue(_:delay:)``.
+    public func prepare(_ messages: [Message], delay: Duration? = nil) async throws -> Commit {
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(messages.count)
         for message in messages {
             envelopes.append(try await envelope(CurrentMessage.untied(message), delay: delay))
         }
-        try await send(envelopes, barriers: nil)
+        return Commit(sends: Envelopes(envelopes))
     }
 
-    /// Sends what ``envelope(_:delay:)`` prepared, together with new barriers.
-    package func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        try await transport.send(envelopes, barriers: barriers)
+    /// Does what was prepared. Repeated while there is an outage, for as long as ``TransportTraits/sendPatience`` says.
+    ///
+    /// - Throws: what the transport or the barriers' store throws. After a ``TransientError`` it is not known whether the
+    ///   commit holds: the same one can be given again.
+    public func commit(_ commit: Commit) async throws {
+        try await pipeline.send(commit)
         guard chain.observesEnqueues else { return }
-        for envelope in envelopes {
-            await chain.didEnqueue(envelope.message, delay: envelope.delay, broker: self)
-        }
+        for envelope in commit.sends { chain.didEnqueue(envelope) }
     }
 
     /// A message ready to be sent: seen by the middleware, its queue declared, marked with the time when it is due.

@@ -20,6 +20,8 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     case deadLetterNotFound(queue: String, id: String)
     /// The delivery was settled before, or its consumer was closed and the message returned to its queue.
     case deliveryNotHeld(queue: String, messageID: String?)
+    /// The transport said nothing about a commit, so nobody knows whether it holds.
+    case commitUnanswered
     /// A worker was to run that runs already, or has run.
     case workerRunTwice
 
@@ -48,6 +50,8 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
             "Queue '\(queue)' has no dead letter \(id)"
         case .deliveryNotHeld(let queue, let messageID):
             "The delivery of message \(messageID ?? "(undecoded)") from queue '\(queue)' is no longer held"
+        case .commitUnanswered:
+            "The transport gave no result for a commit, so it is not known whether it holds"
         case .workerRunTwice:
             "This worker has been run before. A worker runs once: make another one with Worker(broker)"
         }
@@ -61,9 +65,13 @@ public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
 public protocol TransientError: Error {
     /// Whether it is such an error; for types that also stand for others.
     var isTransient: Bool { get }
+    /// Whether there is nobody to talk to at present, as opposed to a server that is there and is full: what is sent is
+    /// only repeated then. The same as ``isTransient`` unless implemented.
+    var isOutage: Bool { get }
 }
 
 extension TransientError {
     /// It is.
     public var isTransient: Bool { true }
+    public var isOutage: Bool { isTransient }
 }

@@ -1,7 +1,7 @@
 import Logging
 
 /// Drops messages that waited too long (`max_age`): they become dead letters instead of being processed.
-public struct AgeLimit: Middleware, ImmediateMiddleware {
+public struct AgeLimit: ImmediateMiddleware {
     /// The limit for messages and actors that name none; `nil` for no limit.
     public let maxAge: Duration?
 
@@ -10,7 +10,6 @@ public struct AgeLimit: Middleware, ImmediateMiddleware {
     }
 
     public var actorOptions: Set<String> { ["max_age"] }
-    public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
     package func prepare(_ context: inout MessageContext) throws {
         let limit: Double

@@ -2,15 +2,14 @@
 ///
 /// The target of `on_success` gets the message as an object and the result; that of `on_failure` the message and
 /// `{"type": …, "message": …}`, for every attempt that failed. See ``ActorAddress`` for how they are named.
-public struct Callbacks: Middleware, SelectiveMiddleware {
+public struct Callbacks: AfterProcessMessage, SelectiveMiddleware {
     public init() {}
 
     public var actorOptions: Set<String> { ["on_success", "on_failure"] }
-    public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
     public var servedOptions: [ServedOption] { actorOptions.map(ServedOption.address) }
 
-    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+    package func isConcerned(_ context: MessageContext) -> Bool {
         context.optionIfTruthy(context.error == nil ? "on_success" : "on_failure") != nil
     }
 

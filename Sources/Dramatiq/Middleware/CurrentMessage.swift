@@ -11,12 +11,10 @@ public struct CurrentMessage: ProcessingMiddleware {
         return message.untied(from: current)
     }
 
-    public var hooks: MiddlewareHooks { [] }
-
     public func process(
         _ context: MessageContext,
-        next: () async throws -> ActorResult
+        next: (Message) async throws -> ActorResult
     ) async throws -> ActorResult {
-        try await Self.$message.withValue(context.message) { try await next() }
+        try await Self.$message.withValue(context.message) { try await next(context.message) }
     }
 }

@@ -1,8 +1,8 @@
-/// A middleware whose ``Middleware/beforeProcessMessage(_:)`` has nothing to wait for.
+/// A middleware whose ``BeforeProcessMessage/beforeProcessMessage(_:)`` has nothing to wait for.
 ///
 /// A call that may suspend costs about as much as all that the small middleware do, so every message is spared it.
-package protocol ImmediateMiddleware: Middleware {
-    /// Does what ``Middleware/beforeProcessMessage(_:)`` does.
+package protocol ImmediateMiddleware: BeforeProcessMessage {
+    /// Does what ``BeforeProcessMessage/beforeProcessMessage(_:)`` does.
     func prepare(_ context: inout MessageContext) throws
 }
 
@@ -16,5 +16,5 @@ extension ImmediateMiddleware {
 /// a success of a message without options whose actor has none either.
 package protocol SelectiveMiddleware: Middleware {
     /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
-    func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool
+    func isConcerned(_ context: MessageContext) -> Bool
 }

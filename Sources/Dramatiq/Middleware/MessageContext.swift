@@ -19,6 +19,9 @@ public struct MessageContext: Sendable {
     /// What the actor threw, or why it was cancelled.
     public package(set) var error: (any Error)?
 
+    /// Adds to a context what follows once its commit has opened a barrier.
+    package typealias Preparation = @Sendable (inout MessageContext) async throws -> Void
+
     /// What a hook can change, apart from the rest so that undoing a hook that threw copies only this.
     struct Effects: Sendable {
         /// What most messages don't have.
@@ -26,10 +29,13 @@ public struct MessageContext: Sendable {
             var failureReason: String?
             var failureLevel = Logger.Level.error
             var amendedMessage: SharedBox<Message>?
-            var settlement = Settlement()
+            var isRequeued = false
+            var sends: Envelopes = []
+            var successors: Envelopes = []
+            var state: StateCommit?
             /// How many messages were to be sent before it was known how the attempt ended.
             var earlierSends = 0
-            var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)?
+            var whenBarrierOpens: Preparation?
         }
 
         var isSkipped = false
@@ -62,12 +68,30 @@ public struct MessageContext: Sendable {
         }
         var isAmended: Bool { box?.value.amendedMessage != nil }
         var isFailed: Bool { box?.value.failureReason != nil }
-        var isRequeued: Bool { box?.value.settlement.outcome == .requeue }
-        fileprivate var sends: [Envelope] { box?.value.settlement.enqueues ?? [] }
+        var isRequeued: Bool { box?.value.isRequeued ?? false }
+
+        var sends: Envelopes { box?.value.sends ?? [] }
+        var state: StateCommit? { box?.value.state }
+
+        func commit(ending delivery: Delivery) -> Commit {
+            guard let rare = box?.value else { return Commit(.acknowledge, delivery) }
+            let outcome: Commit.Outcome =
+                rare.isRequeued ? .requeue : rare.failureReason.map { .reject(reason: $0) } ?? .acknowledge
+            return Commit(
+                end: Commit.End(delivery, outcome), sends: rare.sends, successors: rare.successors, state: rare.state)
+        }
+
+        /// Takes out all that was to follow, so that only the end of the delivery is left.
+        mutating func dropWhatFollows() {
+            guard box != nil else { return }
+            rare.sends = []
+            rare.successors = []
+            rare.state = nil
+        }
 
         /// From now on what is sent follows from how the attempt ended.
         mutating func noteOutcome() {
-            guard let count = box?.value.settlement.enqueues.count, count > 0 else { return }
+            guard let count = box?.value.sends.count, count > 0 else { return }
             rare.earlierSends = count
         }
 
@@ -75,19 +99,17 @@ public struct MessageContext: Sendable {
         /// all that was to be sent because of it.
         fileprivate mutating func dropWhatFollowed(fromSuccess isSuccess: Bool, of message: Message) {
             guard box != nil else { return }
-            rare.settlement.barriers = nil
-            rare.settlement.successors = []
+            rare.state = nil
+            rare.successors = []
             rare.whenBarrierOpens = nil
-            var sends = rare.settlement.enqueues
-            if isSuccess { sends.removeLast(max(0, sends.count - rare.earlierSends)) }
-            sends.removeAll { $0.message.messageID == message.messageID }
-            rare.settlement.enqueues = sends
+            let kept = isSuccess ? rare.sends.prefix(rare.earlierSends) : rare.sends[...]
+            rare.sends = Envelopes(kept.filter { $0.message.messageID != message.messageID })
         }
 
         /// Nothing follows from the attempt: the message goes back to its queue.
         fileprivate mutating func requeue() {
             rare = Rare()
-            rare.settlement.outcome = .requeue
+            rare.isRequeued = true
         }
     }
 
@@ -133,14 +155,20 @@ public struct MessageContext: Sendable {
         set { effects.isCancelledOnShutdown = newValue }
     }
 
-    /// What finishing the message means, as far as it is known.
-    public package(set) var settlement: Settlement {
-        get { effects.rare.settlement }
-        _modify { yield &effects.rare.settlement }
+    /// What ends the message, as far as it is known: every time under another id.
+    public var commit: Commit { effects.commit(ending: delivered.delivery) }
+
+    /// What is sent whatever becomes of the barriers.
+    package var sends: Envelopes { effects.sends }
+
+    /// What happens to a workflow's barriers.
+    package var state: StateCommit? {
+        get { effects.state }
+        set { effects.rare.state = newValue }
     }
 
     /// Prepares what follows once the message's arrival turned out to complete a barrier.
-    package var whenBarrierOpens: (@Sendable (inout MessageContext) async throws -> Void)? {
+    package var whenBarrierOpens: Preparation? {
         get { effects.rare.whenBarrierOpens }
         set { effects.rare.whenBarrierOpens = newValue }
     }
@@ -177,7 +205,7 @@ public struct MessageContext: Sendable {
 
     /// The next attempt at the message, if there is to be one.
     package var retry: Envelope? {
-        effects.sends.first { $0.message.messageID == message.messageID }
+        sends.first { $0.message.messageID == message.messageID }
     }
 
     /// Undoes the attempt: the message goes back to its queue, and nothing else follows.
@@ -205,12 +233,14 @@ public struct MessageContext: Sendable {
     ///
     /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
     public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {
-        settlement.enqueues.append(try await broker.envelope(message.untied(from: self.message), delay: delay))
+        let envelope = try await broker.envelope(message.untied(from: self.message), delay: delay)
+        effects.rare.sends.append(envelope)
     }
 
     /// Sends a message once this one's barrier is released, and only then.
     package mutating func enqueueSuccessor(_ message: Message, delay: Duration?) async throws {
-        settlement.successors.append(try await broker.envelope(message, delay: delay))
+        let envelope = try await broker.envelope(message, delay: delay)
+        effects.rare.successors.append(envelope)
     }
 
     /// ``enqueueSuccessor(_:delay:)`` for a message that nobody has to be asked about; does nothing with others.
@@ -218,7 +248,7 @@ public struct MessageContext: Sendable {
     /// - Returns: whether it was done.
     package mutating func enqueueSuccessorNow(_ message: Message, delay: Duration?) -> Bool {
         guard let envelope = broker.envelopeNow(message, delay: delay) else { return false }
-        settlement.successors.append(envelope)
+        effects.rare.successors.append(envelope)
         return true
     }
 }

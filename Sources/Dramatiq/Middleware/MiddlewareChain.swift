@@ -1,20 +1,31 @@
 import Logging
 
-/// A broker's middleware, sorted by the hooks that they implement.
+/// A broker's middleware, sorted by the hooks that they conform to.
 final class MiddlewareChain: Sendable {
     /// A middleware before a message is processed, and its way to do that without waiting.
     private struct Preparation {
-        let middleware: any Middleware
+        let middleware: any BeforeProcessMessage
         let immediate: (any ImmediateMiddleware)?
     }
 
-    /// A middleware at a later hook, and its way to say that it has nothing to do.
-    private struct Step {
-        let middleware: any Middleware
-        let selective: (any SelectiveMiddleware)?
+    /// A middleware's hook after an actor, and its way to say that it has nothing to do.
+    private struct Step: Sendable {
+        typealias Hook = @Sendable (inout MessageContext) async throws -> Void
 
-        func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
-            selective?.isConcerned(context, at: hook) ?? true
+        let middleware: any Middleware
+        let name: String
+        let selective: (any SelectiveMiddleware)?
+        let hook: Hook
+
+        init(_ middleware: any Middleware, _ name: String, _ hook: @escaping Hook) {
+            self.middleware = middleware
+            self.name = name
+            self.hook = hook
+            selective = middleware as? any SelectiveMiddleware
+        }
+
+        func isConcerned(_ context: MessageContext) -> Bool {
+            selective?.isConcerned(context) ?? true
         }
     }
 
@@ -24,55 +35,58 @@ final class MiddlewareChain: Sendable {
     let actorOptions: Set<String>
     let optionScreen: OptionScreen
     let processing: [any ProcessingMiddleware]
-    let changesEnqueues: Bool
-    let observesEnqueues: Bool
-    let observesDelays: Bool
-    private let beforeEnqueue: [any Middleware]
-    private let afterEnqueue: [any Middleware]
-    private let beforeDelay: [any Middleware]
+    let receiving: [any BeforeReceiveMessage]
+    private let beforeEnqueue: [any BeforeEnqueue]
+    private let afterEnqueue: [any AfterEnqueue]
+    private let beforeDelay: [any BeforeDelayMessage]
     /// Whether every middleware at the hooks after a success is a ``SelectiveMiddleware``.
     private let isSelective: Bool
     private let beforeProcess: [Preparation]
     private let afterProcess: [Step]
     private let afterSkip: [Step]
     private let beforeAck: [Step]
-    private let afterAck: [any Middleware]
     private let beforeNack: [Step]
-    private let afterNack: [any Middleware]
-    private let afterRequeue: [any Middleware]
+    private let afterAck: [any AfterAck]
+    private let afterNack: [any AfterNack]
+    private let afterRequeue: [any AfterRequeue]
     private let logger: Logger
 
     init(_ middleware: [any Middleware], logger: Logger) {
-        func having(_ hook: MiddlewareHooks) -> [any Middleware] { middleware.filter { $0.hooks.contains(hook) } }
-        func steps(_ hook: MiddlewareHooks) -> [Step] {
-            having(hook).map { Step(middleware: $0, selective: $0 as? any SelectiveMiddleware) }
-        }
         self.middleware = middleware
         self.logger = logger
         duplicate = middleware.duplicate
         actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
         optionScreen = OptionScreen(middleware.flatMap(\.servedOptions), logger: logger)
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
-        beforeEnqueue = having(.beforeEnqueue)
-        afterEnqueue = having(.afterEnqueue).reversed()
-        beforeDelay = having(.beforeDelayMessage)
-        beforeProcess = having(.beforeProcessMessage).map {
+        receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
+        beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
+        afterEnqueue = middleware.reversed().compactMap { $0 as? any AfterEnqueue }
+        beforeDelay = middleware.compactMap { $0 as? any BeforeDelayMessage }
+        beforeProcess = middleware.compactMap { $0 as? any BeforeProcessMessage }.map {
             Preparation(middleware: $0, immediate: $0 as? any ImmediateMiddleware)
         }
-        afterProcess = steps(.afterProcessMessage).reversed()
-        afterSkip = having(.afterSkipMessage).reversed().map { Step(middleware: $0, selective: nil) }
-        beforeAck = steps(.beforeAck)
+        afterProcess = middleware.reversed().compactMap { $0 as? any AfterProcessMessage }.map { middleware in
+            Step(middleware, "afterProcessMessage") { try await middleware.afterProcessMessage(&$0) }
+        }
+        afterSkip = middleware.reversed().compactMap { $0 as? any AfterSkipMessage }.map { middleware in
+            Step(middleware, "afterSkipMessage") { try await middleware.afterSkipMessage(&$0) }
+        }
+        beforeAck = middleware.compactMap { $0 as? any BeforeAck }.map { middleware in
+            Step(middleware, "beforeAck") { try await middleware.beforeAck(&$0) }
+        }
+        beforeNack = middleware.compactMap { $0 as? any BeforeNack }.map { middleware in
+            Step(middleware, "beforeNack") { try await middleware.beforeNack(&$0) }
+        }
         isSelective = (afterProcess + beforeAck).allSatisfy { $0.selective != nil }
-        afterAck = having(.afterAck).reversed()
-        beforeNack = steps(.beforeNack)
-        afterNack = having(.afterNack).reversed()
-        afterRequeue = having(.afterRequeue).reversed()
-        changesEnqueues = !beforeEnqueue.isEmpty
-        observesEnqueues = !afterEnqueue.isEmpty
-        observesDelays = !beforeDelay.isEmpty
+        afterAck = middleware.reversed().compactMap { $0 as? any AfterAck }
+        afterNack = middleware.reversed().compactMap { $0 as? any AfterNack }
+        afterRequeue = middleware.reversed().compactMap { $0 as? any AfterRequeue }
     }
 
     // MARK: Enqueuing
+
+    var changesEnqueues: Bool { !beforeEnqueue.isEmpty }
+    var observesEnqueues: Bool { !afterEnqueue.isEmpty }
 
     func willEnqueue(_ message: inout Message, delay: Duration?, broker: Broker) async throws {
         for middleware in beforeEnqueue {
@@ -80,14 +94,30 @@ final class MiddlewareChain: Sendable {
         }
     }
 
-    func didEnqueue(_ message: Message, delay: Duration?, broker: Broker) async {
-        for middleware in afterEnqueue {
+    func didEnqueue(_ envelope: Envelope) {
+        for observer in afterEnqueue { observer.afterEnqueue(envelope.message, delay: envelope.delay) }
+    }
+
+    // MARK: Receiving
+
+    /// Has a message changed by those that may.
+    ///
+    /// - Throws: what one of them throws after the last attempt, or `TransitionRetry.ShuttingDown`.
+    func received(_ message: Message, broker: Broker, _ retrying: TransitionRetry) async throws -> Message {
+        var received = message
+        for middleware in receiving {
+            let before = received
             do {
-                try await middleware.afterEnqueue(message, delay: delay, broker: broker)
+                try await middleware.beforeReceiveMessage(&received, broker: broker)
             } catch {
-                log(error, middleware, "afterEnqueue", message)
+                log(error, middleware, "beforeReceiveMessage", message)
+                try await retrying.repeat(after: error) {
+                    received = before
+                    try await middleware.beforeReceiveMessage(&received, broker: broker)
+                }
             }
         }
+        return received
     }
 
     func willDelay(_ message: Message, broker: Broker) async {
@@ -145,8 +175,7 @@ final class MiddlewareChain: Sendable {
                 return context.refuse(error)
             } catch {
                 context.effects = before
-                await recover(error, middleware, "beforeProcessMessage", &context, retrying) {
-                    middleware, context in
+                await recover(error, middleware, "beforeProcessMessage", &context, retrying) { context in
                     do {
                         try await middleware.beforeProcessMessage(&context)
                     } catch is SkipMessage {
@@ -157,97 +186,44 @@ final class MiddlewareChain: Sendable {
         }
     }
 
-    /// Whether there is more to do after a message's actor than to settle it.
+    /// Whether there is more to do after a message's actor than to commit its end.
     func isConcerned(_ context: MessageContext) -> Bool {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
         if isSelective, !context.delivered.hasAnyOptions { return false }
-        for step in afterProcess where step.isConcerned(context, at: .afterProcessMessage) { return true }
-        for step in beforeAck where step.isConcerned(context, at: .beforeAck) { return true }
+        for step in afterProcess where step.isConcerned(context) { return true }
+        for step in beforeAck where step.isConcerned(context) { return true }
         return false
     }
 
-    /// Whether somebody wants to know that a message was settled.
-    func observesSettlement(_ outcome: Settlement.Outcome) -> Bool {
-        if observesEnqueues { return true }
-        return switch outcome {
-        case .acknowledge: !afterAck.isEmpty
-        case .reject: !afterNack.isEmpty
-        case .requeue: !afterRequeue.isEmpty
-        }
-    }
-
     func didProcess(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(afterProcess, .afterProcessMessage, "afterProcessMessage", &context, retrying) {
-            try await $0.afterProcessMessage(&$1)
-        }
+        await run(afterProcess, &context, retrying)
     }
 
     func didSkip(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(afterSkip, .afterSkipMessage, "afterSkipMessage", &context, retrying) {
-            try await $0.afterSkipMessage(&$1)
-        }
+        await run(afterSkip, &context, retrying)
     }
 
-    /// The last additions to a settlement. A middleware that fails here for good turns an acknowledgement into a
-    /// rejection, so the hooks of that one run too.
+    /// The last additions to a commit. A middleware that fails here for good turns an acknowledgement into a rejection, so
+    /// the hooks of that one run too.
     func willSettle(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        if !context.isFailed {
-            await run(beforeAck, .beforeAck, "beforeAck", &context, retrying) { try await $0.beforeAck(&$1) }
-        }
+        if !context.isFailed { await run(beforeAck, &context, retrying) }
         if context.isFailed { await willReject(&context, retrying) }
     }
 
     /// The last additions to a rejection.
     func willReject(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        await run(beforeNack, .beforeNack, "beforeNack", &context, retrying) { try await $0.beforeNack(&$1) }
+        await run(beforeNack, &context, retrying)
     }
 
-    func didSettle(_ context: MessageContext, _ result: SettlementResult) async {
-        if observesEnqueues {
-            let settlement = context.settlement
-            for envelope in settlement.enqueues + (result == .committed ? settlement.successors : []) {
-                await didEnqueue(envelope.message, delay: envelope.delay, broker: context.broker)
-            }
-        }
-        switch context.settlement.outcome {
-        case .acknowledge: await run(afterAck, "afterAck", context) { try await $0.afterAck($1) }
-        case .reject: await run(afterNack, "afterNack", context) { try await $0.afterNack($1) }
-        case .requeue: await run(afterRequeue, "afterRequeue", context) { try await $0.afterRequeue($1) }
-        }
-    }
-
-    private func run(
-        _ steps: [Step],
-        _ hook: MiddlewareHooks,
-        _ hookName: String,
-        _ context: inout MessageContext,
-        _ retrying: TransitionRetry,
-        _ call: @Sendable (any Middleware, inout MessageContext) async throws -> Void
-    ) async {
-        for step in steps where !context.isRequeued && step.isConcerned(context, at: hook) {
-            let middleware = step.middleware
+    private func run(_ steps: [Step], _ context: inout MessageContext, _ retrying: TransitionRetry) async {
+        for step in steps where !context.isRequeued && step.isConcerned(context) {
             let before = context.effects
             do {
-                try await call(middleware, &context)
+                try await step.hook(&context)
             } catch {
                 // What a failed hook has added so far must not be sent.
                 context.effects = before
-                await recover(error, middleware, hookName, &context, retrying, call)
-            }
-        }
-    }
-
-    private func run(
-        _ list: [any Middleware],
-        _ hook: String,
-        _ context: MessageContext,
-        _ call: @Sendable (any Middleware, MessageContext) async throws -> Void
-    ) async {
-        for middleware in list {
-            do {
-                try await call(middleware, context)
-            } catch {
-                log(error, middleware, hook, context.message)
+                await recover(error, step.middleware, step.name, &context, retrying, step.hook)
             }
         }
     }
@@ -255,30 +231,49 @@ final class MiddlewareChain: Sendable {
     private func recover(
         _ error: any Error,
         _ middleware: any Middleware,
-        _ hook: String,
+        _ name: String,
         _ context: inout MessageContext,
         _ retrying: TransitionRetry,
-        _ call: @Sendable (any Middleware, inout MessageContext) async throws -> Void
+        _ hook: Step.Hook
     ) async {
         if let error = error as? OptionError {
             // The fault is the message's, so the middleware's policy has no say.
             return context.fail(context.error.map { "\($0). \(error)" } ?? "\(error)")
         }
-        log(error, middleware, hook, context.message)
+        log(error, middleware, name, context.message)
         guard middleware.failurePolicy == .retryThenReject else { return }
         let before = context.effects
         do {
             try await retrying.repeat(after: error) {
                 context.effects = before
-                try await call(middleware, &context)
+                try await hook(&context)
             }
         } catch {
             context.effects = before
             if error is TransitionRetry.ShuttingDown {
                 context.requeue()
             } else {
-                context.fail("\(middleware.name).\(hook): \(error)")
+                context.fail("\(middleware.name).\(name): \(error)")
             }
+        }
+    }
+
+    // MARK: Observing
+
+    /// Whether somebody wants to hear of the ends of messages, or of what they send.
+    var observesEnds: Bool {
+        !afterEnqueue.isEmpty || !afterAck.isEmpty || !afterNack.isEmpty || !afterRequeue.isEmpty
+    }
+
+    /// Tells the observers of a commit that ends a message.
+    func didEnd(_ context: MessageContext, _ commit: Commit, _ result: CommitResult) {
+        for envelope in commit.sends { didEnqueue(envelope) }
+        if result.status == .committed { for envelope in commit.successors { didEnqueue(envelope) } }
+        switch commit.end?.outcome {
+        case .acknowledge?: for observer in afterAck { observer.afterAck(context) }
+        case .reject?: for observer in afterNack { observer.afterNack(context) }
+        case .requeue?: for observer in afterRequeue { observer.afterRequeue(context) }
+        case nil: break
         }
     }
 

@@ -1,13 +1,12 @@
 /// Sends the next message of a pipeline (`pipe_target`) with this one's result as its last argument, unless
 /// `pipe_ignore` says otherwise. See ``Message/piped(into:ignoringResult:)``.
-public struct Pipelines: Middleware, SelectiveMiddleware {
+public struct Pipelines: AfterProcessMessage, SelectiveMiddleware {
     public init() {}
 
     public var actorOptions: Set<String> { ["pipe_target", "pipe_ignore"] }
-    public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
-    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+    package func isConcerned(_ context: MessageContext) -> Bool {
         context.delivered.hasOptions && context.options.has(Pipeline.targetOption)
     }
 

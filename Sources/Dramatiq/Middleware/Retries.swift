@@ -7,7 +7,7 @@ import Logging
 /// with its id and with the options `retries`, `traceback` (the error) and `requeue_timestamp`; it is enqueued in one
 /// step with the acknowledgement of the attempt that failed. Middleware before it in the broker's list see these options,
 /// too, once an attempt has failed.
-public struct Retries: Middleware, SelectiveMiddleware {
+public struct Retries: AfterProcessMessage, SelectiveMiddleware {
     /// The longest wait before a retry that anybody can ask for: seven days, in milliseconds.
     public static let longestBackoff = 7 * 86_400_000
 
@@ -35,14 +35,13 @@ public struct Retries: Middleware, SelectiveMiddleware {
     public var actorOptions: Set<String> {
         ["max_retries", "min_backoff", "max_backoff", "retry_when", "throws", "on_retry_exhausted"]
     }
-    public var hooks: MiddlewareHooks { .afterProcessMessage }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     public var servedOptions: [ServedOption] {
         actorOptions.map { $0 == "on_retry_exhausted" ? .address($0) : ServedOption($0) }
     }
 
-    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+    package func isConcerned(_ context: MessageContext) -> Bool {
         context.error != nil
     }
 

@@ -1,6 +1,6 @@
 /// Cancels actors that ask for it (`notify_shutdown`) as soon as their worker begins to shut down, instead of after the
 /// grace period. Their messages go back to the queue.
-public struct ShutdownNotifications: Middleware, ImmediateMiddleware {
+public struct ShutdownNotifications: ImmediateMiddleware {
     /// Whether actors and messages that say nothing are cancelled.
     public let notifyShutdown: Bool
 
@@ -9,7 +9,6 @@ public struct ShutdownNotifications: Middleware, ImmediateMiddleware {
     }
 
     public var actorOptions: Set<String> { ["notify_shutdown"] }
-    public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
     package func prepare(_ context: inout MessageContext) throws {
         context.isCancelledOnShutdown = context.option("notify_shutdown")?.isTruthy ?? notifyShutdown

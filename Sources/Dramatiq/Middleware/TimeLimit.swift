@@ -4,7 +4,7 @@
 /// Cancellation is cooperative: an actor that ignores it runs on, and one that returns in spite of it has succeeded.
 /// Limits are looked at every tenth of a second. In an option of a message `0` means the actor's limit, and `Infinity`
 /// none.
-public struct TimeLimit: Middleware, ImmediateMiddleware {
+public struct TimeLimit: ImmediateMiddleware {
     /// The limit for messages and actors that name none: ten minutes by default, as in dramatiq.
     public let timeLimit: Duration
 
@@ -13,7 +13,6 @@ public struct TimeLimit: Middleware, ImmediateMiddleware {
     }
 
     public var actorOptions: Set<String> { ["time_limit"] }
-    public var hooks: MiddlewareHooks { .beforeProcessMessage }
 
     package func prepare(_ context: inout MessageContext) throws {
         guard let option = context.optionIfTruthy("time_limit") else {

@@ -1,48 +1,26 @@
-/// A point that a number of parties must reach before what comes behind it may go on.
-///
-/// Conform a type to choose how a workflow's barriers are kept: its keys and whether the release is recorded.
-public protocol BarrierProtocol: Sendable {
-    init(backend: any RateLimiterBackend, key: String, ttl: Duration)
-
-    var backend: any RateLimiterBackend { get }
-    /// How the barrier is kept.
-    var barrierKey: BarrierKey { get }
-
-    /// Makes the barrier.
-    ///
-    /// - Returns: whether it was made; `false` if it exists.
-    func create(parties: Int) async throws -> Bool
-
-    /// Arrives, as one party of many that are not told apart.
-    ///
-    /// - Parameters:
-    ///   - block: whether to wait for the others.
-    ///   - timeout: how long to wait at most.
-    /// - Returns: whether all have arrived.
-    func wait(block: Bool, timeout: Duration) async throws -> Bool
-}
-
 /// dramatiq's barrier: counts arrivals, and lets everybody through once the last one came.
 ///
 ///     let barrier = Barrier(backend: backend, key: "import-42", ttl: .seconds(30))
 ///     try await barrier.create(parties: 3)
 ///     try await barrier.wait(block: false, timeout: .zero)    // false, false, true
-public struct Barrier: BarrierProtocol {
+public struct Barrier: Sendable {
     /// How long a barrier is kept unless said otherwise: 15 minutes, as in dramatiq.
     public static let defaultTTL: Duration = .seconds(900)
 
-    public let backend: any RateLimiterBackend
+    public let backend: any NotifyingBackend
     public let key: String
     public let ttl: Duration
 
-    public init(backend: any RateLimiterBackend, key: String, ttl: Duration = Barrier.defaultTTL) {
+    public init(backend: any NotifyingBackend, key: String, ttl: Duration = Barrier.defaultTTL) {
         self.backend = backend
         self.key = key
         self.ttl = ttl
     }
 
-    public var barrierKey: BarrierKey { BarrierKey(key: key, ttl: ttl) }
-
+    /// Makes the barrier.
+    ///
+    /// - Returns: whether it was made; `false` if it exists.
+    /// - Throws: ``RateLimitError/invalidArgument(_:)`` for less than one party, or what the backend throws.
     @discardableResult
     public func create(parties: Int) async throws -> Bool {
         guard parties > 0 else { throw RateLimitError.invalidArgument("A barrier needs at least one party") }

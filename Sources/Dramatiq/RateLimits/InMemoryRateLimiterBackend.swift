@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Keeps rate limits and barriers in this process's memory.
-public final class InMemoryRateLimiterBackend: RateLimiterBackend {
+public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     fileprivate struct Entry {
         var value: Int
         var expiry: ContinuousClock.Instant
@@ -125,15 +125,20 @@ public final class InMemoryRateLimiterBackend: RateLimiterBackend {
         }
     }
 
-    public func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
-        try commitNow(steps)
+    // MARK: Barriers
+
+    public var identity: StoreIdentity { StoreIdentity(self) }
+    public var atomicity: StateAtomicity { .commit }
+
+    public func apply(_ steps: StateCommit) async throws -> StateCommit.Result {
+        try applyNow(steps)
     }
 
-    /// ``commit(_:)`` without a suspension, for a transport in the same memory.
-    func commitNow(_ steps: BarrierCommit) throws(BarrierStateLost) -> BarrierCommit.Result {
+    /// ``apply(_:)`` without a suspension, for a transport in the same memory.
+    func applyNow(_ steps: StateCommit) throws(BarrierStateLost) -> StateCommit.Result {
         let now = now()
         return try state.withLock { state throws(BarrierStateLost) in
-            try state.commit(steps, now)
+            try state.apply(steps, now)
         }
     }
 }
@@ -155,10 +160,10 @@ extension InMemoryRateLimiterBackend.State {
         sweepThreshold = max(1024, entries.count * 2)
     }
 
-    mutating func commit(
-        _ steps: BarrierCommit,
+    mutating func apply(
+        _ steps: StateCommit,
         _ now: ContinuousClock.Instant
-    ) throws(BarrierStateLost) -> BarrierCommit.Result {
+    ) throws(BarrierStateLost) -> StateCommit.Result {
         for barrier in steps.releases {
             if try find(barrier, now) == nil { return .alreadyReleased }
         }
@@ -214,7 +219,7 @@ extension InMemoryRateLimiterBackend.State {
 
     /// Counts a party that has not come before. Returns whether all have come.
     private mutating func record(
-        _ arrival: BarrierCommit.Arrival,
+        _ arrival: StateCommit.Arrival,
         _ places: Places,
         _ now: ContinuousClock.Instant
     ) -> Bool {
@@ -238,7 +243,7 @@ extension InMemoryRateLimiterBackend.State {
         released.insert(barrier.key)
     }
 
-    private mutating func create(_ creation: BarrierCommit.Creation, _ now: ContinuousClock.Instant) {
+    private mutating func create(_ creation: StateCommit.Creation, _ now: ContinuousClock.Instant) {
         let barrier = creation.barrier
         guard value(barrier.key, now) == nil, !released.contains(barrier.key) else { return }
         set(barrier.key, creation.parties, now, barrier.ttl)

@@ -1,14 +1,5 @@
-/// Keeps the counters that rate limiters and barriers share between processes. All operations are atomic.
+/// Keeps the counters that rate limiters share between processes. All operations are atomic.
 public protocol RateLimiterBackend: Sendable {
-    /// What the keys of barriers begin with, unless the transport says so; empty if that doesn't matter.
-    var barrierKeyPrefix: String { get }
-
-    /// Makes sure that barriers can be kept. A worker calls it before it takes anything.
-    ///
-    /// - Parameter barrierKeyPrefix: what the barriers' keys begin with.
-    /// - Throws: as ``Transport/verifyAccess(to:)``.
-    func verifyAccess(barrierKeyPrefix: String) async throws
-
     /// Sets a key unless it exists.
     ///
     /// - Parameter ttl: how long the key lives.
@@ -49,21 +40,6 @@ public protocol RateLimiterBackend: Sendable {
 
     /// Gives back the place that a holder took: ``decr(_:amount:minimum:ttl:)``, unless a backend can repeat it.
     func release(_ key: String, holder: String, ttl: Duration) async throws
-
-    /// Waits for a notification on a key.
-    ///
-    /// - Returns: `false` if the time ran out or the task was cancelled.
-    func wait(_ key: String, timeout: Duration) async throws -> Bool
-
-    /// Notifies those that wait on a key.
-    ///
-    /// - Parameter ttl: how long the notification is kept, where a backend keeps it for those that come late.
-    func notify(_ key: String, ttl: Duration) async throws
-
-    /// Takes a workflow's barrier steps, all or none; see ``BarrierCommit``.
-    ///
-    /// - Throws: ``BarrierStateLost`` if a barrier is missing.
-    func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result
 }
 
 extension RateLimiterBackend {
@@ -75,8 +51,17 @@ extension RateLimiterBackend {
     public func release(_ key: String, holder: String, ttl: Duration) async throws {
         _ = try await decr(key, amount: 1, minimum: 0, ttl: ttl)
     }
+}
 
-    public var barrierKeyPrefix: String { "" }
+/// A backend that can wake those who wait for something, in other processes too.
+public protocol NotifyingBackend: RateLimiterBackend {
+    /// Waits for a notification on a key.
+    ///
+    /// - Returns: `false` if the time ran out or the task was cancelled.
+    func wait(_ key: String, timeout: Duration) async throws -> Bool
 
-    public func verifyAccess(barrierKeyPrefix: String) async throws {}
+    /// Notifies those that wait on a key.
+    ///
+    /// - Parameter ttl: how long the notification is kept, where a backend keeps it for those that come late.
+    func notify(_ key: String, ttl: Duration) async throws
 }

@@ -2,19 +2,25 @@ import Synchronization
 
 /// Bounds how many messages of a worker are done without being known to be acknowledged: after a crash they run again.
 ///
-/// A ``BatchingTransport`` acknowledges many of them in one step. Meanwhile the processors go on: with all that the
+/// The commits of many of them go together. Meanwhile the processors go on: with all that the
 /// worker holds while acknowledgements come promptly, so that only messages that take no time get ahead, and otherwise
 /// with no more messages than if each processor waited for the acknowledgement of its own.
 final class AcknowledgementWindow: Sendable {
     /// How long nothing may be acknowledged before the narrower limit holds.
     private static let patience = Duration.milliseconds(50)
 
-    /// What a worker has to see to.
-    enum Unfinished: Sendable {
-        /// A message that is done and not acknowledged.
-        case unacknowledged(WorkItem)
-        /// A message that is not settled, or has opened a barrier.
-        case unsettled(WorkItem, MessageContext, isOpen: Bool)
+    /// A message that a worker has to see to: its commit has failed or opened a barrier.
+    struct Unfinished: Sendable {
+        let item: WorkItem
+        /// What follows from it; `nil` if it was only to be acknowledged.
+        let context: MessageContext?
+        let earlier: Worker.Earlier
+
+        init(_ item: WorkItem, _ context: MessageContext?, _ earlier: Worker.Earlier) {
+            self.item = item
+            self.context = context
+            self.earlier = earlier
+        }
     }
 
     private struct State {
@@ -97,9 +103,9 @@ final class AcknowledgementWindow: Sendable {
     }
 
     /// Something has to be seen to. It keeps its place.
-    func add(_ unfinished: [Unfinished]) {
+    func add(_ unfinished: Unfinished) {
         state.withLock { state in
-            state.unfinished += unfinished
+            state.unfinished.append(unfinished)
             state.latest = nil
         }
         news.signal()

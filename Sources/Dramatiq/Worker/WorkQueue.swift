@@ -15,10 +15,10 @@ final class WorkSource: Sendable {
     let queueName: String
     let limit: Int
     let consumer: any TransportConsumer
-    /// The consumer, if processors may take from it themselves.
-    let immediate: (any ImmediateConsumer)?
+    /// Whether processors take from the consumer themselves.
+    let isImmediate: Bool
     private let workQueue: WorkQueue
-    private let window: AcknowledgementWindow
+    let window: AcknowledgementWindow
 
     private struct State {
         var outstanding = 0
@@ -32,6 +32,7 @@ final class WorkSource: Sendable {
         queueName: String,
         limit: Int,
         consumer: any TransportConsumer,
+        isImmediate: Bool,
         workQueue: WorkQueue,
         window: AcknowledgementWindow
     ) {
@@ -41,19 +42,19 @@ final class WorkSource: Sendable {
         self.limit = limit
         self.consumer = consumer
         // What is delayed is not for processors.
-        immediate = QueueName.canonical(queueName) == queueName ? consumer as? any ImmediateConsumer : nil
+        self.isImmediate = isImmediate && QueueName.canonical(queueName) == queueName
     }
 
     /// Takes a message for a processor if there is one and the limit allows it.
     func takeNow() -> Delivery? {
-        guard let immediate else { return nil }
+        guard isImmediate else { return nil }
         let isAllowed = state.withLock { state in
             guard state.outstanding < limit else { return false }
             state.outstanding += 1
             return true
         }
         guard isAllowed else { return nil }
-        if let delivery = immediate.takeNow() { return delivery }
+        if let delivery = consumer.takeNow() { return delivery }
         state.withLock { $0.outstanding -= 1 }
         return nil
     }
@@ -92,7 +93,7 @@ final class WorkSource: Sendable {
         let wakes = state.withLock { state in
             state.outstanding -= count
             // Processors that take messages themselves need the consumer only when they have nothing to do.
-            guard state.isWaiting, immediate == nil && state.outstanding * 2 <= limit || workQueue.isStarving else {
+            guard state.isWaiting, !isImmediate && state.outstanding * 2 <= limit || workQueue.isStarving else {
                 return false
             }
             state.isWaiting = false
@@ -109,18 +110,6 @@ final class WorkSource: Sendable {
             return true
         }
         if wakes { credit.signal() }
-    }
-}
-
-extension WorkSource: AcknowledgementObserver {
-    func didAcknowledge(_ count: Int) {
-        finish(count)
-        window.leave(count, isPrompt: true)
-    }
-
-    func didNotAcknowledge(_ tokens: [any AnyObject & Sendable]) {
-        let messages = tokens.compactMap { $0 as? DeliveredMessage }
-        window.add(messages.map { .unacknowledged(WorkItem(delivered: $0, source: self)) })
     }
 }
 

@@ -10,19 +10,21 @@ extension Worker {
             for await name in broker.observeQueues() where queues?.contains(name) ?? true {
                 consumers.addTask { await self.consume(name, limit: self.prefetch) }
                 let delayed = QueueName.delayed(name)
-                consumers.addTask { await self.consume(delayed, limit: self.broker.transport.delayedPrefetch) }
+                consumers.addTask { await self.consume(delayed, limit: self.broker.transport.traits.delayedPrefetch) }
             }
         }
     }
 
     private func consume(_ queue: String, limit: Int) async {
         let broker = broker
+        let options = ConsumerOptions(prefetch: limit, encoder: broker.encoder)
         guard
             let consumer = await waitingOutOutages(
-                queue, { try await broker.transport.consumer(of: queue, prefetch: limit, encoder: broker.encoder) })
+                queue, { try await broker.transport.consumer(of: queue, options) })
         else { return }
         let source = WorkSource(
-            queueName: queue, limit: limit, consumer: consumer, workQueue: workQueue, window: acknowledgements)
+            queueName: queue, limit: limit, consumer: consumer, isImmediate: broker.isImmediate, workQueue: workQueue,
+            window: acknowledgements)
         workQueue.add(source: source)
         while !Task.isCancelled {
             let credit = await source.waitForCredit()
@@ -118,7 +120,7 @@ extension Worker {
         case .item(let item):
             workQueue.push([item])
         case .delayed(let message, let eta):
-            if broker.chain.observesDelays { await broker.chain.willDelay(message, broker: broker) }
+            await broker.chain.willDelay(message, broker: broker)
             delayQueue.push(DelayedItem(delivery: delivery, message: message, eta: eta, source: source))
         case .useless(let message, let reason):
             await reject(delivery, source, message, reason)
@@ -133,14 +135,14 @@ extension Worker {
     ///
     /// - Parameter idle: the processor's own.
     func nextItem(_ idle: Signal) async -> WorkItem? {
-        guard let transport = broker.immediateTransport else { return await workQueue.next(idle) }
+        guard broker.isImmediate else { return await workQueue.next(idle) }
         var item: WorkItem?
         if !Task.isCancelled {
             let (queued, sources, idle) = workQueue.takeNow()
             item = queued
             if queued == nil { item = await takeNow(from: sources, idle: idle) }
         }
-        transport.wakeConsumers()
+        broker.pipeline.wakeConsumers()
         if let item { return item }
         return await workQueue.next(idle)
     }
@@ -166,117 +168,41 @@ extension Worker {
         guard let message else {
             broker.logger.error(
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
-            return await settleOutside(delivery, source, Settlement(outcome: .reject(reason: reason)))
+            return await settleOutside(source, [Commit(.reject(reason: reason), delivery)])
         }
         let item = WorkItem(
             delivered: DeliveredMessage(delivery: delivery, message: message, actor: nil), source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
         await Task { await self.reject(item, reason) }.value
-        broker.immediateTransport?.wakeConsumers()
     }
 
     /// Moves delayed messages to their queues when they are due.
     func runDelayQueue() async {
         while !Task.isCancelled {
-            for item in await delayQueue.due(limit: 1000) { await move(item) }
+            var commits: [(source: WorkSource, commits: [Commit])] = []
+            for item in await delayQueue.due(limit: 1000) {
+                let commit = move(item)
+                if let place = commits.firstIndex(where: { $0.source === item.source }) {
+                    commits[place].commits.append(commit)
+                } else {
+                    commits.append((item.source, [commit]))
+                }
+            }
+            for (source, commits) in commits { await settleOutside(source, commits) }
         }
     }
 
-    private func move(_ item: DelayedItem) async {
+    private func move(_ item: DelayedItem) -> Commit {
         var message = item.message
         message.queueName = QueueName.canonical(message.queueName)
         message.options["eta"] = nil
-        let settlement = Settlement(enqueues: [Envelope(message, encoder: broker.encoder)])
-        await settleOutside(item.delivery, item.source, settlement)
+        return Commit(
+            end: Commit.End(item.delivery, .acknowledge), sends: Envelopes(Envelope(message, encoder: broker.encoder)))
     }
-
-    /// Settles a delivery that no processor has.
-    private func settleOutside(_ delivery: Delivery, _ source: WorkSource, _ settlement: Settlement) async {
-        // Those who call are cancelled when a shutdown begins; this step has to be finished all the same.
-        let step = Task { try await self.settle(delivery, settlement) }
-        do {
-            _ = try await step.value
-        } catch {
-            // It stays unacknowledged, so the transport delivers it again.
-            broker.logger.error(
-                "A delivery can't be settled and stays unacknowledged",
-                metadata: ["queue_name": "\(delivery.queueName)", "error": "\(error)"]
-            )
-        }
-        broker.immediateTransport?.wakeConsumers()
-        source.finish()
-    }
-
-    /// Sees to what could not be settled together with others.
-    func settleUnfinished() async {
-        await withDiscardingTaskGroup { group in
-            while !Task.isCancelled {
-                for unfinished in await acknowledgements.unfinished() {
-                    group.addTask {
-                        switch unfinished {
-                        case .unacknowledged(let item):
-                            await self.settleOutside(item.delivery, item.source, Settlement())
-                        case .unsettled(let item, let context, let isOpen):
-                            await self.settleAgain(item, context, isOpen: isOpen)
-                        }
-                        self.acknowledgements.leave(1, isPrompt: false)
-                    }
-                }
-            }
-        }
-    }
-
-    /// Settles a delivery, repeating it by the worker's policy. Over a transport in memory,
-    /// ``ImmediateTransport/wakeConsumers()`` has to follow.
-    ///
-    /// - Throws: the last error, or ``TransitionRetry/ShuttingDown``.
-    @discardableResult
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        do {
-            if let result = try broker.immediateTransport?.settleNow(delivery, settlement) { return result }
-            return try await broker.transport.settle(delivery, settlement)
-        } catch {
-            return try await settle(delivery, settlement, after: error)
-        }
-    }
-
-    /// Settles a delivery for which that has failed once.
-    func settle(
-        _ delivery: Delivery,
-        _ settlement: Settlement,
-        after error: any Error
-    ) async throws -> SettlementResult {
-        var result = SettlementResult.committed
-        try await retrying.repeat(after: error) {
-            result = try await self.broker.transport.settle(delivery, settlement)
-        }
-        return result
-    }
-
-    var retrying: TransitionRetry { TransitionRetry(policy: transitionRetries, shutdown: shutdown) }
 
     /// Returns what is still held, and closes the consumers.
     func returnHeld() async {
         await returnUnbegun()
         for source in workQueue.takeSources() { await source.consumer.close() }
-    }
-
-    /// Returns to the queues what was taken and not begun.
-    func returnUnbegun() async {
-        var deliveries = workQueue.drain().map(\.delivery)
-        deliveries += delayQueue.drain().map(\.delivery)
-        // Each goes to the front of its queue, so the last one goes first.
-        for delivery in deliveries.reversed() {
-            do {
-                _ = try await broker.transport.settle(delivery, Settlement(outcome: .requeue))
-            } catch {
-                broker.logger.error(
-                    "A message can't be returned to its queue and stays unacknowledged",
-                    metadata: ["queue_name": "\(delivery.queueName)", "error": "\(error)"]
-                )
-                // In an outage each would take its time to fail; the transport knows what it has given out.
-                if (error as? any TransientError)?.isTransient ?? false { break }
-            }
-        }
     }
 }

@@ -138,7 +138,9 @@ public final class Worker: Service {
     }
 
     private func work() async {
-        await notify("beforeWorkerBoot", broker.middleware) { try await $0.beforeWorkerBoot(self) }
+        await notify("beforeWorkerBoot", broker.middleware) {
+            try await ($0 as? any BeforeWorkerBoot)?.beforeWorkerBoot(self)
+        }
         await withTaskGroup(of: Void.self) { helpers in
             helpers.addTask { await self.watch() }
             helpers.addTask { await self.settleUnfinished() }
@@ -151,7 +153,9 @@ public final class Worker: Service {
             helpers.cancelAll()
         }
         await returnHeld()
-        await notify("afterWorkerShutdown", broker.middleware.reversed()) { try await $0.afterWorkerShutdown(self) }
+        await notify("afterWorkerShutdown", broker.middleware.reversed()) {
+            try await ($0 as? any AfterWorkerShutdown)?.afterWorkerShutdown(self)
+        }
     }
 
     /// Takes messages until the shutdown begins.
@@ -159,13 +163,17 @@ public final class Worker: Service {
         await withTaskGroup(of: Void.self) { takers in
             takers.addTask { await self.runConsumers() }
             takers.addTask { await self.runDelayQueue() }
-            await notify("afterWorkerBoot", broker.middleware.reversed()) { try await $0.afterWorkerBoot(self) }
+            await notify("afterWorkerBoot", broker.middleware.reversed()) {
+                try await ($0 as? any AfterWorkerBoot)?.afterWorkerBoot(self)
+            }
             await shutdown.wait(for: .draining)
             takers.cancelAll()
         }
         await returnUnbegun()
         unbegunReturned.open()
-        await notify("beforeWorkerShutdown", broker.middleware) { try await $0.beforeWorkerShutdown(self) }
+        await notify("beforeWorkerShutdown", broker.middleware) {
+            try await ($0 as? any BeforeWorkerShutdown)?.beforeWorkerShutdown(self)
+        }
     }
 
     /// Cancels what is past its deadline, and in a shutdown what shall not go on.

@@ -18,7 +18,7 @@ enum BarrierScript {
     /// The longest time for which a key can be kept, in milliseconds: a hundred years.
     static let longestDuration = Duration.longestForRedis.redisMilliseconds
 
-    /// Defines `read_barriers()`, which reads a ``BarrierCommit`` from the script's arguments, and
+    /// Defines `read_barriers()`, which reads a ``StateCommit`` from the script's arguments, and
     /// `commit_barriers(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or
     /// `lost <key>`. Nothing is written before everything is looked at. Expects `take()`, the next argument.
     static let functions = """
@@ -170,7 +170,7 @@ enum BarrierScript {
 
 extension RedisCommand {
     /// Adds what `read_barriers()` reads.
-    mutating func append(_ steps: BarrierCommit) {
+    mutating func append(_ steps: StateCommit) {
         append(steps.releases.count)
         for barrier in steps.releases { append(barrier) }
         if let arrival = steps.arrival {

@@ -13,7 +13,7 @@ public import Dramatiq
 /// On a Redis Cluster, barriers that are not on a ``RedisTransport``'s client need a namespace with a tag. Keys of rate
 /// limits may lie anywhere, but those of a `WindowRateLimiter` are used together: give its key a tag, as in
 /// `"{billing}"`.
-public struct RedisRateLimiterBackend: RateLimiterBackend {
+public struct RedisRateLimiterBackend: NotifyingBackend, StateStore {
     /// For how long something is repeated.
     private static let patience = Duration.seconds(5)
     private static let holderTTL = 60_000
@@ -120,13 +120,16 @@ public struct RedisRateLimiterBackend: RateLimiterBackend {
         _ = try await executor.evaluate(RateLimitScripts.notify, keys: [key], ttl.redisMilliseconds)
     }
 
+    public var identity: StoreIdentity { StoreIdentity(executor) }
+    public var atomicity: StateAtomicity { .commit }
+
     /// Takes a workflow's barrier steps in one script.
     ///
     /// A release is remembered with the party that brought it about, so that repeating a commit whose answer was lost
     /// gives the same answer again.
     ///
     /// - Throws: `BarrierStateLost` if a barrier is missing, `RedisError`.
-    public func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
+    public func apply(_ steps: StateCommit) async throws -> StateCommit.Result {
         // By its key a cluster finds the server; the others are of the same slot.
         let barriers =
             [steps.arrival?.barrier].compactMap(\.self) + steps.releases

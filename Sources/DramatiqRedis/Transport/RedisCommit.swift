@@ -9,14 +9,14 @@ struct QueuedMessages: Sendable {
     /// Gives each message an id of its own, as every enqueue does, and sorts them by queue.
     ///
     /// - Throws: what the encoder throws.
-    static func encoded(_ envelopes: [Envelope]) throws -> [QueuedMessages] {
+    static func encoded(_ envelopes: Envelopes) throws -> [QueuedMessages] {
         var rest = envelopes[...]
         return try encoded(&rest, maximumCount: .max, maximumSize: .max)
     }
 
     /// As ``encoded(_:)``, for as many messages as fit, at least one. They are taken out.
     static func encoded(
-        _ envelopes: inout ArraySlice<Envelope>,
+        _ envelopes: inout Slice<Envelopes>,
         maximumCount: Int,
         maximumSize: Int
     ) throws -> [QueuedMessages] {
@@ -31,7 +31,7 @@ struct QueuedMessages: Sendable {
 
     /// As ``encoded(_:)``; the first message comes along as it can be given to an actor, with its id.
     static func encodedKeepingFirst(
-        _ envelopes: [Envelope]
+        _ envelopes: Envelopes
     ) throws -> (groups: [QueuedMessages], first: (id: String, envelope: Envelope)?) {
         var groups = Groups()
         var first: (String, Envelope)?
@@ -106,10 +106,10 @@ struct RedisCommit: Sendable {
     /// Whether it was tried before, and may have been done.
     var isRepeated = false
     /// The message that ends with it, and how.
-    var settled: (message: TakenMessage, outcome: Settlement.Outcome)?
+    var settled: (message: TakenMessage, outcome: Commit.Outcome)?
     var enqueues: [QueuedMessages] = []
     var successors: [QueuedMessages] = []
-    var barriers: BarrierCommit?
+    var barriers: StateCommit?
     /// The id of the worker that takes the first successor if nothing waits before it.
     var relayWorkerID: String?
     /// For how long a rejected message is kept, in milliseconds.
@@ -185,7 +185,7 @@ extension RedisCommand {
         groups.reduce(1) { $0 + 2 + 2 * $1.messages.count }
     }
 
-    private static func count(_ barriers: BarrierCommit?) -> Int {
+    private static func count(_ barriers: StateCommit?) -> Int {
         guard let barriers else { return 0 }
         return 4 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
             + 3 * barriers.renewals.count

@@ -2,13 +2,6 @@ import Synchronization
 
 /// A message that a worker has taken.
 final class TakenMessage: Sendable {
-    private enum Stage {
-        static let held: UInt8 = 0
-        /// It was to be settled, which may have worked.
-        static let tried: UInt8 = 1
-        static let ended: UInt8 = 2
-    }
-
     let tag: UInt64
     /// The worker's id and the queue: what follows `__acks__.`.
     let taken: String
@@ -16,7 +9,7 @@ final class TakenMessage: Sendable {
     let queueName: String
     /// Its id in Redis, which is not its message id.
     let id: String
-    private let stage = Atomic<UInt8>(Stage.held)
+    private let ended = Atomic(false)
 
     init(tag: UInt64, taken: String, queueName: String, id: String) {
         self.tag = tag
@@ -25,20 +18,11 @@ final class TakenMessage: Sendable {
         self.id = id
     }
 
-    /// It is about to be settled. Returns whether that was tried before; `nil` if it is settled.
-    func begin() -> Bool? {
-        let (_, before) = stage.compareExchange(
-            expected: Stage.held, desired: Stage.tried, ordering: .acquiringAndReleasing)
-        return before == Stage.ended ? nil : before == Stage.tried
-    }
-
-    /// What was tried is known not to have settled it.
-    func reset() {
-        _ = stage.compareExchange(expected: Stage.tried, desired: Stage.held, ordering: .acquiringAndReleasing)
-    }
+    /// Whether it is not this process's any more.
+    var isEnded: Bool { ended.load(ordering: .acquiring) }
 
     /// It is not this process's any more.
     func end() {
-        stage.store(Stage.ended, ordering: .releasing)
+        ended.store(true, ordering: .releasing)
     }
 }

@@ -23,7 +23,7 @@ final class WorkerPresence: Sendable {
     private let keys: RedisKeys
     private let configuration: RedisTransport.Configuration
     private let transportID: String
-    private let commits: CommitQueue
+    private let commits: CommitScripts
     private let logger: Logger
     private let shutdownBegan = Signal()
     private let taskExecutor = EventLoopTaskExecutor()
@@ -34,7 +34,7 @@ final class WorkerPresence: Sendable {
         keys: RedisKeys,
         configuration: RedisTransport.Configuration,
         transportID: String,
-        commits: CommitQueue,
+        commits: CommitScripts,
         logger: Logger
     ) {
         self.executor = executor

@@ -11,6 +11,7 @@ final class RehearsalTransport: Transport {
         var position = 0
     }
 
+    let traits = TransportTraits(isImmediate: true)
     private let queue = Mutex(Queue())
 
     /// The message that was sent first of those that were not taken.
@@ -28,20 +29,19 @@ final class RehearsalTransport: Transport {
         }
     }
 
-    func add(_ envelopes: [Envelope]) {
-        queue.withLock { $0.messages += envelopes.map(\.message) }
-    }
-
     func declare(queue name: String) async throws {}
 
-    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        if let barriers { _ = try await barriers.backend.commit(barriers) }
-        add(envelopes)
+    func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
+        throw HasNoConsumers()
     }
 
-    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer { throw HasNoConsumers() }
-
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        throw HasNoConsumers()
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        commits.map { commit in
+            queue.withLock { queue in
+                queue.messages += commit.sends.map(\.message)
+                queue.messages += commit.successors.map(\.message)
+            }
+            return .success(CommitResult(.committed))
+        }
     }
 }

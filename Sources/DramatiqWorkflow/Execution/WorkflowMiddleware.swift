@@ -7,11 +7,11 @@ import Logging
 ///         transport: transport,
 ///         middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: InMemoryRateLimiterBackend())])
 ///
-/// What comes next is settled together with the acknowledgement of the task's message. Arrivals at a barrier are
+/// What comes next is committed together with the acknowledgement of the task's message. Arrivals at a barrier are
 /// recorded by message id, so a message that is delivered again changes nothing. If a step fails (storage, backend),
 /// the message is not acknowledged; the step is repeated, and at last the message becomes a dead letter with the
 /// reason: requeue it once the cause is gone, and the workflow goes on.
-public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck {
+public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, SelectiveMiddleware, StartupCheck {
     /// The option in which messages carry their callbacks.
     public static let callbacksOption = "workflow_completion_callbacks"
     /// How long barriers live unless said otherwise: a day, as in dramatiq-workflow.
@@ -24,8 +24,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     static let noop = TaskActor("workflow_noop") {}
 
     /// Keeps the barriers. The workers of a workflow must share it.
-    public let backend: any RateLimiterBackend
-    public let barrierType: any BarrierProtocol.Type
+    public let backend: any StateStore
+    /// How barriers are kept.
+    public let barriers: BarrierStyle
     public let callbackStorage: any CallbackStorage
     /// What becomes of a workflow when one of its tasks fails for good or is skipped.
     public let onFailure: WorkflowFailurePolicy
@@ -38,7 +39,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
-    ///   - barrierType: how they are kept.
+    ///   - barriers: how they are kept. Defaults to ``BarrierStyle/atMostOnce``, as in dramatiq-workflow.
     ///   - callbackStorage: keeps what messages must know about their workflow.
     ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped.
     ///   - barrierTTL: how long barriers are kept beyond the time for which what can arrive at them may wait; longer
@@ -46,15 +47,15 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     ///   - longestWait: the longest time that a message may wait in its queue until a worker takes it; its delays,
     ///     retries and time as a dead letter apart, which are known.
     public init(
-        backend: any RateLimiterBackend,
-        barrierType: any BarrierProtocol.Type = AtMostOnceBarrier.self,
+        backend: any StateStore,
+        barriers: BarrierStyle = .atMostOnce,
         callbackStorage: any CallbackStorage = InlineCallbackStorage(),
         onFailure: WorkflowFailurePolicy = .halt,
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait
     ) {
         self.backend = backend
-        self.barrierType = barrierType
+        self.barriers = barriers
         self.callbackStorage = callbackStorage
         self.onFailure = onFailure
         self.barrierTTL = max(.zero, barrierTTL)
@@ -72,10 +73,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
         ]
     }
     public var targets: [String: ActorAddress] { onFailure.address.map { ["onFailure": $0] } ?? [:] }
-    public var hooks: MiddlewareHooks { [.beforeAck, .beforeNack] }
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
-    package func isConcerned(_ context: MessageContext, at hook: MiddlewareHooks) -> Bool {
+    package func isConcerned(_ context: MessageContext) -> Bool {
         guard context.delivered.hasOptions else { return false }
         let options = context.delivered.message.options
         if options.has(Self.callbacksOption) { return true }
@@ -89,7 +89,8 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
 
     // MARK: Starting
 
-    func run(_ root: WorkflowNode, _ broker: Broker) async throws {
+    /// Everything that starting a workflow means.
+    func prepare(_ root: WorkflowNode, _ broker: Broker) async throws -> Commit {
         var plan = try WorkflowPlan(
             starting: .node(root), identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
@@ -105,10 +106,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
                 envelopes.append(try await broker.envelope(message, delay: delay))
             }
         }
-        guard !envelopes.isEmpty else { return }
         let creations = creations(plan)
-        let barriers = creations.isEmpty ? nil : BarrierCommit(backend: backend, creations: creations)
-        try await broker.send(envelopes, barriers: barriers)
+        let state = creations.isEmpty ? nil : StateCommit(store: backend, creations: creations)
+        return Commit(sends: Envelopes(envelopes), state: state)
     }
 
     /// Stores the callbacks of a frame's messages, once.
@@ -127,9 +127,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
         return message
     }
 
-    private func creations(_ plan: WorkflowPlan) -> [BarrierCommit.Creation] {
+    private func creations(_ plan: WorkflowPlan) -> [StateCommit.Creation] {
         plan.barriers.map { frame in
-            BarrierCommit.Creation(
+            StateCommit.Creation(
                 barrier: barrierKey(frame.completionID, keptFor: .milliseconds(frame.longestDelay)),
                 parties: frame.parties)
         }
@@ -143,8 +143,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     ///
     /// - Parameter wait: for how long the message is put aside before it waits in its queue.
     private func barrierKey(_ completionID: String, keptFor wait: Duration = .zero) -> BarrierKey {
-        barrierType.init(backend: backend, key: completionID, ttl: Self.limited(wait) + longestWait + barrierTTL)
-            .barrierKey
+        barriers.key(completionID, ttl: Self.limited(wait) + longestWait + barrierTTL)
     }
 
     /// A wait that others can be added to.
@@ -166,7 +165,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
             }
             // The next message of its pipeline has them.
             guard let ties = message.workflowTies else { return }
-            let delay = context.settlement.enqueues.reduce(Duration.zero) { max($0, $1.delay ?? .zero) }
+            let delay = context.sends.reduce(Duration.zero) { max($0, $1.delay ?? .zero) }
             return try await keep(&context, ties, for: delay)
         }
         guard let ties = message.workflowTies else { return }
@@ -205,7 +204,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
             let callbacks = try await callbacks(ties)
             try await callbackStorage.refresh(ties.reference, for: wait)
             let renewals = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
-            context.settlement.barriers = BarrierCommit(backend: backend, renewals: renewals)
+            context.state = StateCommit(store: backend, renewals: renewals)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
             // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
@@ -227,17 +226,17 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
         var party: String
         /// The barriers that are complete.
         var releases: [BarrierKey] = []
-        var creations: [BarrierCommit.Creation] = []
+        var creations: [StateCommit.Creation] = []
         /// Outer barriers of what is sent.
         var renewals: [BarrierKey] = []
     }
 
-    /// Adds to the settlement what the arrival leads to, up to the next barrier that only its backend can judge.
+    /// Adds to the commit what the arrival leads to, up to the next barrier that only its backend can judge.
     private func advance(_ context: inout MessageContext, _ arrival: Arrival) async throws {
         var arrival = arrival
         guard let callback = arrival.callbacks.popLast() else {
-            context.settlement.barriers = BarrierCommit(
-                backend: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
+            context.state = StateCommit(
+                store: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
             return
         }
         // What a chain's step is followed by can be sent along with the arrival that opens its barrier.
@@ -248,7 +247,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
         }
     }
 
-    /// Adds to the settlement the tasks that a callback's workflow starts with. Returns whether there are any.
+    /// Adds to the commit the tasks that a callback's workflow starts with. Returns whether there are any.
     private func start(
         _ callback: CompletionCallback,
         _ context: inout MessageContext,
@@ -283,9 +282,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     /// Arrives at a barrier. Only if that completes it, what comes after it is worked out.
     private func arrive(_ context: inout MessageContext, _ arrival: Arrival, _ callback: CompletionCallback) {
         let barrier = barrierKey(callback.completionID)
-        context.settlement.barriers = BarrierCommit(
-            backend: backend,
-            arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
+        context.state = StateCommit(
+            store: backend,
+            arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
             releases: arrival.releases,
             creations: arrival.creations,
             renewals: arrival.renewals
@@ -302,9 +301,9 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
 
     /// Arrives at the barrier of a chain's step and releases it, in one.
     private func release(_ context: inout MessageContext, _ arrival: Arrival, _ barrier: BarrierKey) {
-        context.settlement.barriers = BarrierCommit(
-            backend: backend,
-            arrival: BarrierCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
+        context.state = StateCommit(
+            store: backend,
+            arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
             releases: arrival.releases,
             creations: arrival.creations,
             renewals: arrival.renewals
@@ -324,7 +323,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
     /// What new completion ids begin with. They are the keys of barriers as they are, so servers that keep keys apart
     /// can tell from it where they belong. Ids that others have made are taken as they are.
     private func barrierKeyPrefix(_ broker: Broker) -> String {
-        let prefix = broker.transport.barrierKeyPrefix
+        let prefix = broker.transport.traits.barrierKeyPrefix
         return prefix.isEmpty ? backend.barrierKeyPrefix : prefix
     }
 
@@ -352,7 +351,7 @@ public struct WorkflowMiddleware: Middleware, SelectiveMiddleware, StartupCheck 
         )
         // Once the dead letter is requeued, the workflow goes on.
         if policy != .proceed, context.isFailed {
-            try await keep(&context, ties, for: context.broker.transport.deadLetterRetention)
+            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterRetention)
         }
         switch policy.kind {
         case .halt:

@@ -25,7 +25,7 @@ package struct WorkflowRehearsal: Sendable {
         while let message = transport.next() {
             try Task.checkCancellation()
             try await visit(message)
-            try await finish(message, broker, middleware, transport)
+            try await finish(message, broker, middleware)
         }
     }
 
@@ -33,26 +33,13 @@ package struct WorkflowRehearsal: Sendable {
     private func finish(
         _ message: Message,
         _ broker: Broker,
-        _ middleware: WorkflowMiddleware,
-        _ transport: RehearsalTransport
+        _ middleware: WorkflowMiddleware
     ) async throws {
         var context = MessageContext(
             broker: broker, message: message, actor: UndeclaredActor(name: message.actorName))
         try await Pipelines().afterProcessMessage(&context)
-        transport.add(context.settlement.enqueues)
         try await middleware.beforeAck(&context)
-        while let barriers = context.settlement.barriers {
-            switch try await barriers.backend.commit(barriers) {
-            case .opened:
-                // Nobody else arrives, so it is this message that goes on.
-                guard let proceed = context.whenBarrierOpens else { return }
-                context.whenBarrierOpens = nil
-                try await proceed(&context)
-            case .committed:
-                return transport.add(context.settlement.successors)
-            case .waiting, .alreadyReleased:
-                return
-            }
-        }
+        // Nobody else arrives, so it is this message that goes on.
+        try await context.commitThrough { try await broker.pipeline.commit($0) }
     }
 }

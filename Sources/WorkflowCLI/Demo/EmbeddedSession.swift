@@ -22,12 +22,12 @@ struct EmbeddedSession: Sendable {
         self.concurrency = concurrency
         logger = .recording(to: recorder)
         let retries = Retries(maxRetries: 3, minBackoff: .milliseconds(100), maxBackoff: .seconds(1))
-        let backend = ObservedBackend(InMemoryRateLimiterBackend(), recorder)
+        let store = ObservedStore(InMemoryRateLimiterBackend(), recorder)
         broker = Broker(
             transport: transport,
             middleware: [TaskObserver(recorder: recorder)]
                 + (try Broker.defaultMiddleware.replacing(Retries.self, with: retries))
-                + [WorkflowMiddleware(backend: backend)],
+                + [WorkflowMiddleware(backend: store)],
             logger: logger
         )
     }

@@ -2,14 +2,14 @@ import Dramatiq
 import Synchronization
 
 /// Counts the messages that are sent, and the bytes that they take on the wire.
-final class CountingTransport: Transport {
+final class CountingTransport: TransportWrapper {
     struct Counts: Sendable, Equatable {
         var messages = 0
         var bytes = 0
         var largest = 0
     }
 
-    private let base: InMemoryTransport
+    let base: any Transport
     private let state = Mutex(Counts())
 
     init(_ base: InMemoryTransport) {
@@ -17,28 +17,24 @@ final class CountingTransport: Transport {
     }
 
     var counts: Counts { state.withLock(\.self) }
-    var delayedPrefetch: Int { base.delayedPrefetch }
 
-    func declare(queue name: String) async throws { try await base.declare(queue: name) }
-
-    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        try await base.send(envelopes, barriers: barriers)
-        try count(envelopes)
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        let results = await base.commit(commits)
+        for (commit, result) in zip(commits, results) { count(commit, result) }
+        return results
     }
 
-    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-        try await base.consumer(of: queue, prefetch: prefetch)
-    }
-
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        let result = try await base.settle(delivery, settlement)
-        if result == .committed { try count(settlement.enqueues + settlement.successors) }
+    func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? {
+        let result = base.commitNow(commit)
+        if let result { count(commit, result) }
         return result
     }
 
-    private func count(_ envelopes: [Envelope]) throws {
-        for envelope in envelopes {
-            let size = try envelope.encoded().count
+    private func count(_ commit: Commit, _ result: Result<CommitResult, any Error>) {
+        guard case .success(let result) = result, result.status != .opened else { return }
+        let successors = result.status == .committed ? Array(commit.successors) : []
+        for envelope in Array(commit.sends) + successors {
+            guard let size = try? envelope.encoded().count else { continue }
             state.withLock { counts in
                 counts.messages += 1
                 counts.bytes += size

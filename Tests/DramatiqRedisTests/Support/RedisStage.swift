@@ -10,7 +10,8 @@ struct RedisStage {
     let redis: RedisClient
     let executor: any RedisExecutor
     let transport: RedisTransport
-    let backend: any RateLimiterBackend
+    /// Counters and barriers in the same server.
+    let backend: RedisRateLimiterBackend
     let broker: Broker
     let log: RecordingLog
     /// The names of the tasks that ran, in order.
@@ -24,7 +25,7 @@ struct RedisStage {
         heartbeatTimeout: Duration = .seconds(60),
         deadLetterTTL: Duration = .seconds(7 * 86_400),
         delayedLimit: Int = 100_000,
-        backend: (any RateLimiterBackend)? = nil,
+        store: (any StateStore)? = nil,
         storage: any CallbackStorage = InlineCallbackStorage(),
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
@@ -36,11 +37,11 @@ struct RedisStage {
             namespace: namespace, heartbeatTimeout: heartbeatTimeout, deadLetterTTL: deadLetterTTL,
             delayedLimit: delayedLimit, sendPatience: .seconds(60))
         transport = RedisTransport(executor, configuration: configuration, logger: log.logger)
-        self.backend = backend ?? RedisRateLimiterBackend(executor)
+        backend = RedisRateLimiterBackend(executor)
         broker = Broker(
             transport: transport,
             middleware: Broker.defaultMiddleware + [
-                WorkflowMiddleware(backend: self.backend, callbackStorage: storage)
+                WorkflowMiddleware(backend: store ?? backend, callbackStorage: storage)
             ],
             logger: log.logger)
         let ran = ran

@@ -145,8 +145,7 @@ import Testing
 
     /// A message that was left out has not succeeded.
     @Test func whatDidNotRunHasNotSucceeded() async throws {
-        struct Fails: Middleware {
-            var hooks: MiddlewareHooks { .beforeProcessMessage }
+        struct Fails: BeforeProcessMessage {
             func beforeProcessMessage(_ context: inout MessageContext) async throws { context.fail("no") }
         }
         let broker = broker(Broker.defaultMiddleware + [Fails()])
@@ -163,7 +162,6 @@ import Testing
     /// Middleware of programs can name actors, too.
     @Test func targetsOfAnyMiddlewareAreLookedFor() async throws {
         struct Audit: Middleware {
-            var hooks: MiddlewareHooks { [] }
             var targets: [String: ActorAddress] { ["auditor": ActorAddress("auditor")] }
         }
         let broker = broker([Audit()])

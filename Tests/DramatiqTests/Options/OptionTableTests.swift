@@ -67,7 +67,7 @@ import Testing
         }
         if let refusal = context.broker.chain.optionScreen.refusal(context) { throw refusal }
         context.error = error
-        try await middleware.afterProcessMessage(&context)
+        try await (middleware as? any AfterProcessMessage)?.afterProcessMessage(&context)
         return context
     }
 
@@ -141,8 +141,8 @@ import Testing
             #expect(ended.message.options["retries"]?.doubleValue == outcome["retries"]?.doubleValue, row.comment)
             #expect(ended.message.options["traceback"] == "Failure: Failure()", row.comment)
             #expect(ended.message.options["requeue_timestamp"]?.intValue != nil, row.comment)
-            let sent = try #require(ended.settlement.enqueues.first, row.comment)
-            #expect(ended.settlement.enqueues.count == 1, row.comment)
+            let sent = try #require(ended.sends.first, row.comment)
+            #expect(ended.sends.count == 1, row.comment)
             if let figures = outcome["exhausted"] {
                 #expect(ended.isFailed, row.comment)
                 #expect(sent.message.actorName == "told", row.comment)
@@ -167,7 +167,7 @@ import Testing
                 let context = try await context(row, middleware)
                 for error in isExhausted ? [Failure()] : [nil, Failure()] {
                     let ended = try await attempt(context, middleware, error: error)
-                    told += ended.settlement.enqueues.map(\.message.actorName)
+                    told += ended.sends.map(\.message.actorName)
                 }
             }
             // An object can be the address of an actor here, which it can't in Python; none of these is one.
@@ -192,8 +192,8 @@ import Testing
             #expect((error != nil) == row.isError, row.comment)
             if let error { #expect("\(error)".contains(context.message.messageID), row.comment) }
             guard let ended, let outcome = row.outcome.arrayValue?.elements else { continue }
-            #expect(ended.settlement.enqueues.count == outcome.count, row.comment)
-            for (sent, expected) in zip(ended.settlement.enqueues, outcome) {
+            #expect(ended.sends.count == outcome.count, row.comment)
+            for (sent, expected) in zip(ended.sends, outcome) {
                 #expect(.array(sent.message.args) == expected.objectValue?["args"], row.comment)
                 switch expected.objectValue?["due"] {
                 case "now": #expect(sent.delay ?? .zero <= .zero, row.comment)

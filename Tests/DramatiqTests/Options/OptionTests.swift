@@ -80,9 +80,8 @@ import Testing
 
     /// Programs' own middleware get the same, whatever their policy.
     @Test func anOptionErrorOfAnyMiddlewareIsTheMessagesFault() async throws {
-        struct Reads: Middleware {
+        struct Reads: BeforeProcessMessage {
             var actorOptions: Set<String> { ["width"] }
-            var hooks: MiddlewareHooks { .beforeProcessMessage }
             func beforeProcessMessage(_ context: inout MessageContext) async throws {
                 _ = try context.optionIfPresent("width")?.number()
             }
@@ -195,14 +194,13 @@ import Testing
 
     /// What comes before ``Retries`` in the list sees what it has added, and nothing that comes after it.
     @Test func amendmentsFollowTheOrderOfTheList() async throws {
-        struct Watch: Middleware {
+        struct Watch: AfterProcessMessage, AfterAck {
             let name: String
             let seen: Recorder<String>
-            var hooks: MiddlewareHooks { [.afterProcessMessage, .afterAck] }
             func afterProcessMessage(_ context: inout MessageContext) async throws {
                 seen.add("\(name) \(context.message.options["retries"] ?? nil)")
             }
-            func afterAck(_ context: MessageContext) async throws {
+            func afterAck(_ context: MessageContext) {
                 seen.add("\(name) acknowledged \(context.message.options["retries"] ?? nil)")
             }
         }

@@ -78,10 +78,8 @@ import Testing
     @Test func whatIsServedIsNoConcern() async throws {
         struct Results: Middleware {
             var actorOptions: Set<String> { ["store_results", "result_ttl"] }
-            var hooks: MiddlewareHooks { [] }
         }
         struct Groups: Middleware {
-            var hooks: MiddlewareHooks { [] }
             var servedOptions: [ServedOption] {
                 [ServedOption("group_completion_uuid"), ServedOption("group_completion_callbacks")]
             }

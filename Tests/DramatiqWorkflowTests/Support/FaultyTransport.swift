@@ -2,14 +2,14 @@ import Dramatiq
 import Synchronization
 
 /// A transport that does as a test tells it before or after it does its work.
-final class FaultyTransport: Transport {
-    /// What happens at a settlement: may throw instead of it, or after it.
+final class FaultyTransport: TransportWrapper {
+    /// What happens at a commit that ends a delivery: may throw instead of it, or after it.
     struct Faults: Sendable {
-        var before: @Sendable (Delivery, Settlement) async throws -> Void = { _, _ in }
-        var after: @Sendable (Delivery, Settlement, SettlementResult) async throws -> Void = { _, _, _ in }
+        var before: @Sendable (Commit) throws -> Void = { _ in }
+        var after: @Sendable (Commit, CommitResult) throws -> Void = { _, _ in }
     }
 
-    let base: InMemoryTransport
+    let base: any Transport
     private let faults = Mutex(Faults())
 
     init(_ base: InMemoryTransport) {
@@ -20,23 +20,24 @@ final class FaultyTransport: Transport {
         self.faults.withLock { $0 = faults }
     }
 
-    var delayedPrefetch: Int { base.delayedPrefetch }
-    func declare(queue name: String) async throws { try await base.declare(queue: name) }
-
-    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        try await base.send(envelopes, barriers: barriers)
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        var results: [Result<CommitResult, any Error>] = []
+        for commit in commits {
+            if let result = commitNow(commit) { results.append(result) }
+        }
+        wakeConsumers()
+        return results
     }
 
-    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
-        try await base.consumer(of: queue, prefetch: prefetch)
-    }
-
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
+    func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? {
+        guard let end = commit.end, end.outcome != .requeue else { return base.commitNow(commit) }
         let faults = self.faults.withLock { $0 }
-        if settlement.outcome != .requeue { try await faults.before(delivery, settlement) }
-        let result = try await base.settle(delivery, settlement)
-        if settlement.outcome != .requeue { try await faults.after(delivery, settlement, result) }
-        return result
+        return Result {
+            try faults.before(commit)
+            guard let result = try base.commitNow(commit)?.get() else { throw Broken() }
+            try faults.after(commit, result)
+            return result
+        }
     }
 }
 

@@ -1,8 +1,6 @@
+import Dramatiq
+import DramatiqWorkflow
 import Synchronization
-import Testing
-
-@testable import Dramatiq
-@testable import DramatiqWorkflow
 
 /// Takes what is sent and keeps it for a test, which processes it by hand.
 final class RecordingTransport: Transport {
@@ -10,6 +8,8 @@ final class RecordingTransport: Transport {
 
     let backend = InMemoryRateLimiterBackend()
     private let state = Mutex((envelopes: [Envelope](), parties: [Int]()))
+
+    let traits = TransportTraits()
 
     /// The parties of the barriers that were made.
     var parties: [Int] { state.withLock(\.parties) }
@@ -22,22 +22,36 @@ final class RecordingTransport: Transport {
         }
     }
 
+    func includes(_ store: any StateStore) -> Bool { true }
     func declare(queue name: String) async throws {}
 
-    func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        if let barriers { try await #expect(backend.commit(barriers) == .committed) }
-        note(envelopes, barriers)
+    func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
+        throw NotUsed()
     }
 
-    func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer { throw NotUsed() }
-
-    func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult { throw NotUsed() }
-
-    private func note(_ envelopes: [Envelope], _ barriers: BarrierCommit?) {
-        state.withLock { state in
-            state.envelopes += envelopes
-            state.parties += (barriers?.creations ?? []).map(\.parties)
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        var results: [Result<CommitResult, any Error>] = []
+        for commit in commits {
+            do {
+                results.append(.success(try await execute(commit)))
+            } catch {
+                results.append(.failure(error))
+            }
         }
+        return results
+    }
+
+    private func execute(_ commit: Commit) async throws -> CommitResult {
+        switch try await commit.state?.store.apply(commit.state ?? StateCommit(store: backend)) {
+        case .opened: return CommitResult(.opened)
+        case .waiting, .alreadyReleased: return CommitResult(.notReleased)
+        case .committed, nil: break
+        }
+        state.withLock { state in
+            state.envelopes += Array(commit.sends) + Array(commit.successors)
+            state.parties += (commit.state?.creations ?? []).map(\.parties)
+        }
+        return CommitResult(.committed)
     }
 
     /// Does what follows from a message that has succeeded.
@@ -49,18 +63,6 @@ final class RecordingTransport: Transport {
     ) async throws {
         var context = MessageContext(broker: broker, message: message, actor: actor)
         try await middleware.beforeAck(&context)
-        while let barriers = context.settlement.barriers {
-            switch try await backend.commit(barriers) {
-            case .opened:
-                let proceed = try #require(context.whenBarrierOpens)
-                context.whenBarrierOpens = nil
-                try await proceed(&context)
-            case .committed:
-                return note(context.settlement.successors, barriers)
-            case .waiting, .alreadyReleased:
-                Issue.record("nobody else arrives here")
-                return
-            }
-        }
+        try await context.commitThrough { try await self.commit($0) }
     }
 }

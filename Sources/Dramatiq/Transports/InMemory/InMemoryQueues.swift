@@ -112,7 +112,7 @@ struct InMemoryQueues {
     }
 
     /// Ends a delivery.
-    mutating func finish(_ delivery: Delivery, _ outcome: Settlement.Outcome) {
+    mutating func finish(_ delivery: Delivery, _ outcome: Commit.Outcome) {
         guard let entry = held.remove(delivery.tag) else { return }
         queues[entry.queue].unfinished -= 1
         switch outcome {

@@ -2,9 +2,9 @@ import Synchronization
 
 /// Carries messages within this process: the default for programs on one machine, and for tests.
 ///
-/// Messages keep their priorities (`broker_priority`, larger first), delays and dead letters. Settlements are atomic.
-/// Nothing survives the process.
-public final class InMemoryTransport: ImmediateTransport {
+/// Messages keep their priorities (`broker_priority`, larger first), delays and dead letters. Commits hold as a whole or
+/// not at all, and include the barriers of an ``InMemoryRateLimiterBackend``. Nothing survives the process.
+public final class InMemoryTransport: Transport {
     /// The form in which messages wait.
     public enum Fidelity: Sendable {
         /// As values: the fastest.
@@ -20,42 +20,23 @@ public final class InMemoryTransport: ImmediateTransport {
         self.fidelity = fidelity
     }
 
-    /// No limit: what a worker holds takes no more memory than what waits here.
-    public var delayedPrefetch: Int { .max }
-
-    /// A year: dead letters stay until they are removed, but what their workflows need may be kept elsewhere.
-    public var deadLetterRetention: Duration { .seconds(365 * 86_400) }
+    /// Delayed messages have no limit, since what a worker holds takes no more memory than what waits here. Dead letters
+    /// stay until they are removed, but what their workflows need may be kept elsewhere: for a year.
+    public let traits = TransportTraits(
+        isImmediate: true, delayedPrefetch: .max, deadLetterRetention: .seconds(365 * 86_400), knowsRedelivery: true,
+        knowsPriorities: true)
 
     public func declare(queue name: String) async throws {
         state.withLock { $0.declare(name) }
     }
 
-    // MARK: Sending
+    // MARK: Messages
 
     /// A message in the form in which it waits.
     fileprivate struct Outgoing {
         let queueName: String
         let payload: Delivery.Payload
         let priority: Int
-    }
-
-    public func send(_ envelopes: [Envelope], barriers: BarrierCommit?) async throws {
-        let outgoing = try envelopes.map { try self.outgoing($0) }
-        if let barriers { _ = try await Self.commit(barriers) }
-        wake(
-            state.withLock { state in
-                for message in outgoing { state.push(message) }
-                return state.announce()
-            })
-    }
-
-    package func sendNow(_ envelope: Envelope) throws {
-        let outgoing = try outgoing(envelope)
-        wake(
-            state.withLock { state in
-                state.push(outgoing)
-                return state.announce()
-            })
     }
 
     private func outgoing(_ envelope: Envelope) throws -> Outgoing {
@@ -73,71 +54,53 @@ public final class InMemoryTransport: ImmediateTransport {
             queueName: envelope.queueName, payload: payload, priority: try envelope.message.brokerPriority())
     }
 
-    private static func commit(_ barriers: BarrierCommit) async throws -> BarrierCommit.Result {
-        if let backend = barriers.backend as? InMemoryRateLimiterBackend { return try backend.commitNow(barriers) }
-        return try await barriers.backend.commit(barriers)
-    }
-
     private func wake(_ signals: [Signal]) {
         for signal in signals { signal.signal() }
     }
 
-    // MARK: Settling
+    // MARK: Committing
 
-    public func settle(_ delivery: Delivery, _ settlement: Settlement) async throws -> SettlementResult {
-        if let result = try settleNow(delivery, settlement) {
-            wakeConsumers()
-            return result
-        }
-        guard let barriers = settlement.barriers else { return .committed }
-        let parts = try parts(settlement)
-        try checkIsHeld(delivery)
-        let result = try await SplitSettlement(barriers).settle(
-            end: { try end(delivery, settlement.outcome, parts, sendsSuccessors: $0) }, releaseDidFail: { _ in })
+    public func includes(_ store: any StateStore) -> Bool {
+        store.identity.place is InMemoryRateLimiterBackend
+    }
+
+    public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        let results = commits.map { commit in Result { try execute(commit) } }
         wakeConsumers()
-        return result
+        return results
     }
 
-    package func settleNow(_ delivery: Delivery, _ settlement: Settlement) throws -> SettlementResult? {
+    public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? {
+        Result { try execute(commit) }
+    }
+
+    private func execute(_ commit: Commit) throws -> CommitResult {
         // Everything that can fail comes first; what follows can't.
-        let parts = try parts(settlement)
-        guard let barriers = settlement.barriers else {
-            return try end(delivery, settlement.outcome, parts, sendsSuccessors: true)
+        let sends = try commit.sends.map { try outgoing($0) }
+        let successors = try commit.successors.map { try outgoing($0) }
+        var isReleased = true
+        if let steps = commit.state {
+            guard let backend = steps.store.identity.place as? InMemoryRateLimiterBackend else {
+                throw BrokerError.commitUnanswered
+            }
+            if let end = commit.end, !state.withLock({ $0.holds(end.delivery) }) { throw notHeld(end.delivery) }
+            switch try backend.applyNow(steps) {
+            case .opened: return CommitResult(.opened)
+            case .committed: break
+            case .waiting, .alreadyReleased: isReleased = false
+            }
         }
-        guard let backend = barriers.backend as? InMemoryRateLimiterBackend else { return nil }
-        try checkIsHeld(delivery)
-        switch try backend.commitNow(barriers) {
-        case .opened: return .barrierOpened
-        case .committed: return try end(delivery, settlement.outcome, parts, sendsSuccessors: true)
-        case .waiting, .alreadyReleased: return try end(delivery, settlement.outcome, parts, sendsSuccessors: false)
-        }
-    }
-
-    /// Ends a delivery and sends its messages, in one step; ``wakeConsumers()`` has to follow.
-    private func end(
-        _ delivery: Delivery,
-        _ outcome: Settlement.Outcome,
-        _ parts: (enqueues: [Outgoing], successors: [Outgoing]),
-        sendsSuccessors: Bool
-    ) throws -> SettlementResult {
         let joiners = state.withLock { state -> [Signal]? in
-            guard state.holds(delivery) else { return nil }
-            for message in parts.enqueues { state.push(message) }
-            if sendsSuccessors { for message in parts.successors { state.push(message) } }
-            state.finish(delivery, outcome)
+            if let end = commit.end, !state.holds(end.delivery) { return nil }
+            for message in sends { state.push(message) }
+            if isReleased { for message in successors { state.push(message) } }
+            guard let end = commit.end else { return [] }
+            state.finish(end.delivery, end.outcome)
             return state.finishedJoiners()
         }
-        guard let joiners else { throw notHeld(delivery) }
+        guard let joiners else { throw commit.end.map { notHeld($0.delivery) } ?? BrokerError.commitUnanswered }
         wake(joiners)
-        return sendsSuccessors ? .committed : .notReleased
-    }
-
-    private func parts(_ settlement: Settlement) throws -> (enqueues: [Outgoing], successors: [Outgoing]) {
-        (try settlement.enqueues.map { try outgoing($0) }, try settlement.successors.map { try outgoing($0) })
-    }
-
-    private func checkIsHeld(_ delivery: Delivery) throws {
-        guard state.withLock({ $0.holds(delivery) }) else { throw notHeld(delivery) }
+        return CommitResult(isReleased ? .committed : .notReleased)
     }
 
     private func notHeld(_ delivery: Delivery) -> BrokerError {
@@ -145,13 +108,13 @@ public final class InMemoryTransport: ImmediateTransport {
         return BrokerError.deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
     }
 
-    package func wakeConsumers() {
+    public func wakeConsumers() {
         wake(state.withLock { $0.announce() })
     }
 
     // MARK: Taking
 
-    public func consumer(of queue: String, prefetch: Int) async throws -> any TransportConsumer {
+    public func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
         let (place, id) = state.withLock { state in
             state.declare(queue)
             return (state.place(queue), state.makeConsumer())
@@ -269,7 +232,7 @@ extension InMemoryQueues {
     }
 }
 
-private final class InMemoryConsumer: ImmediateConsumer {
+private final class InMemoryConsumer: TransportConsumer {
     private let transport: InMemoryTransport
     /// The queue's place in the transport.
     private let place: Int

@@ -4,10 +4,8 @@ import Dramatiq
 ///
 /// It has to stand before `Retries` in the broker's list: hooks named `after…` run in the opposite order, so it is told
 /// of an attempt's end when it is decided what follows from it.
-struct TaskObserver: Middleware {
+struct TaskObserver: BeforeProcessMessage, AfterProcessMessage, AfterNack {
     let recorder: EventRecorder
-
-    var hooks: MiddlewareHooks { [.beforeProcessMessage, .afterProcessMessage, .afterNack] }
 
     func beforeProcessMessage(_ context: inout MessageContext) async throws {
         recorder.record(.taskStarted(TaskRun(context.message)))
@@ -22,7 +20,7 @@ struct TaskObserver: Middleware {
         }
     }
 
-    func afterNack(_ context: MessageContext) async throws {
+    func afterNack(_ context: MessageContext) {
         recorder.record(.taskFailed(TaskRun(context.message), reason: context.failureReason ?? "It was rejected"))
     }
 }

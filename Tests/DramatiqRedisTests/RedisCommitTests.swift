@@ -7,8 +7,8 @@ import Testing
 
 @testable import DramatiqRedis
 
-/// What one settlement does, and what it doesn't do twice.
-@Suite(.timeLimit(.minutes(10))) struct RedisSettlementTests {
+/// What one commit does, and what it doesn't do twice.
+@Suite(.timeLimit(.minutes(10))) struct RedisCommitTests {
     private func envelope(_ stage: RedisStage, _ name: String) async throws -> Envelope {
         try await stage.broker.envelope(stage.task.message(name), delay: nil)
     }
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func everythingOfASettlementHolds() async throws {
+    @Test func everythingOfACommitHolds() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server)
             try await stage.task.send("first", to: stage.broker)
@@ -31,52 +31,50 @@ import Testing
             let delivery = deliveries[0]
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
             let group = BarrierKey(key: "group", releaseKey: "group_ran", ttl: .seconds(100))
-            _ = try await stage.backend.commit(
-                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
-            let result = try await stage.transport.settle(
+            _ = try await stage.backend.apply(
+                StateCommit(store: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let result = try await stage.transport.end(
                 delivery,
-                Settlement(
-                    enqueues: [try await envelope(stage, "retry")],
-                    successors: [try await envelope(stage, "a"), try await envelope(stage, "b")],
-                    barriers: BarrierCommit(
-                        backend: stage.backend,
-                        arrival: .init(barrier: step, party: "m", releases: true),
-                        creations: [.init(barrier: group, parties: 2)])))
+                sends: [try await envelope(stage, "retry")],
+                successors: [try await envelope(stage, "a"), try await envelope(stage, "b")],
+                state: StateCommit(
+                    store: stage.backend,
+                    arrival: .init(barrier: step, party: "m", releases: true),
+                    creations: [.init(barrier: group, parties: 2)]))
             #expect(result == .committed)
             #expect(try await waiting(stage) == ["retry", "a", "b"])
             #expect(try await stage.redis.execute(RedisCommand("GET", "step_ran")).string() == "0")
             #expect(try await stage.redis.execute(RedisCommand("GET", "group")).string() == "2")
             #expect(try await stage.redis.execute(RedisCommand("GET", "group_ran")).string() == "-1")
-            await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, Settlement()) }
+            await #expect(throws: BrokerError.self) { try await stage.transport.end(delivery) }
             await consumer.close()
         }
     }
 
-    /// The answer to a settlement is lost, and it is settled again: whatever it was, its effects are there once.
-    @Test(arguments: [Settlement.Outcome.acknowledge, .reject(reason: "no"), .requeue])
-    func aRepeatedSettlementIsRecognised(outcome: Settlement.Outcome) async throws {
+    /// The answer to a commit is lost, and it is done again: whatever it was, its effects are there once.
+    @Test(arguments: [Commit.Outcome.acknowledge, .reject(reason: "no"), .requeue])
+    func aRepeatedCommitIsRecognised(outcome: Commit.Outcome) async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
             let faulty = try #require(stage.executor as? FaultyExecutor)
             try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
             let (deliveries, consumer) = try await stage.take(2)
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
-            _ = try await stage.backend.commit(
-                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
-            let settlement = Settlement(
-                outcome: outcome,
+            _ = try await stage.backend.apply(
+                StateCommit(store: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let commit = Commit(
+                end: Commit.End(deliveries[0], outcome),
                 successors: [try await envelope(stage, "next")],
-                barriers: BarrierCommit(
-                    backend: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
+                state: StateCommit(
+                    store: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
+            let acknowledgement = Commit(.acknowledge, deliveries[1])
             faulty.set { _ in .after }
-            await #expect(throws: RedisError.self) { try await stage.transport.settle(deliveries[0], settlement) }
-            await #expect(throws: RedisError.self) { try await stage.transport.settle(deliveries[0], settlement) }
-            await #expect(throws: RedisError.self) {
-                try await stage.transport.settle(deliveries[1], Settlement())
-            }
+            await #expect(throws: RedisError.self) { try await stage.transport.commit(commit) }
+            await #expect(throws: RedisError.self) { try await stage.transport.commitAgain(commit) }
+            await #expect(throws: RedisError.self) { try await stage.transport.commit(acknowledgement) }
             faulty.set { _ in nil }
-            #expect(try await stage.transport.settle(deliveries[0], settlement) == .committed)
-            #expect(try await stage.transport.settle(deliveries[1], Settlement()) == .committed)
+            #expect(try await stage.transport.commitAgain(commit).status == .committed)
+            #expect(try await stage.transport.commitAgain(acknowledgement).status == .committed)
             #expect(try await waiting(stage) == (outcome == .requeue ? ["0", "next"] : ["next"]))
             #expect(
                 try await stage.transport.deadLetterCount() == (outcome == .reject(reason: "no") ? 1 : 0))
@@ -133,13 +131,14 @@ import Testing
             let id = try await stage.redis.execute(RedisCommand("SPOP", key)).string()
             _ = try await stage.redis.execute(RedisCommand("RPUSH", "dramatiq:default", id))
             let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
-            _ = try await stage.backend.commit(
-                BarrierCommit(backend: stage.backend, creations: [.init(barrier: step, parties: 1)]))
-            let settlement = Settlement(
+            _ = try await stage.backend.apply(
+                StateCommit(store: stage.backend, creations: [.init(barrier: step, parties: 1)]))
+            let commit = Commit(
+                end: Commit.End(delivery, .acknowledge),
                 successors: [try await envelope(stage, "next")],
-                barriers: BarrierCommit(
-                    backend: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
-            await #expect(throws: BrokerError.self) { try await stage.transport.settle(delivery, settlement) }
+                state: StateCommit(
+                    store: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
+            await #expect(throws: BrokerError.self) { try await stage.transport.commit(commit) }
             #expect(try await waiting(stage) == ["a"])
             #expect(try await stage.redis.execute(RedisCommand("GET", "step_ran")).string() == "-1")
             await consumer.close()
@@ -188,20 +187,19 @@ import Testing
             let stage = try await RedisStage(server)
             try await stage.broker.enqueue((0..<3).map { stage.task.message("\($0)") })
             let (deliveries, consumer) = try await stage.take(3)
-            let fan = Settlement(enqueues: [try await envelope(stage, "a"), try await envelope(stage, "b")])
+            let fan = Commit(
+                end: Commit.End(deliveries[0], .acknowledge),
+                sends: [try await envelope(stage, "a"), try await envelope(stage, "b")])
             _ = try await stage.redis.execute(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
-            let error = await #expect(throws: RedisError.self) {
-                try await stage.transport.settle(deliveries[0], fan)
-            }
+            let error = await #expect(throws: RedisError.self) { try await stage.transport.commit(fan) }
             #expect(error?.isTransient == true)
             #expect(
-                try await stage.transport.settle(
-                    deliveries[1], Settlement(enqueues: [try await envelope(stage, "retry")])) == .committed)
+                try await stage.transport.end(deliveries[1], sends: [try await envelope(stage, "retry")]) == .committed)
             #expect(
-                try await stage.transport.settle(deliveries[2], Settlement(outcome: .reject(reason: "r"))) == .committed
+                try await stage.transport.end(deliveries[2], .reject(reason: "r")) == .committed
             )
             _ = try await stage.redis.execute(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
-            #expect(try await stage.transport.settle(deliveries[0], fan) == .committed)
+            #expect(try await stage.transport.commitAgain(fan).status == .committed)
             #expect(try await waiting(stage) == ["retry", "a", "b"])
             await consumer.close()
         }

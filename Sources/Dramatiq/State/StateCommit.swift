@@ -21,7 +21,7 @@ public struct BarrierKey: Sendable, Hashable {
 ///
 /// They are taken in this order: the arrival is recorded, the releases, then the creations and the renewals are done. An
 /// arrival is counted by its party: the same one arriving twice changes nothing.
-public struct BarrierCommit: Sendable {
+public struct StateCommit: Sendable {
     /// A barrier to be made.
     public struct Creation: Sendable {
         public var barrier: BarrierKey
@@ -49,8 +49,8 @@ public struct BarrierCommit: Sendable {
         }
     }
 
-    /// The backend that keeps the barriers.
-    public var backend: any RateLimiterBackend
+    /// Where the barriers are kept.
+    public var store: any StateStore
     public var arrival: Arrival?
     /// Complete barriers that are released.
     public var releases: [BarrierKey]
@@ -61,13 +61,13 @@ public struct BarrierCommit: Sendable {
     public var renewals: [BarrierKey]
 
     public init(
-        backend: any RateLimiterBackend,
+        store: any StateStore,
         arrival: Arrival? = nil,
         releases: [BarrierKey] = [],
         creations: [Creation] = [],
         renewals: [BarrierKey] = []
     ) {
-        self.backend = backend
+        self.store = store
         self.arrival = arrival
         self.releases = releases
         self.creations = creations

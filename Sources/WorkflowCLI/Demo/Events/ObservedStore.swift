@@ -1,23 +1,25 @@
 import Dramatiq
 import Synchronization
 
-/// A rate limiter backend that records what becomes of the barriers, and leaves the work to another one.
+/// A store that records what becomes of the barriers, and leaves the work to another one.
 ///
-/// This is the one place that knows: a middleware sees the barriers that a task's settlement was to create, but not
-/// those that a workflow starts with, nor whether an arrival was the last one, and only after the next tasks may have
-/// started.
-struct ObservedBackend<Backend: RateLimiterBackend>: RateLimiterBackend {
-    private let backend: Backend
+/// It is a place of its own to the core, which then takes the steps one after the other: a barrier is seen before the
+/// tasks that count at it. A `CommitObserver` hears of it only after the next tasks may have started.
+struct ObservedStore: StateStore {
+    private let base: any StateStore
     private let recorder: EventRecorder
     private let barriers = Barriers()
 
-    init(_ backend: Backend, _ recorder: EventRecorder) {
-        self.backend = backend
+    init(_ base: any StateStore, _ recorder: EventRecorder) {
+        self.base = base
         self.recorder = recorder
     }
 
-    func commit(_ steps: BarrierCommit) async throws -> BarrierCommit.Result {
-        let result = try await backend.commit(steps)
+    var identity: StoreIdentity { StoreIdentity(barriers) }
+    var atomicity: StateAtomicity { base.atomicity }
+
+    func apply(_ steps: StateCommit) async throws -> StateCommit.Result {
+        let result = try await base.apply(steps)
         var opened: [BarrierKey] = []
         switch result {
         case .committed:
@@ -41,36 +43,6 @@ struct ObservedBackend<Backend: RateLimiterBackend>: RateLimiterBackend {
             }
         }
         return result
-    }
-
-    func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
-        try await backend.add(key, value: value, ttl: ttl)
-    }
-
-    func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool {
-        try await backend.incr(key, amount: amount, maximum: maximum, ttl: ttl)
-    }
-
-    func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool {
-        try await backend.decr(key, amount: amount, minimum: minimum, ttl: ttl)
-    }
-
-    nonisolated(nonsending) func incrAndSum(
-        _ key: String,
-        keys: @Sendable () -> [String],
-        amount: Int,
-        maximum: Int,
-        ttl: Duration
-    ) async throws -> Bool {
-        try await backend.incrAndSum(key, keys: keys, amount: amount, maximum: maximum, ttl: ttl)
-    }
-
-    func wait(_ key: String, timeout: Duration) async throws -> Bool {
-        try await backend.wait(key, timeout: timeout)
-    }
-
-    func notify(_ key: String, ttl: Duration) async throws {
-        try await backend.notify(key, ttl: ttl)
     }
 }
 

@@ -1,0 +1,78 @@
+/// The order in which a commit is executed whose barriers are kept apart from the messages, so that there is no one step
+/// for both. It stands here and nowhere else.
+///
+/// The arrival comes first, then the new barriers and the renewals, then the messages with the end of the delivery, and
+/// the releases at last. A crash or a lost answer in between means that the steps are done again: that can start the next
+/// step of a workflow twice, but loses nothing and starts nothing too early.
+struct SplitCommit {
+    let commit: Commit
+    let state: StateCommit
+
+    /// Executes the commit.
+    ///
+    /// - Parameters:
+    ///   - transport: commits the part without barriers.
+    ///   - releaseDidFail: is told why a release could not be recorded. All that follows from it is done by then; only a
+    ///     party that comes twice would still need to know.
+    func run(
+        transport: (Commit) async throws -> CommitResult,
+        releaseDidFail: (any Error) -> Void
+    ) async throws -> CommitResult {
+        var isReleased = true
+        var releases = state.releases
+        if var arrival = state.arrival {
+            let releasesIt = arrival.releases
+            arrival.releases = false
+            switch try await apply({ $0.arrival = arrival }) {
+            case .opened where releasesIt: releases.append(arrival.barrier)
+            case .opened: return CommitResult(.opened)
+            case .committed: isReleased = !releasesIt
+            case .waiting, .alreadyReleased: isReleased = false
+            }
+        }
+        try await make(isReleased ? state.creations : [], renewing: state.renewals)
+        var rest = commit
+        rest.state = nil
+        if !isReleased { rest.successors = [] }
+        var result = try await transport(rest)
+        guard isReleased else {
+            result.status = .notReleased
+            return result
+        }
+        do {
+            try await release(releases)
+        } catch {
+            releaseDidFail(error)
+        }
+        return result
+    }
+
+    private func make(_ creations: [StateCommit.Creation], renewing renewals: [BarrierKey]) async throws {
+        guard !creations.isEmpty || !renewals.isEmpty else { return }
+        if state.store.atomicity == .commit {
+            try await apply {
+                $0.creations = creations
+                $0.renewals = renewals
+            }
+            return
+        }
+        for creation in creations { try await apply { $0.creations = [creation] } }
+        for barrier in renewals { try await apply { $0.renewals = [barrier] } }
+    }
+
+    private func release(_ releases: [BarrierKey]) async throws {
+        guard !releases.isEmpty else { return }
+        if state.store.atomicity == .commit {
+            try await apply { $0.releases = releases }
+            return
+        }
+        for barrier in releases { try await apply { $0.releases = [barrier] } }
+    }
+
+    @discardableResult
+    private func apply(_ change: (inout StateCommit) -> Void) async throws -> StateCommit.Result {
+        var steps = StateCommit(store: state.store)
+        change(&steps)
+        return try await state.store.apply(steps)
+    }
+}

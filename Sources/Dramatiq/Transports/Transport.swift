@@ -1,0 +1,125 @@
+/// Carries messages: a server, or this process's memory.
+///
+/// A transport owns three queues for every declared one: `Q`, `Q.DQ` for delayed messages and `Q.XQ` for dead letters.
+/// Whatever changes them is a ``Commit``, which the core builds and repeats, and the transport executes.
+///
+/// A transport that wraps another one passes on everything that it doesn't change; ``TransportWrapper`` does so.
+public protocol Transport: Sendable {
+    /// What it can do. Doesn't change.
+    var traits: TransportTraits { get }
+
+    /// Whether commits execute the steps at barriers of a store, too. Otherwise the core has the store take them, and the
+    /// commits come without. Defaults to `false`.
+    func includes(_ store: any StateStore) -> Bool
+
+    /// Makes sure that a worker can do what it has to. A worker calls it before it takes anything. Does nothing unless
+    /// implemented.
+    ///
+    /// - Parameter queues: those that it takes from.
+    /// - Throws: what has to be mended before the worker can run: a password, a permission. A ``TransientError`` is waited
+    ///   out.
+    func verifyAccess(to queues: Set<String>) async throws
+
+    /// Makes a queue and those that go with it. Doing so twice changes nothing.
+    func declare(queue name: String) async throws
+
+    /// Starts to take messages from a queue, which may be a delay queue.
+    func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer
+
+    /// Executes commits, each as a whole or not at all where it can.
+    ///
+    /// They are independent of each other, but what they send to a queue is there in their order. There are at most as
+    /// many as ``TransportTraits/maximumBatch``. A commit may come that was handed over before, with
+    /// ``Commit/isRepeated`` set: what it did already is not done again.
+    ///
+    /// - Returns: for each commit, in their order, what became of it; an error says that it is not known to hold, and the
+    ///   same commit can be tried again. ``BrokerError/deliveryNotHeld(queue:messageID:)`` if it ends a delivery that is
+    ///   somebody else's by now; nothing was done then.
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>]
+
+    /// As ``commit(_:)`` for one commit, without waiting for anything. Wakes no consumer for what it sends: who commits
+    /// looks for messages itself, and then calls ``wakeConsumers()``.
+    ///
+    /// A call that may suspend costs as much as a commit in memory. Defaults to `nil`.
+    ///
+    /// - Returns: `nil` if it can't be done without waiting; nothing was done then.
+    func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>?
+
+    /// Wakes the consumers that wait for messages which ``commitNow(_:)`` has sent and nobody has taken yet.
+    func wakeConsumers()
+}
+
+extension Transport {
+    public func includes(_ store: any StateStore) -> Bool { false }
+    public func verifyAccess(to queues: Set<String>) async throws {}
+    public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
+    public func wakeConsumers() {}
+
+    /// ``commit(_:)-([Commit])`` for one commit.
+    ///
+    /// - Throws: why it is not known to hold.
+    @discardableResult
+    public func commit(_ commit: Commit) async throws -> CommitResult {
+        guard let result = await self.commit([commit]).first else { throw BrokerError.commitUnanswered }
+        return try result.get()
+    }
+}
+
+/// How a consumer is going to be used.
+public struct ConsumerOptions: Sendable {
+    /// How many messages the worker holds at most.
+    public var prefetch: Int
+    /// Reads messages, for a transport that has to know when a delayed one is due.
+    public var encoder: any MessageEncoder
+
+    public init(prefetch: Int, encoder: any MessageEncoder = JSONMessageEncoder()) {
+        self.prefetch = prefetch
+        self.encoder = encoder
+    }
+}
+
+/// Takes messages from one queue, for one task at a time.
+public protocol TransportConsumer: AnyObject, Sendable {
+    /// The consumer that does the work, whatever wraps it: what a transport recognises its own ones by. Defaults to
+    /// itself.
+    var innermost: any TransportConsumer { get }
+
+    /// Waits until there is a message, then takes up to `limit` of them; one if the limit is less than that.
+    ///
+    /// - Returns: an empty array when the consumer was closed or the task cancelled.
+    func next(limit: Int) async throws -> [Delivery]
+
+    /// Takes a message if there is one and that needs no waiting; see ``TransportTraits/isImmediate``. Defaults to `nil`.
+    func takeNow() -> Delivery?
+
+    /// Stops taking messages. Deliveries that are not ended go back to their queue.
+    func close() async
+
+    /// A worker's shutdown has begun: what it waits for on behalf of this consumer should end by an instant, be it with
+    /// a ``TransientError``. A transport whose server may be gone then waits no longer than it takes to be sure.
+    func finish(by deadline: ContinuousClock.Instant)
+}
+
+extension TransportConsumer {
+    public var innermost: any TransportConsumer { self }
+    public func takeNow() -> Delivery? { nil }
+    public func finish(by deadline: ContinuousClock.Instant) {}
+}
+
+/// A transport that does its work by another one. Conform a type and implement what it changes; all the rest is passed on.
+public protocol TransportWrapper: Transport {
+    var base: any Transport { get }
+}
+
+extension TransportWrapper {
+    public var traits: TransportTraits { base.traits }
+    public func includes(_ store: any StateStore) -> Bool { base.includes(store) }
+    public func verifyAccess(to queues: Set<String>) async throws { try await base.verifyAccess(to: queues) }
+    public func declare(queue name: String) async throws { try await base.declare(queue: name) }
+    public func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
+        try await base.consumer(of: queue, options)
+    }
+    public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] { await base.commit(commits) }
+    public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { base.commitNow(commit) }
+    public func wakeConsumers() { base.wakeConsumers() }
+}

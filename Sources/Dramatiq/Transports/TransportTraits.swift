@@ -1,0 +1,46 @@
+/// What a transport can do, and how it wants to be used. The defaults suit one that does as little as possible.
+public struct TransportTraits: Sendable, Hashable {
+    /// The most commits that it is given at a time. Defaults to 1.
+    public var maximumBatch: Int
+    /// How many batches it is given before the first of them is answered. Defaults to 1.
+    public var maximumBatchesUnderWay: Int
+    /// Whether ``Transport/commitNow(_:)`` and ``TransportConsumer/takeNow()`` do their work: processors then look for
+    /// messages themselves. Defaults to `false`.
+    public var isImmediate: Bool
+    /// For how long sending is repeated while a ``TransientError`` says that there is an outage. Defaults to not at all.
+    public var sendPatience: Duration
+    /// How many messages of a delay queue a worker may hold until they are due. Defaults to a thousand, as in dramatiq.
+    public var delayedPrefetch: Int
+    /// For how long a dead letter can be requeued: what its workflow needs is kept for as long. Defaults to seven days, as
+    /// in dramatiq.
+    public var deadLetterRetention: Duration
+    /// What the keys of barriers begin with, so that they lie where this transport can commit them with its messages.
+    /// Defaults to nothing.
+    public var barrierKeyPrefix: String
+    /// Whether it tells deliveries that came back from those that are new. Defaults to `false`.
+    public var knowsRedelivery: Bool
+    /// Whether messages with a larger `broker_priority` are delivered first. Defaults to `false`.
+    public var knowsPriorities: Bool
+
+    public init(
+        maximumBatch: Int = 1,
+        maximumBatchesUnderWay: Int = 1,
+        isImmediate: Bool = false,
+        sendPatience: Duration = .zero,
+        delayedPrefetch: Int = 1000,
+        deadLetterRetention: Duration = .seconds(7 * 86_400),
+        barrierKeyPrefix: String = "",
+        knowsRedelivery: Bool = false,
+        knowsPriorities: Bool = false
+    ) {
+        self.maximumBatch = max(1, maximumBatch)
+        self.maximumBatchesUnderWay = max(1, maximumBatchesUnderWay)
+        self.isImmediate = isImmediate
+        self.sendPatience = sendPatience
+        self.delayedPrefetch = delayedPrefetch
+        self.deadLetterRetention = deadLetterRetention
+        self.barrierKeyPrefix = barrierKeyPrefix
+        self.knowsRedelivery = knowsRedelivery
+        self.knowsPriorities = knowsPriorities
+    }
+}

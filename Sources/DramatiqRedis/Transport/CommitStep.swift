@@ -1,0 +1,151 @@
+import Dramatiq
+
+/// What a script does and answers as one: a commit, or many that are alike, which saves both sides most of the work.
+enum CommitStep: Sendable {
+    /// A message that is acknowledged, and nothing besides.
+    struct Acknowledgement: Sendable {
+        /// The commit's place among those that are executed.
+        let place: Int
+        let message: TakenMessage
+    }
+
+    /// A message that is acknowledged with an arrival that releases nothing, for the first time.
+    struct Arrival: Sendable {
+        let place: Int
+        let tag: UInt64
+        let message: TakenMessage
+        let barrier: BarrierKey
+        let party: String
+    }
+
+    /// Of messages that one worker has taken from one queue.
+    case acknowledgements([Acknowledgement])
+    /// Of messages that one worker has taken from one queue, at one barrier.
+    case arrivals([Arrival])
+    case commit(place: Int, RedisCommit)
+
+    /// Bounds on what is done as one.
+    private static let maximumAcknowledgements = 500
+    private static let maximumArrivals = 250
+
+    static func steps(_ acknowledgements: [Acknowledgement]) -> [CommitStep] {
+        grouped(acknowledgements, maximumAcknowledgements) { $0.message.taken == $1.message.taken }
+            .map { .acknowledgements($0) }
+    }
+
+    static func steps(_ arrivals: [Arrival]) -> [CommitStep] {
+        grouped(arrivals, maximumArrivals) { $0.barrier == $1.barrier && $0.message.taken == $1.message.taken }
+            .map { .arrivals($0) }
+    }
+
+    /// Elements with those that are like them. There are few groups: as many as a process has consumers and workflows
+    /// under way.
+    private static func grouped<Element>(
+        _ elements: [Element],
+        _ maximum: Int,
+        by areAlike: (Element, Element) -> Bool
+    ) -> [[Element]] {
+        guard let first = elements.first else { return [] }
+        if elements.count <= maximum, elements.allSatisfy({ areAlike($0, first) }) { return [elements] }
+        var groups: [[Element]] = []
+        for element in elements {
+            if let place = groups.firstIndex(where: { $0.count < maximum && areAlike($0[0], element) }) {
+                groups[place].append(element)
+            } else {
+                groups.append([element])
+            }
+        }
+        return groups
+    }
+
+    /// Whether it adds to the server's memory rather than moving on what is there.
+    var needsMemory: Bool {
+        if case .commit(_, let commit) = self { commit.needsMemory } else { false }
+    }
+
+    /// How many commits bound a script; those that are alike hardly count.
+    var commitCount: Int {
+        if case .commit = self { 1 } else { 0 }
+    }
+
+    /// About how many bytes it has on the wire: an id takes 43, a tag or a party a little less.
+    var size: Int {
+        switch self {
+        case .acknowledgements(let group): 64 + 43 * group.count
+        case .arrivals(let group): 256 + 102 * group.count
+        case .commit(_, let commit): commit.size
+        }
+    }
+
+    /// The places of its commits.
+    var places: [Int] {
+        switch self {
+        case .acknowledgements(let group): group.map(\.place)
+        case .arrivals(let group): group.map(\.place)
+        case .commit(let place, _): [place]
+        }
+    }
+
+    /// Adds the tags under which the server remembers what it answered, and need not any longer.
+    func addRecorded(_ results: [RedisCommit.Result], to tags: inout [UInt64]) {
+        switch self {
+        case .acknowledgements:
+            break
+        case .arrivals(let group):
+            for (arrival, result) in zip(group, results) where result.isRecorded { tags.append(arrival.tag) }
+        case .commit(_, let commit):
+            // What was repeated may still be on its way a first time, so that must not be forgotten.
+            if !commit.isRepeated, results[0].isRecorded { tags.append(commit.tag) }
+        }
+    }
+
+    /// Reads what the script answered, for each commit.
+    func results(_ reply: RESPValue) throws -> [RedisCommit.Result] {
+        switch self {
+        case .commit:
+            return [RedisCommit.Result(try reply.string())]
+        case .acknowledgements(let group):
+            let result = RedisCommit.Result(try reply.string())
+            guard case .notHeld(let places) = result else { return Array(repeating: result, count: group.count) }
+            var results = Array(repeating: RedisCommit.Result.committed, count: group.count)
+            for place in places where results.indices.contains(place) { results[place] = .notHeld() }
+            return results
+        case .arrivals(let group):
+            guard case .array(let texts) = reply else {
+                // They all have the same.
+                return Array(repeating: RedisCommit.Result(try reply.string()), count: group.count)
+            }
+            guard texts.count == group.count else {
+                throw RedisError(
+                    .unexpectedReply, "\(group.count) arrivals were answered with \(texts.count) results",
+                    mayHaveTakenEffect: true)
+            }
+            return try texts.map { RedisCommit.Result(try $0.string()) }
+        }
+    }
+}
+
+extension RedisCommand {
+    /// Adds a step as the script reads it.
+    mutating func append(_ step: CommitStep) {
+        switch step {
+        case .acknowledgements(let group): append(acknowledging: group.lazy.map(\.message))
+        case .arrivals(let group): append(arrivals: group)
+        case .commit(_, let commit): append(commit)
+        }
+    }
+
+    private mutating func append(arrivals: [CommitStep.Arrival]) {
+        guard let first = arrivals.first else { return }
+        append(6 + 3 * arrivals.count)
+        append("h")
+        append(first.message.taken)
+        append(first.message.queueName)
+        append(first.barrier)
+        for arrival in arrivals {
+            append(String(arrival.tag))
+            append(arrival.message.id)
+            append(arrival.party)
+        }
+    }
+}
