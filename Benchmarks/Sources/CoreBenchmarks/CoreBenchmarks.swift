@@ -11,6 +11,7 @@ struct CoreBenchmarks: AsyncParsableCommand {
         var session = Session(area: "core", options)
         try await measureMessages(&session, python)
         try await measureTasks(&session, python)
+        try await measureDelays(&session)
         try await measureWorkflows(&session, python)
         await python.stop()
         try session.finish()

@@ -133,11 +133,19 @@ package final class CommitPipeline: Sendable {
         }
     }
 
-    /// Commits one after the other. In an outage each would take its time to fail, so the first such error is that of
-    /// all that come after.
+    /// Commits one after the other, as many at a time as the transport takes. In an outage each would take its time to
+    /// fail, so the first such error is that of all that come after.
+    ///
+    /// - Returns: as many results as there are commits.
     func commitInOrder(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         var results: [Result<CommitResult, any Error>] = []
+        results.reserveCapacity(commits.count)
+        defer { wakeConsumers() }
         while results.count < commits.count {
+            if let result = commitNow(commits[results.count]) {
+                results.append(result)
+                continue
+            }
             let batch = Array(commits[results.count...].prefix(maximumBatch))
             let answers = await transport.commit(batch)
             for (index, commit) in batch.enumerated() {

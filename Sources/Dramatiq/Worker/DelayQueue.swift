@@ -10,7 +10,8 @@ struct DelayedItem: Sendable {
     let source: WorkSource
 }
 
-/// Holds delayed messages in the order in which they are due.
+/// Holds delayed messages in the order in which they are due, and of those due at the same time in the one in which they
+/// came.
 final class DelayQueue: Sendable {
     private struct Entry: Comparable {
         let item: DelayedItem
@@ -31,13 +32,18 @@ final class DelayQueue: Sendable {
     private let state = Mutex(State())
     private let changed = Signal()
 
-    func push(_ item: DelayedItem) {
-        let isFirst = state.withLock { state in
-            state.nextSequence += 1
-            state.heap.insert(Entry(item: item, sequence: state.nextSequence))
-            return state.heap.min?.sequence == state.nextSequence
+    /// Adds messages in the order in which they came.
+    func push(_ items: [DelayedItem]) {
+        if items.isEmpty { return }
+        let hasNewFirst = state.withLock { state in
+            let last = state.nextSequence
+            for item in items {
+                state.nextSequence += 1
+                state.heap.insert(Entry(item: item, sequence: state.nextSequence))
+            }
+            return (state.heap.min?.sequence ?? 0) > last
         }
-        if isFirst { changed.signal() }
+        if hasNewFirst { changed.signal() }
     }
 
     /// Waits until messages are due and takes them out, up to a limit; empty once the task is cancelled.

@@ -76,13 +76,19 @@ extension Worker {
     private func accept(_ deliveries: [Delivery], _ source: WorkSource) async {
         var items: [WorkItem] = []
         items.reserveCapacity(deliveries.count)
+        var delayed: [DelayedItem] = []
         for delivery in deliveries {
             switch look(at: delivery, source) {
-            case .item(let item): items.append(item)
-            case let other: await putAside(delivery, source, other)
+            case .item(let item):
+                items.append(item)
+            case .delayed(let message, let eta):
+                delayed.append(await delay(delivery, source, message, eta))
+            case .useless(let message, let reason):
+                await reject(delivery, source, message, reason)
             }
         }
         if !items.isEmpty { workQueue.push(items) }
+        delayQueue.push(delayed)
     }
 
     /// A message that came with the settlement of another one, if it can be processed. Otherwise it is put aside.
@@ -120,11 +126,16 @@ extension Worker {
         case .item(let item):
             workQueue.push([item])
         case .delayed(let message, let eta):
-            await broker.chain.willDelay(message, broker: broker)
-            delayQueue.push(DelayedItem(delivery: delivery, message: message, eta: eta, source: source))
+            delayQueue.push([await delay(delivery, source, message, eta)])
         case .useless(let message, let reason):
             await reject(delivery, source, message, reason)
         }
+    }
+
+    private func delay(_ delivery: Delivery, _ source: WorkSource, _ message: Message, _ eta: Int) async -> DelayedItem
+    {
+        await broker.chain.willDelay(message, broker: broker)
+        return DelayedItem(delivery: delivery, message: message, eta: eta, source: source)
     }
 
     /// The next message to process; `nil` once the work queue is closed or the task cancelled.
@@ -168,36 +179,12 @@ extension Worker {
         guard let message else {
             broker.logger.error(
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
-            return await settleOutside(source, [Commit(.reject(reason: reason), delivery)])
+            return await settleOutside(source, Commit(.reject(reason: reason), delivery))
         }
         let item = WorkItem(
             delivered: DeliveredMessage(delivery: delivery, message: message, actor: nil), source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
         await Task { await self.reject(item, reason) }.value
-    }
-
-    /// Moves delayed messages to their queues when they are due.
-    func runDelayQueue() async {
-        while !Task.isCancelled {
-            var commits: [(source: WorkSource, commits: [Commit])] = []
-            for item in await delayQueue.due(limit: 1000) {
-                let commit = move(item)
-                if let place = commits.firstIndex(where: { $0.source === item.source }) {
-                    commits[place].commits.append(commit)
-                } else {
-                    commits.append((item.source, [commit]))
-                }
-            }
-            for (source, commits) in commits { await settleOutside(source, commits) }
-        }
-    }
-
-    private func move(_ item: DelayedItem) -> Commit {
-        var message = item.message
-        message.queueName = QueueName.canonical(message.queueName)
-        message.options["eta"] = nil
-        return Commit(
-            end: Commit.End(item.delivery, .acknowledge), sends: Envelopes(Envelope(message, encoder: broker.encoder)))
     }
 
     /// Returns what is still held, and closes the consumers.

@@ -233,25 +233,25 @@ extension Worker {
 
     /// Commits the end of a delivery that no processor has. Whoever calls is cancelled when a shutdown begins; this step
     /// is finished all the same.
-    func settleOutside(_ source: WorkSource, _ commits: [Commit]) async {
+    ///
+    /// - Parameter error: why it failed already.
+    func settleOutside(_ source: WorkSource, _ commit: Commit, after error: (any Error)? = nil) async {
         await Task {
-            await withDiscardingTaskGroup { group in
-                for commit in commits { group.addTask { await self.settleOutside(source, commit) } }
+            do {
+                if let error {
+                    _ = try await self.commit(commit, after: error)
+                } else {
+                    try await self.commit(commit)
+                }
+            } catch {
+                // It stays unacknowledged, so the transport delivers it again.
+                broker.logger.error(
+                    "A delivery can't be settled and stays unacknowledged",
+                    metadata: ["queue_name": "\(source.queueName)", "error": "\(error)"]
+                )
             }
+            source.finish()
         }.value
-    }
-
-    private func settleOutside(_ source: WorkSource, _ commit: Commit) async {
-        do {
-            try await self.commit(commit)
-        } catch {
-            // It stays unacknowledged, so the transport delivers it again.
-            broker.logger.error(
-                "A delivery can't be settled and stays unacknowledged",
-                metadata: ["queue_name": "\(source.queueName)", "error": "\(error)"]
-            )
-        }
-        source.finish()
     }
 
     /// Sees to the commits that nobody waited for and that have more to be done for.

@@ -1,23 +1,15 @@
 import Dramatiq
-import HeapModule
 import Synchronization
 
 /// Takes messages from a delay queue, and hands them out when they are due.
 ///
 /// The ids of all that is delayed are taken, as a worker of Python takes them, so that they are this worker's until it
-/// leaves or dies; but only ids and times stay in memory. So a message never waits for another one that was delayed
-/// for longer. Beyond a limit those that are due last go back to the end of the queue, and the rest of the queue is
-/// looked at little by little.
+/// leaves or dies; ids and times stay in memory, and the messages themselves as far as a bound allows, so that they need
+/// not be read again. So a message never waits for another one that was delayed for longer. Beyond a limit those that are
+/// due last go back to the end of the queue, and the rest of the queue is looked at little by little.
 final class RedisDelayedConsumer: TransportConsumer {
-    private struct Entry: Comparable {
-        let eta: Int
-        let id: String
-
-        static func < (left: Entry, right: Entry) -> Bool { left.eta < right.eta }
-    }
-
     private struct State {
-        var heap = Heap<Entry>()
+        var waiting: WaitingMessages
         var isClosed = false
     }
 
@@ -29,14 +21,19 @@ final class RedisDelayedConsumer: TransportConsumer {
     private let decoder: any MessageEncoder
     private let limit: Int
     private let presence: WorkerPresence
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
+    /// - Parameters:
+    ///   - limit: how many messages are held at most.
+    ///   - memory: how many bytes of them are kept until they are due.
     init(
         source: RedisMessageSource,
         decoder: any MessageEncoder,
         limit: Int,
+        memory: Int,
         presence: WorkerPresence
     ) {
+        state = Mutex(State(waiting: WaitingMessages(maximumSize: memory)))
         self.source = source
         self.decoder = decoder
         self.limit = limit
@@ -51,7 +48,7 @@ final class RedisDelayedConsumer: TransportConsumer {
             _ = try await giveBackTheLast()
             let messages = try await source.take(limit: RedisMessageSource.maximumCount)
             let deliverable = hold(messages)
-            if !deliverable.isEmpty { return source.deliveries(deliverable) }
+            if !deliverable.isEmpty { return deliverable }
             if try await giveBackTheLast() {
                 let rest = max(Self.shortestRest, (ContinuousClock.now - start) * Self.restFactor)
                 await sleep(until: min(ContinuousClock.now + rest, nextDue ?? .now + rest))
@@ -65,70 +62,71 @@ final class RedisDelayedConsumer: TransportConsumer {
     }
 
     /// Keeps what has to wait. Returns what hasn't, among it what can't be read: the worker sees to that.
-    private func hold(_ messages: [RedisMessageSource.Message]) -> [RedisMessageSource.Message] {
+    private func hold(_ messages: [RedisMessageSource.Message]) -> [Delivery] {
         let now = SystemClock.milliseconds()
-        var deliverable: [RedisMessageSource.Message] = []
-        var entries: [Entry] = []
+        var deliverable: [(id: String, payload: Delivery.Payload)] = []
+        var waiting: [WaitingMessages.Message] = []
         for message in messages {
-            let eta = try? decoder.decode(message.bytes).eta()
-            if let eta, eta > now {
-                entries.append(Entry(eta: eta, id: message.id))
+            guard let decoded = try? decoder.decode(message.bytes) else {
+                deliverable.append((message.id, .bytes(message.bytes)))
+                continue
+            }
+            let envelope = Envelope(decoded, encoder: decoder)
+            if let eta = try? decoded.eta(), eta > now {
+                waiting.append(
+                    WaitingMessages.Message(id: message.id, eta: eta, envelope: envelope, size: message.bytes.count))
             } else {
-                deliverable.append(message)
+                deliverable.append((message.id, .envelope(envelope)))
             }
         }
-        if !entries.isEmpty {
-            source.hold(entries.lazy.map(\.id))
-            state.withLock { $0.heap.insert(contentsOf: entries) }
+        if !waiting.isEmpty {
+            source.hold(waiting.lazy.map(\.id))
+            state.withLock { $0.waiting.add(waiting) }
         }
-        return deliverable
+        return deliverable.isEmpty ? [] : source.deliveries(deliverable)
     }
 
     /// The messages whose time has come.
     private func due(limit: Int) async throws -> [Delivery] {
         let now = SystemClock.milliseconds()
-        let entries = state.withLock { state in
-            var entries: [Entry] = []
-            while entries.count < min(limit, RedisMessageSource.maximumCount),
-                let first = state.heap.min, first.eta <= now
-            {
-                entries.append(state.heap.removeMin())
-            }
-            return entries
-        }
-        if entries.isEmpty { return [] }
+        let batch = state.withLock { $0.waiting.due(now, limit: max(1, min(limit, RedisMessageSource.maximumCount))) }
+        if batch.isEmpty { return [] }
+        var unread: [String: [UInt8]] = [:]
         do {
-            let messages = try await source.load(entries.map(\.id))
-            let deliveries = source.deliveries(messages)
-            source.stopHolding(entries.lazy.map(\.id))
-            return deliveries
+            for message in try await source.load(batch.messages.filter { $0.envelope == nil }.map(\.id)) {
+                unread[message.id] = message.bytes
+            }
         } catch {
-            state.withLock { $0.heap.insert(contentsOf: entries) }
+            state.withLock { $0.waiting.putBack(batch) }
             throw error
         }
+        let deliveries = source.deliveries(
+            batch.messages.compactMap { message in
+                if let envelope = message.envelope { return (message.id, .envelope(envelope)) }
+                // What is gone from the server is nobody's any more.
+                return unread[message.id].map { (message.id, .bytes($0)) }
+            })
+        source.stopHolding(batch.ids)
+        return deliveries
     }
 
     /// Gives back what is held beyond the limit. Returns whether there was anything.
     private func giveBackTheLast() async throws -> Bool {
-        let excess = state.withLock { state in
-            var excess: [Entry] = []
-            while state.heap.count > limit { excess.append(state.heap.removeMax()) }
-            return excess
-        }
+        let excess = state.withLock { $0.waiting.excess(over: limit) }
         if excess.isEmpty { return false }
         do {
-            try await source.giveBack(excess.map(\.id))
+            try await source.giveBack(excess.ids)
         } catch {
-            state.withLock { $0.heap.insert(contentsOf: excess) }
+            state.withLock { $0.waiting.putBack(excess) }
             throw error
         }
-        source.stopHolding(excess.lazy.map(\.id))
+        source.stopHolding(excess.ids)
         return true
     }
 
     /// When the first of those that are held is due. The wall clock can be set, so it is never far.
     private var nextDue: ContinuousClock.Instant? {
-        guard let eta = state.withLock({ $0.heap.min?.eta }) else { return nil }
+        guard let eta = state.withLock({ $0.waiting.firstETA }) else { return nil }
         return .now + .milliseconds(min(max(0, eta - SystemClock.milliseconds()), 60_000))
     }
 

@@ -115,6 +115,12 @@ final class RedisMessageSource: Sendable {
         return zip(messages, taken).map { delivery(of: $1, .bytes($0.bytes)) }
     }
 
+    /// Makes deliveries of messages that were looked at.
+    func deliveries(_ messages: [(id: String, payload: Delivery.Payload)]) -> [Delivery] {
+        let taken = ledger.add(messages.map(\.id), taken: taken, queueName: queueName)
+        return zip(messages, taken).map { delivery(of: $1, $0.payload) }
+    }
+
     private func delivery(of message: TakenMessage, _ payload: Delivery.Payload) -> Delivery {
         var delivery = Delivery(queueName: queueName, tag: message.tag, payload: payload, isRedelivered: false)
         delivery.handle = message

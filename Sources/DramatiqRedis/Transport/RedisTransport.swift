@@ -27,9 +27,12 @@ public final class RedisTransport: Transport {
         public var heartbeatTimeout: Duration
         /// How long dead letters are kept. At least 1 ms.
         public var deadLetterTTL: Duration
-        /// How many delayed messages of one queue are held until they are due, as ids only. If more are delayed, those
-        /// that are due first are held, and the others are looked at in turn.
+        /// How many delayed messages of one queue are held until they are due: as ids and times, and the messages
+        /// themselves up to 8 MiB. If more are delayed, those that are due first are held, and the others are looked at
+        /// in turn.
         public var delayedLimit: Int
+        /// How many bytes of the messages themselves are held.
+        var delayedMemory = 8 << 20
         /// For how long sending is repeated while there is no connection.
         public var sendPatience: Duration
 
@@ -49,9 +52,11 @@ public final class RedisTransport: Transport {
 
         /// The same, also after something was set to what can't be.
         fileprivate var bounded: Configuration {
-            Configuration(
+            var bounded = Configuration(
                 namespace: namespace, heartbeatTimeout: heartbeatTimeout, deadLetterTTL: deadLetterTTL,
                 delayedLimit: delayedLimit, sendPatience: sendPatience)
+            bounded.delayedMemory = delayedMemory
+            return bounded
         }
     }
 
@@ -67,7 +72,7 @@ public final class RedisTransport: Transport {
 
     public let configuration: Configuration
     /// The keys of barriers begin with the namespace's tag, such as `{dramatiq}`, if it has one. Of delayed messages, a
-    /// worker holds a thousand that are due: those that are not are held by the consumer, without their bytes.
+    /// worker holds a thousand that are due: those that are not are held by the consumer, most without their bytes.
     public let traits: TransportTraits
     let executor: any RedisExecutor
     let keys: RedisKeys
@@ -179,7 +184,8 @@ public final class RedisTransport: Transport {
         }
         guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(
-            source: source, decoder: options.encoder, limit: configuration.delayedLimit, presence: presence)
+            source: source, decoder: options.encoder, limit: configuration.delayedLimit,
+            memory: configuration.delayedMemory, presence: presence)
     }
 
     /// A text that may come from anywhere, bounded.

@@ -1,0 +1,86 @@
+/// The way of delayed messages that are due to their queues.
+extension Worker {
+    /// How many messages are moved before it is looked what else is due.
+    private static let movedAtOnce = 1000
+
+    /// A delayed message that is due, on its way to its queue.
+    private struct Move: Sendable {
+        let source: WorkSource
+        var commit: Commit
+    }
+
+    /// One that didn't get there, for another reason than an outage.
+    private struct FailedMove: Sendable {
+        let move: Move
+        let error: any Error
+    }
+
+    /// Moves delayed messages to their queues when they are due, many at a time. There they stand in the order in which
+    /// they were due, and those due at the same time in the one in which they came.
+    func runDelayQueue() async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                let moves = await delayQueue.due(limit: Self.movedAtOnce).map(move)
+                if moves.isEmpty { continue }
+                // Whoever runs this is cancelled when a shutdown begins; what was begun is finished all the same.
+                for failed in await Task(operation: { await self.perform(moves) }).value {
+                    // It must not keep those behind it waiting.
+                    group.addTask {
+                        await self.settleOutside(failed.move.source, failed.move.commit, after: failed.error)
+                    }
+                }
+            }
+        }
+    }
+
+    private func move(_ item: DelayedItem) -> Move {
+        var message = item.message
+        message.queueName = QueueName.canonical(message.queueName)
+        message.options["eta"] = nil
+        return Move(
+            source: item.source,
+            commit: Commit(
+                end: Commit.End(item.delivery, .acknowledge),
+                sends: Envelopes(Envelope(message, encoder: broker.encoder))))
+    }
+
+    /// Waits out an outage, so that the order stays.
+    private func perform(_ moves: [Move]) async -> [FailedMove] {
+        var rest = moves
+        var failed: [FailedMove] = []
+        guard let outage = await commit(&rest, &failed) else { return failed }
+        do {
+            try await retrying.repeat(after: outage) {
+                if let outage = await commit(&rest, &failed) { throw outage }
+            }
+        } catch {
+            // A shutdown's time is over.
+            failed += rest.map { FailedMove(move: $0, error: error) }
+        }
+        return failed
+    }
+
+    /// Commits moves once, in their order. Those that an outage kept from it are left.
+    private func commit(_ moves: inout [Move], _ failed: inout [FailedMove]) async -> (any TransientError)? {
+        var outage: (any TransientError)?
+        var rest: [Move] = []
+        var done: [ObjectIdentifier: (source: WorkSource, count: Int)] = [:]
+        for (index, result) in await broker.pipeline.commitInOrder(moves.map(\.commit)).enumerated() {
+            var move = moves[index]
+            switch result {
+            case .success:
+                done[ObjectIdentifier(move.source), default: (move.source, 0)].count += 1
+            case .failure(let error as any TransientError) where error.isTransient:
+                outage = error
+                move.commit.isRepeated = true
+                rest.append(move)
+            case .failure(let error):
+                failed.append(FailedMove(move: move, error: error))
+            }
+        }
+        moves = rest
+        // All at once, so that the next ones come in a batch, too.
+        for (source, count) in done.values { source.finish(count) }
+        return outage
+    }
+}

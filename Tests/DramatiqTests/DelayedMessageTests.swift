@@ -1,0 +1,140 @@
+import Dramatiq
+import Synchronization
+import TestSupport
+import Testing
+
+/// The way of delayed messages that become due.
+@Suite(.timeLimit(.minutes(10))) struct DelayedMessageTests {
+    let log = RecordingLog()
+
+    /// A broker whose actor notes the order in which it gets its messages, and a middleware that in which they are moved.
+    private struct Setting {
+        let broker: Broker
+        let encoder = CountingEncoder()
+        let order = Recorder<Int>()
+        let moves = Recorder<JSONArray>()
+        let task: TaskActor<Int, Void>
+
+        init(_ transport: any Transport, _ log: RecordingLog) async throws {
+            broker = Broker(
+                transport: transport, encoder: encoder,
+                middleware: Broker.defaultMiddleware + [MoveObserver(moves: moves)], logger: log.logger)
+            let order = order
+            task = TaskActor("task") { number in _ = order.add(number) }
+            try await broker.declare(task)
+        }
+
+        /// A message that is due at a time in milliseconds since 1970, as it lies in the delay queue.
+        func delayed(_ number: Int, eta: Int) -> Envelope {
+            Envelope(
+                Message(
+                    queueName: "default.DQ", actorName: "task", args: [.integer(number)],
+                    options: ["eta": .integer(eta)]), encoder: encoder)
+        }
+
+        var worker: Worker {
+            Worker(
+                broker, concurrency: 1,
+                transitionRetries: TransitionRetryPolicy(
+                    attempts: 3, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+        }
+    }
+
+    @Test(arguments: [(InMemoryTransport.Fidelity.values, 0), (.bytes, 2)])
+    func theyAreMovedInTheirOrderAndReadOnceInEachQueue(fidelity: InMemoryTransport.Fidelity, reads: Int) async throws {
+        let transport = InMemoryTransport(fidelity: fidelity)
+        let setting = try await Setting(transport, log)
+        // Those due at the same time in the order in which they came, and before those that are due later.
+        let count = 3000
+        let envelopes = (0..<count).map { setting.delayed($0, eta: 1_000 + ($0 % 2)) }
+        try await transport.commit(Commit(sends: Envelopes(envelopes)))
+        try await withWorker(setting.worker) { try await transport.join(timeout: .patience) }
+        let inOrder = (0..<count).filter { $0 % 2 == 0 } + (0..<count).filter { $0 % 2 == 1 }
+        #expect(setting.moves.values == inOrder.map { [.integer($0)] })
+        #expect(setting.order.count == count)
+        #expect(setting.encoder.decodedCount == reads * count)
+    }
+
+    /// A transport that takes many commits at a time gets many of them, and an outage changes nothing in their order.
+    @Test func theyGoInBatchesAlsoAfterAnOutage() async throws {
+        let memory = InMemoryTransport()
+        let transport = BatchingTransport(base: memory)
+        let setting = try await Setting(transport, log)
+        let count = 1000
+        try await memory.commit(Commit(sends: Envelopes((0..<count).map { setting.delayed($0, eta: 1_000) })))
+        try await withWorker(setting.worker) { try await memory.join(timeout: .patience) }
+        #expect(setting.order.values == Array(0..<count))
+        // 10 batches of 100; the first one fails twice, and those behind it are not tried then.
+        #expect(transport.moveBatches == 12)
+    }
+
+    /// One that can't be moved is tried again apart from the others and then stays where it is.
+    @Test func oneThatCanNotBeMovedKeepsNoOtherWaiting() async throws {
+        let memory = InMemoryTransport()
+        let transport = BatchingTransport(base: memory, refused: 0)
+        let setting = try await Setting(transport, log)
+        try await memory.commit(Commit(sends: Envelopes((0..<500).map { setting.delayed($0, eta: 1_000) })))
+        try await withWorker(setting.worker) {
+            try await eventually { setting.order.count == 499 && !log.complaints.isEmpty }
+        }
+        #expect(setting.order.values == Array(1..<500))
+        #expect(transport.refusals == 3)
+        #expect(memory.unfinishedCount(queue: "default") == 1)
+    }
+}
+
+/// Notes the arguments of delayed messages that were moved to their queues.
+private struct MoveObserver: Middleware, CommitObserver {
+    let moves: Recorder<JSONArray>
+
+    func didCommit(_ commit: Commit, _ result: CommitResult) {
+        guard commit.end?.delivery.queueName == "default.DQ" else { return }
+        for envelope in commit.sends { moves.add(envelope.message.args) }
+    }
+}
+
+/// Takes a hundred commits at a time. The first two batches of delayed messages meet an outage, and one message is
+/// refused.
+private final class BatchingTransport: TransportWrapper {
+    struct Outage: TransientError {}
+    struct Refusal: Error {}
+
+    private struct State {
+        var batches = 0
+        var refusals = 0
+    }
+
+    let base: any Transport
+    let traits = TransportTraits(maximumBatch: 100)
+    private let refused: Int?
+    private let state = Mutex(State())
+
+    init(base: any Transport, refused: Int? = nil) {
+        self.base = base
+        self.refused = refused
+    }
+
+    var moveBatches: Int { state.withLock(\.batches) }
+    var refusals: Int { state.withLock(\.refusals) }
+
+    func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
+
+    func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
+        let isMove = commits[0].end?.delivery.queueName == "default.DQ"
+        let number = state.withLock { state in
+            if isMove { state.batches += 1 }
+            return state.batches
+        }
+        if isMove, refused == nil, number <= 2 { return commits.map { _ in .failure(Outage()) } }
+        var results: [Result<CommitResult, any Error>] = []
+        for commit in commits {
+            if isMove, let refused, commit.sends.first?.message.args == [.integer(refused)] {
+                state.withLock { $0.refusals += 1 }
+                results.append(.failure(Refusal()))
+            } else {
+                results += await base.commit([commit])
+            }
+        }
+        return results
+    }
+}
