@@ -73,14 +73,14 @@ import Testing
             let opened = try results.indices.filter { try results[$0].get() == .opened }
             #expect(opened.count == 1)
             // It is still held, until what follows is settled with it.
-            #expect(try await setting.stage.transport.status(queue: "default").taken == 1)
+            #expect(try await setting.stage.transport.status(queue: "default").inFlight == 1)
             let next = try await setting.stage.broker.envelope(setting.stage.task.message("next"), delay: nil)
             let result = try await setting.stage.transport.end(
                 setting.deliveries[try #require(opened.first)], successors: [next],
                 state: StateCommit(store: setting.stage.backend, releases: [setting.barrier]))
             #expect(result == .committed)
             let status = try await setting.stage.transport.status(queue: "default")
-            #expect((status.waiting, status.taken) == (1, 0))
+            #expect((status.waiting, status.inFlight) == (1, 0))
             await setting.consumer.close()
         }
     }
@@ -128,7 +128,7 @@ import Testing
             for result in await setting.arrive() {
                 #expect(throws: BarrierStateLost(key: "group")) { try result.get() }
             }
-            #expect(try await setting.stage.transport.status(queue: "default").taken == 10)
+            #expect(try await setting.stage.transport.status(queue: "default").inFlight == 10)
             await setting.consumer.close()
         }
     }

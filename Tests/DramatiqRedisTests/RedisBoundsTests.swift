@@ -24,7 +24,7 @@ import Testing
                 try await fails.send(to: stage.broker)
                 try await stage.work()
                 let status = try await stage.transport.status(queue: "default")
-                #expect((status.deadLetters, status.waiting, status.taken) == (1, 0, 0), "\(ttl)")
+                #expect((status.deadLetters, status.waiting, status.inFlight) == (1, 0, 0), "\(ttl)")
                 #expect(stage.log.complaints.filter { $0.message.contains("settled") }.map(\.message) == [])
             }
         }

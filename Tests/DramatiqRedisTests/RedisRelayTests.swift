@@ -34,7 +34,7 @@ import Testing
         /// How many messages wait in the queue, and how many are taken.
         func counts() async throws -> [Int] {
             let status = try await stage.transport.status(queue: "default")
-            return [status.waiting, status.taken]
+            return [status.waiting, status.inFlight]
         }
 
         func name(_ delivery: Delivery) throws -> String? {

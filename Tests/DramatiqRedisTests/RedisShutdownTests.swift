@@ -32,7 +32,7 @@ import Testing
             await group.triggerGracefulShutdown()
             try await running.value
             let status = try await stage.transport.status(queue: "default")
-            #expect((status.waiting, status.taken) == (10, 0))
+            #expect((status.waiting, status.inFlight) == (10, 0))
             #expect(stage.log.complaints.map(\.message) == [])
             #expect(try await stage.keys().filter { $0.contains("__acks__") || $0.contains("__heartbeats__") } == [])
             await stage.redis.shutDown()

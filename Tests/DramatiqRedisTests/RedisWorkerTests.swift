@@ -39,10 +39,10 @@ import Testing
             try await stage.broker.enqueue([stage.task.message("later")], delay: .seconds(500))
             try await withWorker(stage.worker) {
                 try await eventually { started.count == 4 }
-                try await eventually { try await stage.transport.status(queue: "default").taken > 0 }
+                try await eventually { try await stage.transport.status(queue: "default").inFlight > 0 }
             }
             let status = try await stage.transport.status(queue: "default")
-            #expect((status.waiting, status.taken, status.delayed) == (20, 0, 1))
+            #expect((status.waiting, status.inFlight, status.delayed) == (20, 0, 1))
             #expect(try await stage.keys().filter { $0.contains("__acks__") || $0.contains("__heartbeats__") } == [])
             let ids = try await stage.redis.execute(RedisCommand("LRANGE", "dramatiq:default", 0, -1)).array()
             #expect(ids.count == 20)
@@ -59,7 +59,7 @@ import Testing
             }
             #expect(stage.ran.values.allSatisfy { $0.hasPrefix("near") })
             let status = try await stage.transport.status(queue: "default")
-            #expect((status.waiting, status.taken, status.delayed) == (0, 0, 1500))
+            #expect((status.waiting, status.inFlight, status.delayed) == (0, 0, 1500))
             #expect(try await stage.redis.execute(RedisCommand("LLEN", "dramatiq:default.DQ")).integer() == 1500)
         }
     }

@@ -29,7 +29,7 @@ import Testing
         await #expect(throws: expected) { try await Worker(broker, queues: [name]).run() }
         #expect(broker.actorNames.isEmpty)
         #expect(broker.queueNames.isEmpty)
-        #expect(transport.queueNames.isEmpty)
+        #expect(transport.queueNames().isEmpty)
         #expect(!expected.description.contains("reserved"))
     }
 
@@ -128,7 +128,7 @@ import Testing
             await #expect(throws: expected) { try await actor.send(to: broker) }
             await #expect(throws: expected) { try await broker.enqueue([actor.message()]) }
             await #expect(throws: expected) { try await Worker(broker).run() }
-            #expect(transport.queueNames.isEmpty)
+            #expect(transport.queueNames().isEmpty)
         }
         let broker = Broker(transport: transport, middleware: [Tap(name: "in"), Tap(name: "out")], logger: log.logger)
         try await broker.declare(queue: "q")

@@ -88,9 +88,14 @@ private struct MoveObserver: Middleware, CommitObserver {
     let moves: Recorder<JSONArray>
 
     func didCommit(_ commit: Commit, _ result: CommitResult) {
-        guard commit.end?.delivery.queueName == "default.DQ" else { return }
+        guard commit.isMove else { return }
         for envelope in commit.sends { moves.add(envelope.message.args) }
     }
+}
+
+extension Commit {
+    /// Whether a delayed message goes to its queue.
+    fileprivate var isMove: Bool { end?.delivery.queueName == "default.DQ" }
 }
 
 /// Takes a hundred commits at a time. The first two batches of delayed messages meet an outage, and one message is
@@ -120,15 +125,15 @@ private final class BatchingTransport: TransportWrapper {
     func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
 
     func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
-        let isMove = commits[0].end?.delivery.queueName == "default.DQ"
+        let hasMoves = commits.contains { $0.isMove }
         let number = state.withLock { state in
-            if isMove { state.batches += 1 }
+            if hasMoves { state.batches += 1 }
             return state.batches
         }
-        if isMove, refused == nil, number <= 2 { return commits.map { _ in .failure(Outage()) } }
+        if hasMoves, refused == nil, number <= 2 { return commits.map { _ in .failure(Outage()) } }
         var results: [Result<CommitResult, any Error>] = []
         for commit in commits {
-            if isMove, let refused, commit.sends.first?.message.args == [.integer(refused)] {
+            if let refused, commit.isMove, commit.sends.first?.message.args == [.integer(refused)] {
                 state.withLock { $0.refusals += 1 }
                 results.append(.failure(Refusal()))
             } else {

@@ -11,7 +11,7 @@ func measureDelays(_ session: inout Session, _ server: LocalServer) async throws
     ] as [(String, Duration?, Int)] {
         guard session.includes(name) else { continue }
         let fleet = try await RedisFleet(server) { client in
-            latency.map { Distant(client, roundTrip: $0) } ?? client
+            if let latency { Distant(client, roundTrip: latency) } else { client }
         }
         try await session.compare(
             Comparison(

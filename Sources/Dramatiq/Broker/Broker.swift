@@ -68,6 +68,19 @@ public final class Broker: Sendable {
         return nil
     }
 
+    /// Looks after the queues and their dead letters.
+    ///
+    ///     let queues = try broker.operations
+    ///     try await queues.requeueDeadLetters(queue: "images", encoder: broker.encoder)
+    ///
+    /// - Throws: ``OperationNotSupported`` if the transport has nothing for that.
+    public var operations: any QueueOperations {
+        get throws(OperationNotSupported) {
+            guard let operations = transport.operations else { throw OperationNotSupported("operations") }
+            return operations
+        }
+    }
+
     // MARK: Declaring
 
     /// Makes actors known, and their queues.

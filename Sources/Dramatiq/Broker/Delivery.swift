@@ -82,35 +82,18 @@ public struct Delivery: Sendable {
     ///
     /// - Throws: ``DecodeError`` if the bytes are none.
     public func message(decoder: any MessageEncoder) throws -> Message {
-        switch payload {
-        case .bytes(let bytes): try decoder.decode(bytes)
-        case .envelope(let envelope): envelope.message
-        }
+        try payload.message(decoder: decoder)
     }
 }
 
-/// A message that could not be processed and was put aside.
-public struct DeadLetter: Sendable {
-    /// What the transport knows it by.
-    public let id: String
-    /// The queue that it belongs to, without `.XQ`.
-    public let queueName: String
-    public let payload: Delivery.Payload
-    /// Why it is here, for a person to read.
-    public let reason: String
-    /// When it was put aside, in milliseconds since 1970.
-    public let timestamp: Int
-
-    public init(id: String, queueName: String, payload: Delivery.Payload, reason: String, timestamp: Int) {
-        self.id = id
-        self.queueName = queueName
-        self.payload = payload
-        self.reason = reason
-        self.timestamp = timestamp
-    }
-
-    /// The message, if it can be decoded.
-    public func message(decoder: any MessageEncoder = JSONMessageEncoder()) throws -> Message {
-        try Delivery(queueName: queueName, tag: 0, payload: payload, isRedelivered: true).message(decoder: decoder)
+extension Delivery.Payload {
+    /// The message.
+    ///
+    /// - Throws: ``DecodeError`` if the bytes are none.
+    public func message(decoder: any MessageEncoder) throws -> Message {
+        switch self {
+        case .bytes(let bytes): try decoder.decode(bytes)
+        case .envelope(let envelope): envelope.message
+        }
     }
 }

@@ -12,6 +12,9 @@ public protocol Transport: Sendable {
     /// commits come without. Defaults to `false`.
     func includes(_ store: any StateStore) -> Bool
 
+    /// What looks after its queues. Defaults to itself if it conforms to ``QueueOperations``, and to nothing otherwise.
+    var operations: (any QueueOperations)? { get }
+
     /// Makes sure that a worker can do what it has to. A worker calls it before it takes anything. Does nothing unless
     /// implemented.
     ///
@@ -50,6 +53,7 @@ public protocol Transport: Sendable {
 }
 
 extension Transport {
+    public var operations: (any QueueOperations)? { nil }
     public func includes(_ store: any StateStore) -> Bool { false }
     public func verifyAccess(to queues: Set<String>) async throws {}
     public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
@@ -63,6 +67,10 @@ extension Transport {
         guard let result = await self.commit([commit]).first else { throw BrokerError.commitUnanswered }
         return try result.get()
     }
+}
+
+extension Transport where Self: QueueOperations {
+    public var operations: (any QueueOperations)? { self }
 }
 
 /// How a consumer is going to be used.
@@ -113,6 +121,7 @@ public protocol TransportWrapper: Transport {
 
 extension TransportWrapper {
     public var traits: TransportTraits { base.traits }
+    public var operations: (any QueueOperations)? { base.operations }
     public func includes(_ store: any StateStore) -> Bool { base.includes(store) }
     public func verifyAccess(to queues: Set<String>) async throws { try await base.verifyAccess(to: queues) }
     public func declare(queue name: String) async throws { try await base.declare(queue: name) }

@@ -1,3 +1,5 @@
+import Logging
+
 /// The way of delayed messages that are due to their queues.
 extension Worker {
     /// How many messages are moved before it is looked what else is due.
@@ -69,6 +71,12 @@ extension Worker {
             var move = moves[index]
             switch result {
             case .success:
+                done[ObjectIdentifier(move.source), default: (move.source, 0)].count += 1
+            case .failure(BrokerError.deliveryNotHeld):
+                // It was removed, or is another worker's by now.
+                broker.logger.notice(
+                    "A delayed message is no longer this worker's", metadata: ["queue_name": "\(move.source.queueName)"]
+                )
                 done[ObjectIdentifier(move.source), default: (move.source, 0)].count += 1
             case .failure(let error as any TransientError) where error.isTransient:
                 outage = error

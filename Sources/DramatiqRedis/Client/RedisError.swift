@@ -123,6 +123,11 @@ extension RedisError: TransientError {
     }
 }
 
+extension RedisError: ConfinedError {
+    /// Whether the server answered, and only didn't like what it was asked about.
+    public var isConfined: Bool { (code == .server || code == .unexpectedReply) && !isTransient }
+}
+
 extension RedisError: Hashable {
     /// Whether they say the same; what caused them is not compared.
     public static func == (left: RedisError, right: RedisError) -> Bool {

@@ -78,13 +78,13 @@ enum DeadLetterScripts {
 
     /// Removes dead letters for good and answers how many.
     ///
-    /// Further arguments: how many at most, oldest first, and optionally the id of one.
+    /// Further arguments: how many at most, oldest first; or their number and their ids.
     static let remove = RedisScript(
         """
         local name = KEYS[1] .. ':' .. ARGV[1] .. '.XQ'
         redis.call('HLEN', name .. '.msgs')
-        local ids = { ARGV[3] }
-        if not ARGV[3] then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
+        local ids = { unpack(ARGV, 3) }
+        if #ids == 0 then ids = redis.call('ZRANGE', name, 0, ARGV[2] - 1) end
         local count = 0
         for _, id in ipairs(ids) do
           count = count + redis.call('ZREM', name, id)

@@ -137,6 +137,30 @@ enum QueueScripts {
         return #ids
         """)
 
+    /// Removes messages that wait, and answers how many there were.
+    ///
+    /// Arguments: queue, how many at most (up to ``CommitScript/maximumUnpack``).
+    static let flush = RedisScript(
+        """
+        local list = KEYS[1] .. ':' .. ARGV[1]
+        redis.call('HLEN', list .. '.msgs')
+        local ids = redis.call('LRANGE', list, 0, ARGV[2] - 1)
+        if #ids == 0 then return 0 end
+        redis.call('LTRIM', list, #ids, -1)
+        return redis.call('HDEL', list .. '.msgs', unpack(ids))
+        """)
+
+    /// Removes all delayed messages, those included that workers hold until they are due, and answers how many there
+    /// were. `ARGV[1]` is the queue.
+    static let flushDelayed = RedisScript(
+        """
+        local list = KEYS[1] .. ':' .. ARGV[1] .. '.DQ'
+        redis.call('LLEN', list)
+        local count = redis.call('HLEN', list .. '.msgs')
+        redis.call('UNLINK', list, list .. '.msgs')
+        return count
+        """)
+
     /// Answers how many messages wait, how many there are, how many are delayed and dead, the next one's bytes, when the
     /// oldest dead letter became one, and the names and types of keys that hold something else than what belongs there;
     /// these count as empty. `ARGV[1]` is the queue.

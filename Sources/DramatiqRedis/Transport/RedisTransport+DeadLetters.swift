@@ -8,16 +8,10 @@ extension RedisTransport {
     /// How many bytes of messages are held at a time; a single message may have more.
     private static let pageBytes = 8 << 20
 
-    /// How many dead letters a queue has.
     public func deadLetterCount(queue: String = "default") async throws -> Int {
         try await executor.execute(RedisCommand("ZCARD", keys.deadLetters(queue))).integer()
     }
 
-    /// Dead letters of a queue, oldest first.
-    ///
-    /// - Parameters:
-    ///   - offset: how many to leave out.
-    ///   - limit: how many at most.
     public func deadLetters(
         queue: String = "default",
         offset: Int = 0,
@@ -29,19 +23,20 @@ extension RedisTransport {
         var rest = min(max(0, limit), total - position)
         while rest > 0 {
             let count = min(rest, Self.pageSize)
-            let page = try await executor.evaluate(
-                DeadLetterScripts.list, keys: [keys.namespace], QueueName.canonical(queue), position, count
-            ).array()
-            letters += try Self.letters(page, queue)
+            letters += try await page(queue, position, count)
             position += count
             rest -= count
         }
         return letters
     }
 
-    /// One dead letter.
-    ///
-    /// - Throws: `BrokerError.deadLetterNotFound`.
+    private func page(_ queue: String, _ position: Int, _ count: Int) async throws -> [DeadLetter] {
+        let reply = try await executor.evaluate(
+            DeadLetterScripts.list, keys: [keys.namespace], QueueName.canonical(queue), position, count
+        ).array()
+        return try Self.letters(reply, queue)
+    }
+
     public func deadLetter(_ id: String, queue: String = "default") async throws -> DeadLetter {
         let reply = try await executor.evaluate(
             DeadLetterScripts.list, keys: [keys.namespace], QueueName.canonical(queue), id
@@ -63,14 +58,6 @@ extension RedisTransport {
         }
     }
 
-    /// Puts a dead letter back into its queue, to be processed again with all its retries.
-    ///
-    /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. It keeps its
-    /// format, such as LZ4. One whose delay is not over yet goes on waiting.
-    ///
-    /// - Parameter encoder: reads and writes the message; the broker's, if it has another one. What it can't read goes
-    ///   back as it is.
-    /// - Throws: `BrokerError.deadLetterNotFound`.
     public func requeueDeadLetter(
         _ id: String,
         queue: String = "default",
@@ -82,16 +69,17 @@ extension RedisTransport {
         }
     }
 
-    /// Puts all dead letters of a queue back into it; see ``requeueDeadLetter(_:queue:encoder:)``.
-    ///
-    /// What becomes a dead letter meanwhile is left alone.
-    ///
-    /// - Returns: how many there were.
     @discardableResult
     public func requeueDeadLetters(
         queue: String = "default",
-        encoder: any MessageEncoder = JSONMessageEncoder()
+        encoder: any MessageEncoder = JSONMessageEncoder(),
+        where isIncluded: DeadLetterFilter? = nil
     ) async throws -> Int {
+        if let isIncluded {
+            return try await forEachPage(queue, isIncluded) { letters in
+                try await requeue(letters.map { ($0.id, $0.payload.bytes) }, queue, encoder)
+            }
+        }
         var rest = try await deadLetterCount(queue: queue)
         var requeued = 0
         while rest > 0 {
@@ -132,38 +120,63 @@ extension RedisTransport {
         return try await executor.execute(command).integer()
     }
 
-    /// Removes a dead letter for good.
-    ///
-    /// - Throws: `BrokerError.deadLetterNotFound`.
     public func removeDeadLetter(_ id: String, queue: String = "default") async throws {
-        guard try await change(DeadLetterScripts.remove, queue, id) == 1 else {
+        guard try await remove(queue, count: 1, ids: [id]) == 1 else {
             throw BrokerError.deadLetterNotFound(queue: queue, id: id)
         }
     }
 
-    /// Removes all dead letters of a queue for good.
-    ///
-    /// - Returns: how many there were.
     @discardableResult
-    public func removeDeadLetters(queue: String = "default") async throws -> Int {
-        try await changeAll(DeadLetterScripts.remove, queue)
-    }
-
-    private func change(_ script: RedisScript, _ queue: String, _ id: String) async throws -> Int {
-        try await executor.evaluate(script, keys: [keys.namespace], QueueName.canonical(queue), 1, id).integer()
-    }
-
-    /// What becomes a dead letter meanwhile is left alone, so that this ends.
-    private func changeAll(_ script: RedisScript, _ queue: String) async throws -> Int {
+    public func removeDeadLetters(
+        queue: String = "default",
+        where isIncluded: DeadLetterFilter? = nil
+    ) async throws -> Int {
+        if let isIncluded {
+            return try await forEachPage(queue, isIncluded) { letters in
+                try await remove(queue, count: letters.count, ids: letters.map(\.id))
+            }
+        }
         var rest = try await deadLetterCount(queue: queue)
-        var changed = 0
+        var removed = 0
         while rest > 0 {
             let count = min(rest, Self.pageSize)
-            changed += try await executor.evaluate(
-                script, keys: [keys.namespace], QueueName.canonical(queue), count
-            ).integer()
+            removed += try await remove(queue, count: count, ids: [])
             rest -= count
         }
-        return changed
+        return removed
+    }
+
+    /// Removes the dead letters of some ids, or the oldest ones. Returns how many were there.
+    private func remove(_ queue: String, count: Int, ids: [String]) async throws -> Int {
+        try await executor.evaluate(
+            DeadLetterScripts.remove, keys: [keys.namespace], QueueName.canonical(queue), count, list: ids
+        ).integer()
+    }
+
+    /// Does something with those dead letters of a queue that a filter includes and that takes them away.
+    ///
+    /// - Returns: the sum of what that returns.
+    private func forEachPage(
+        _ queue: String,
+        _ isIncluded: DeadLetterFilter,
+        _ body: ([DeadLetter]) async throws -> Int
+    ) async throws -> Int {
+        var rest = try await deadLetterCount(queue: queue)
+        var (position, result) = (0, 0)
+        while rest > 0 {
+            let count = min(rest, Self.pageSize)
+            let included = try await page(queue, position, count).filter(isIncluded)
+            if !included.isEmpty { result += try await body(included) }
+            position += count - included.count
+            rest -= count
+        }
+        return result
+    }
+}
+
+extension Delivery.Payload {
+    /// What was read from the server.
+    fileprivate var bytes: [UInt8] {
+        if case .bytes(let bytes) = self { bytes } else { [] }
     }
 }

@@ -1,15 +1,8 @@
-import Dramatiq
+public import Dramatiq
 
 extension RedisTransport {
-    /// Some of a queue's messages, as their ids in the queue and their bytes: waiting, taken or delayed ones, in no order.
-    /// Only reads. Keys that hold something else than messages are left out; ``status(queue:)`` names them.
-    ///
-    /// - Parameters:
-    ///   - queue: the queue.
-    ///   - limit: how many at most.
-    /// - Throws: `RedisError` or `CancellationError`.
-    public func sample(queue: String, limit: Int) async throws -> [(id: String, bytes: [UInt8])] {
-        var sample: [(id: String, bytes: [UInt8])] = []
+    public func sample(queue: String = "default", limit: Int = 100) async throws -> [QueuedMessage] {
+        var sample: [QueuedMessage] = []
         for name in [QueueName.canonical(queue), QueueName.delayed(queue)] where sample.count < limit {
             // The same one may come more than once while the server reorders its table.
             var seen: Set<[UInt8]> = []
@@ -28,7 +21,8 @@ extension RedisTransport {
                 let entries = try reply[1].array()
                 for index in stride(from: 0, to: entries.count - 1, by: 2) where sample.count < limit {
                     guard seen.insert(try entries[index].bytes()).inserted else { continue }
-                    sample.append((try entries[index].text(), try entries[index + 1].bytes()))
+                    let payload = Delivery.Payload.bytes(try entries[index + 1].bytes())
+                    sample.append(QueuedMessage(id: try entries[index].text(), payload: payload))
                 }
             } while cursor != "0" && sample.count < limit
         }

@@ -62,7 +62,7 @@ struct EmbeddedSession: Sendable {
     /// - Throws: ``DemoFailure/tasksFailed(_:)`` if there are dead letters, `CancellationError`.
     func waitForTasks() async throws {
         try await transport.joinAll(timeout: Self.patience)
-        let failures = transport.queueNames.flatMap { transport.deadLetters(queue: $0) }.map { letter in
+        let failures = transport.queueNames().flatMap { transport.deadLetters(queue: $0) }.map { letter in
             let task = (try? letter.message(decoder: broker.encoder)).map { "\($0)" } ?? "A message"
             return PrintableText.escape("\(task): \(letter.reason)")
         }

@@ -1,7 +1,6 @@
 #if Plugins
     import ArgumentParser
     import Dramatiq
-    import DramatiqRedis
 
     /// Some dead letters of a queue, or all of them.
     struct DeadLetterSelection: ParsableArguments {
@@ -73,7 +72,7 @@
                 count += 1
             } catch BrokerError.deadLetterNotFound {
                 missing.append(id)
-            } catch let error as RedisError where error.isAboutOneKey {
+            } catch let error as any ConfinedError where error.isConfined {
                 failed.append((id, "\(error)"))
             } catch {
                 failure = error

@@ -1,7 +1,6 @@
 #if Plugins
     import ArgumentParser
     import Dramatiq
-    import DramatiqRedis
     import Foundation
 
     /// `dramatiq-workflow dead-letters`.
@@ -33,14 +32,14 @@
 
             func run() async throws {
                 let console = Console()
-                try await options.server.withTransport { transport, decoder in
-                    let letters = try await transport.deadLetters(
+                try await options.server.withOperations { operations, decoder in
+                    let letters = try await operations.deadLetters(
                         queue: options.queue, offset: offset, limit: limit)
                     if options.server.json {
                         for letter in letters { console.writeLine(DeadLettersCommand.json(letter, decoder)) }
                         return
                     }
-                    let count = try await transport.deadLetterCount(queue: options.queue)
+                    let count = try await operations.deadLetterCount(queue: options.queue)
                     for line in DeadLettersCommand.text(letters, decoder, now: SystemClock.milliseconds()) {
                         console.writeLine(line)
                     }
@@ -61,8 +60,8 @@
 
             func run() async throws {
                 let console = Console()
-                try await options.server.withTransport { transport, decoder in
-                    let letter = try await transport.deadLetter(id, queue: options.queue)
+                try await options.server.withOperations { operations, decoder in
+                    let letter = try await operations.deadLetter(id, queue: options.queue)
                     let lines =
                         options.server.json
                         ? [DeadLettersCommand.json(letter, decoder)] : DeadLettersCommand.details(letter, decoder)
@@ -85,11 +84,11 @@
             @OptionGroup var selection: DeadLetterSelection
 
             func run() async throws {
-                let outcome = try await options.server.withTransport { transport, decoder in
+                let outcome = try await options.server.withOperations { operations, decoder in
                     await selection.apply {
-                        try await transport.requeueDeadLetters(queue: options.queue, encoder: decoder)
+                        try await operations.requeueDeadLetters(queue: options.queue, encoder: decoder, where: nil)
                     } toEach: { id in
-                        try await transport.requeueDeadLetter(id, queue: options.queue, encoder: decoder)
+                        try await operations.requeueDeadLetter(id, queue: options.queue, encoder: decoder)
                     }
                 }
                 try await outcome.tell("requeued", isJSON: options.server.json, on: Console())
@@ -116,10 +115,10 @@
 
             /// - Parameter answer: gets a line from whoever is asked; `nil` if there is nobody.
             func run(_ console: Console, answer: () -> String?) async throws {
-                let outcome = try await options.server.withTransport { transport, _ in
+                let outcome = try await options.server.withOperations { operations, _ in
                     let count =
                         selection.all
-                        ? try await transport.deadLetterCount(queue: options.queue) : selection.distinct.count
+                        ? try await operations.deadLetterCount(queue: options.queue) : selection.distinct.count
                     if !yes {
                         let noun = count == 1 ? "dead letter" : "dead letters"
                         console.write(
@@ -129,9 +128,9 @@
                         guard reply == "y" || reply == "yes" else { throw ExitCode.failure }
                     }
                     return await selection.apply {
-                        try await transport.removeDeadLetters(queue: options.queue)
+                        try await operations.removeDeadLetters(queue: options.queue, where: nil)
                     } toEach: { id in
-                        try await transport.removeDeadLetter(id, queue: options.queue)
+                        try await operations.removeDeadLetter(id, queue: options.queue)
                     }
                 }
                 try await outcome.tell("removed", isJSON: options.server.json, on: console)

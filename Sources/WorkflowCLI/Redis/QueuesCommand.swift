@@ -1,7 +1,6 @@
 #if Plugins
     import ArgumentParser
     import Dramatiq
-    import DramatiqRedis
 
     /// `dramatiq-workflow queues`.
     struct QueuesCommand: AsyncParsableCommand {
@@ -21,7 +20,7 @@
 
         func run() async throws {
             let console = Console()
-            let overview = try await server.withTransport { try await Overview($0, $1) }
+            let overview = try await server.withOperations { try await Overview($0, $1) }
             let now = SystemClock.milliseconds()
             for line in server.json ? overview.json(now: now) : overview.text(now: now) { console.writeLine(line) }
             try await console.finish(overview.problems)
@@ -31,37 +30,43 @@
     /// What there is on a server.
     private struct Overview {
         struct Queue {
-            let status: RedisQueueStatus
+            let status: QueueStatus
             /// When the message that is next was sent, in milliseconds since 1970, if there is one that can be read.
             let nextSent: Double?
         }
 
         private var queues: [Queue] = []
-        private var workers: [RedisWorkerStatus] = []
+        private var workers: [WorkerStatus] = []
         private(set) var problems: [String] = []
 
-        init(_ transport: RedisTransport, _ decoder: any MessageEncoder) async throws {
-            for name in try await transport.queueNames() {
-                let problems = try await RedisError.goingOn("Queue '\(name)'") {
-                    add(try await transport.status(queue: name), decoder)
+        init(_ operations: any QueueOperations, _ decoder: any MessageEncoder) async throws {
+            for name in try await operations.queueNames() {
+                let problems = try await operations.goingOn("Queue '\(name)'") {
+                    add(try await operations.status(queue: name), decoder)
                 }
                 self.problems += problems
             }
-            problems += try await RedisError.goingOn("The workers") { workers = try await transport.workers() }
+            problems += try await operations.goingOn("The workers") {
+                do {
+                    workers = try await operations.workers()
+                } catch is OperationNotSupported {
+                    // Nobody knows them, which is nothing to mend.
+                }
+            }
         }
 
-        private mutating func add(_ status: RedisQueueStatus, _ decoder: any MessageEncoder) {
+        private mutating func add(_ status: QueueStatus, _ decoder: any MessageEncoder) {
             problems += status.problems
             var nextSent: Double?
             if let next = status.next {
                 do {
-                    nextSent = try decoder.decode(next).messageTimestamp.milliseconds
+                    nextSent = try next.message(decoder: decoder).messageTimestamp.milliseconds
                 } catch {
                     problems.append("Queue '\(status.name)': the message that is next can't be read: \(error)")
                 }
             }
             // A key alone that is none of a queue's doesn't make one.
-            if status.isEmpty, !status.foreignKeys.isEmpty { return }
+            if status.isEmpty, !status.problems.isEmpty { return }
             queues.append(Queue(status: status, nextSent: nextSent))
         }
 
@@ -70,7 +75,7 @@
             for queue in queues {
                 let status = queue.status
                 table.add([
-                    PrintableText.escape(status.name), "\(status.waiting)", "\(status.taken)", "\(status.delayed)",
+                    PrintableText.escape(status.name), "\(status.waiting)", "\(status.inFlight)", "\(status.delayed)",
                     "\(status.deadLetters)", queue.nextSent.flatMap { Age(from: $0, to: now) }?.description ?? "-",
                     status.oldestDeadLetter.flatMap { Age(from: Double($0), to: now) }?.description ?? "-",
                 ])
@@ -92,7 +97,7 @@
                 let status = queue.status
                 return JSONObject([
                     ("queue", .string(status.name)), ("waiting", .integer(status.waiting)),
-                    ("taken", .integer(status.taken)), ("delayed", .integer(status.delayed)),
+                    ("taken", .integer(status.inFlight)), ("delayed", .integer(status.delayed)),
                     ("dead_letters", .integer(status.deadLetters)), ("age_ms", age(queue.nextSent)),
                     ("oldest_dead_letter_ms", age(status.oldestDeadLetter.map(Double.init))),
                 ]).description
@@ -103,9 +108,5 @@
                     ]).description
                 }
         }
-    }
-
-    extension RedisQueueStatus {
-        fileprivate var isEmpty: Bool { waiting == 0 && taken == 0 && delayed == 0 && deadLetters == 0 }
     }
 #endif

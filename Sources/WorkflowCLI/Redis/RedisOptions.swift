@@ -17,13 +17,13 @@
         @Flag(help: "Print JSON, one object per line, and nothing else.")
         var json = false
 
-        /// Gives a body the transport and what reads messages in every format that a fleet may use, and ends the
-        /// connection after it.
-        func withTransport<Result>(
-            _ body: (RedisTransport, any MessageEncoder) async throws -> Result
+        /// Gives a body what looks after the queues and what reads messages in every format that a fleet may use, and
+        /// ends the connection after it.
+        func withOperations<Result>(
+            _ body: (any QueueOperations, any MessageEncoder) async throws -> Result
         ) async throws -> Result {
             let decoder = EncoderChoice.decoder(dictionary: try await dictionary.load())
-            return try await RedisPlace(url: redis, namespace: namespace).withTransport { try await body($0, decoder) }
+            return try await RedisPlace(url: redis, namespace: namespace).withOperations { try await body($0, decoder) }
         }
     }
 
@@ -32,8 +32,8 @@
         let url: String
         let namespace: String
 
-        /// Gives a body the transport, and ends the connection after it.
-        func withTransport<Result>(_ body: (RedisTransport) async throws -> Result) async throws -> Result {
+        /// Gives a body what looks after the queues, and ends the connection after it.
+        func withOperations<Result>(_ body: (any QueueOperations) async throws -> Result) async throws -> Result {
             // What goes wrong is thrown, and told once.
             let silence = Logger(label: "dramatiq-workflow") { _ in SwiftLogNoOpLogHandler() }
             let client = try RedisClient(url: url, logger: silence)
@@ -49,29 +49,19 @@
         }
     }
 
-    extension RedisError {
-        /// Does something with one queue of many. What the server says of it keeps nothing else from being done; that
+    extension QueueOperations {
+        /// Does something with one queue of many. What is wrong with it alone keeps nothing else from being done; that
         /// there is no server does.
         ///
         /// - Parameter name: what it is done with.
         /// - Returns: what went wrong.
-        static func goingOn(_ name: String, _ body: () async throws -> Void) async throws -> [String] {
+        func goingOn(_ name: String, _ body: () async throws -> Void) async throws -> [String] {
             do {
                 try await body()
                 return []
-            } catch let error as RedisError where error.isAboutOneKey {
+            } catch let error as any ConfinedError where error.isConfined {
                 return ["\(name): \(error)"]
             }
-        }
-
-        /// Whether the server answered, and only didn't like what it was asked about.
-        var isAboutOneKey: Bool { (code == .server || code == .unexpectedReply) && !isTransient }
-    }
-
-    extension RedisQueueStatus {
-        /// The keys that hold something else than what belongs there.
-        var problems: [String] {
-            foreignKeys.map { "The key '\($0.name)' holds a \($0.type), which is not what queue '\(name)' has there" }
         }
     }
 

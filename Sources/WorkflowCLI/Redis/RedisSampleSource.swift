@@ -1,6 +1,5 @@
 #if Plugins
     import Dramatiq
-    import DramatiqRedis
 
     /// Samples from the queues of a Redis server, one for each queue. Only reads.
     struct RedisSampleSource: SampleSource {
@@ -11,12 +10,12 @@
 
         /// - Throws: ``SampleError/noMessages``, `RedisError`, `CancellationError`.
         func samples() async throws -> FoundSamples {
-            try await place.withTransport { transport in
+            try await place.withOperations { queues in
                 var found = FoundSamples()
-                for queue in try await transport.queueNames() {
-                    let problems = try await RedisError.goingOn("Queue '\(queue)'") {
-                        found.problems += try await transport.status(queue: queue).problems
-                        try await add(queue, transport, &found)
+                for queue in try await queues.queueNames() {
+                    let problems = try await queues.goingOn("Queue '\(queue)'") {
+                        found.problems += try await queues.status(queue: queue).problems
+                        try await add(queue, queues, &found)
                     }
                     found.problems += problems
                 }
@@ -25,13 +24,14 @@
             }
         }
 
-        private func add(_ queue: String, _ transport: RedisTransport, _ found: inout FoundSamples) async throws {
+        private func add(_ queue: String, _ queues: any QueueOperations, _ found: inout FoundSamples) async throws {
             var messages: [Message] = []
-            for (id, bytes) in try await transport.sample(queue: queue, limit: limit) {
+            for sampled in try await queues.sample(queue: queue, limit: limit) {
                 do {
-                    messages.append(try decoder.decode(bytes))
+                    messages.append(try sampled.payload.message(decoder: decoder))
                 } catch {
-                    found.problems.append("Queue '\(queue)': \(id) is no message that can be read: \(error)")
+                    let name = sampled.id ?? "one"
+                    found.problems.append("Queue '\(queue)': \(name) is no message that can be read: \(error)")
                 }
             }
             if !messages.isEmpty {

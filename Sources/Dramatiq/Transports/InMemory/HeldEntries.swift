@@ -44,6 +44,16 @@ struct HeldEntries {
             .map(tag)
     }
 
+    /// What was taken from a queue, in no order.
+    func entries(queue: Int) -> [InMemoryQueues.Entry] {
+        slots.compactMap(\.entry).filter { $0.queue == queue }
+    }
+
+    /// The tags of what was taken from a queue.
+    func tags(queue: Int) -> [UInt64] {
+        slots.indices.filter { slots[$0].entry?.queue == queue }.map(tag)
+    }
+
     private func tag(_ place: Int) -> UInt64 {
         UInt64(slots[place].uses) << 32 | UInt64(place)
     }

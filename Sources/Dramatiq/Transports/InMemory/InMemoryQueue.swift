@@ -28,6 +28,22 @@ struct InMemoryQueue {
 
     var isEmpty: Bool { count == 0 }
 
+    /// The message that is next.
+    var first: InMemoryQueues.Entry? { levels.first?.entries.first }
+
+    /// What is ready, in its order.
+    var entries: [InMemoryQueues.Entry] { levels.flatMap(\.entries) }
+
+    /// Removes what is ready. Returns how many there were.
+    mutating func removeAll() -> Int {
+        defer {
+            unfinished -= count
+            count = 0
+            levels = []
+        }
+        return count
+    }
+
     /// Adds a message. Returns whether one more of those that wait shall be woken.
     mutating func push(_ entry: InMemoryQueues.Entry, atFront: Bool) -> Bool {
         unfinished += 1

@@ -65,9 +65,6 @@ struct InMemoryQueues {
         return signals
     }
 
-    /// Whether ``announce()`` has something to look at.
-    var hasUnannounced: Bool { !unannounced.isEmpty }
-
     mutating func makeConsumer() -> Int {
         nextConsumer += 1
         return nextConsumer
@@ -149,8 +146,8 @@ struct InMemoryQueues {
         queues[place(name)].deadLetters.append((letter, entry))
     }
 
-    func deadLetters(_ name: String) -> [DeadLetter] {
-        places[QueueName.canonical(name)].map { queues[$0].deadLetters.map(\.letter) } ?? []
+    func deadLetters(_ name: String) -> [(letter: DeadLetter, entry: Entry)] {
+        places[QueueName.canonical(name)].map { queues[$0].deadLetters } ?? []
     }
 
     /// Takes a dead letter out. Returns what it was in its queue, or `nil` if there is none.
@@ -182,14 +179,59 @@ struct InMemoryQueues {
         return true
     }
 
+    // MARK: Looking after them
+
+    /// The places of a queue and of its delay queue, as far as there are any.
+    private func bothPlaces(_ name: String) -> (queue: Int?, delayed: Int?) {
+        (places[QueueName.canonical(name)], places[QueueName.delayed(name)])
+    }
+
+    func status(_ name: String) -> QueueStatus {
+        var status = QueueStatus(name: QueueName.canonical(name))
+        let (place, delayed) = bothPlaces(name)
+        if let place {
+            let queue = queues[place]
+            status.waiting = queue.count
+            status.inFlight = queue.unfinished - queue.count
+            status.deadLetters = queue.deadLetters.count
+            status.next = queue.first?.payload
+            status.oldestDeadLetter = queue.deadLetters.first?.letter.timestamp
+        }
+        if let delayed { status.delayed = queues[delayed].unfinished }
+        return status
+    }
+
+    func sample(_ name: String, limit: Int) -> [QueuedMessage] {
+        let (place, delayed) = bothPlaces(name)
+        var sample: [QueuedMessage] = []
+        for place in [place, delayed].compactMap(\.self) {
+            for entry in queues[place].entries + held.entries(queue: place) where sample.count < limit {
+                sample.append(QueuedMessage(id: nil, payload: entry.payload))
+            }
+        }
+        return sample
+    }
+
+    /// Removes what waits, and all that is delayed. Returns how many there were.
+    mutating func flush(_ name: String) -> Int {
+        let (place, delayed) = bothPlaces(name)
+        var count = 0
+        for place in [place, delayed].compactMap(\.self) { count += queues[place].removeAll() }
+        guard let delayed else { return count }
+        // What a worker holds until it is due is not in flight yet.
+        for tag in held.tags(queue: delayed) where held.remove(tag) != nil {
+            queues[delayed].unfinished -= 1
+            count += 1
+        }
+        return count
+    }
+
     // MARK: Waiting for the end
 
     /// Messages of a queue, delayed ones included, that are not finished.
     func unfinished(_ name: String) -> Int {
-        let name = QueueName.canonical(name)
-        return [name, QueueName.delayed(name)].reduce(0) { sum, name in
-            sum + (places[name].map { queues[$0].unfinished } ?? 0)
-        }
+        let (place, delayed) = bothPlaces(name)
+        return [place, delayed].compactMap(\.self).reduce(0) { $0 + queues[$1].unfinished }
     }
 
     mutating func join(_ name: String, _ signal: Signal) {

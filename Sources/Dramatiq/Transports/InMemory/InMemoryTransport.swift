@@ -14,7 +14,7 @@ public final class InMemoryTransport: Transport {
     }
 
     private let fidelity: Fidelity
-    private let state = Mutex(InMemoryQueues())
+    let state = Mutex(InMemoryQueues())
 
     public init(fidelity: Fidelity = .values) {
         self.fidelity = fidelity
@@ -54,7 +54,7 @@ public final class InMemoryTransport: Transport {
             queueName: envelope.queueName, payload: payload, priority: try envelope.message.brokerPriority())
     }
 
-    private func wake(_ signals: [Signal]) {
+    func wake(_ signals: [Signal]) {
         for signal in signals { signal.signal() }
     }
 
@@ -147,82 +147,6 @@ public final class InMemoryTransport: Transport {
     /// Wakes another consumer, in the place of one that may have been woken for a message and doesn't take it.
     fileprivate func passOn(_ place: Int) {
         state.withLock { $0.wakeNext(place) }?.signal()
-    }
-
-    // MARK: Looking after it
-
-    /// The names of the queues.
-    public var queueNames: [String] { state.withLock(\.names) }
-
-    /// How many messages of a queue, delayed ones included, are not finished.
-    public func unfinishedCount(queue: String) -> Int {
-        state.withLock { $0.unfinished(queue) }
-    }
-
-    /// The dead letters of a queue, oldest first.
-    public func deadLetters(queue: String = "default") -> [DeadLetter] {
-        state.withLock { $0.deadLetters(queue) }
-    }
-
-    /// Puts a dead letter back into its queue, to be processed again with all its retries.
-    ///
-    /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. One whose delay
-    /// is not over yet goes on waiting.
-    ///
-    /// - Parameter encoder: reads and writes the message, if the transport keeps bytes. What it can't read goes back as
-    ///   it is.
-    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
-    public func requeueDeadLetter(
-        _ id: String,
-        queue: String = "default",
-        encoder: any MessageEncoder = JSONMessageEncoder()
-    ) throws {
-        let signals = state.withLock { state -> [Signal]? in
-            state.requeueDeadLetter(queue, id, encoder) ? state.announce() : nil
-        }
-        guard let signals else { throw BrokerError.deadLetterNotFound(queue: queue, id: id) }
-        wake(signals)
-    }
-
-    /// Removes a dead letter for good.
-    ///
-    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
-    public func removeDeadLetter(_ id: String, queue: String = "default") throws {
-        guard state.withLock({ $0.removeDeadLetter(queue, id) }) != nil else {
-            throw BrokerError.deadLetterNotFound(queue: queue, id: id)
-        }
-    }
-
-    /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
-    ///
-    /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this
-    /// queue can be waited for.
-    ///
-    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
-    public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {
-        let deadline = ContinuousClock.now + timeout
-        let signal = Signal()
-        state.withLock { $0.join(queue, signal) }
-        defer { state.withLock { $0.stopJoining(signal) } }
-        while true {
-            let unfinished = unfinishedCount(queue: queue)
-            if unfinished == 0 { return }
-            guard ContinuousClock.now < deadline else {
-                throw BrokerError.joinTimeout(queue: queue, unfinished: unfinished)
-            }
-            await signal.wait(until: deadline)
-            try Task.checkCancellation()
-        }
-    }
-
-    /// Waits until every message of every queue is finished.
-    ///
-    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
-    public func joinAll(timeout: Duration = .seconds(60)) async throws {
-        let deadline = ContinuousClock.now + timeout
-        while let busy = queueNames.first(where: { unfinishedCount(queue: $0) > 0 }) {
-            try await join(queue: busy, timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
-        }
     }
 }
 

@@ -1,0 +1,196 @@
+/// Looks after the queues of a transport: how they do, what is in them, and their dead letters.
+///
+/// A broker gives its transport's as ``Broker/operations``. Queues have the names that actors know; that of a delay queue
+/// or a queue of dead letters stands for the queue that it belongs to. What is asked may have changed by the time of the
+/// answer.
+public protocol QueueOperations: Sendable {
+    /// The names of the queues that are declared or hold something, sorted.
+    func queueNames() async throws -> [String]
+
+    /// How a queue does. One that nobody knows is empty.
+    func status(queue: String) async throws -> QueueStatus
+
+    /// Some of a queue's messages: waiting, in flight or delayed, in no order. Only reads.
+    ///
+    /// - Parameter limit: how many at most.
+    func sample(queue: String, limit: Int) async throws -> [QueuedMessage]
+
+    /// How many messages of a queue, delayed ones included, are not finished.
+    func unfinishedCount(queue: String) async throws -> Int
+
+    /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
+    ///
+    /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this queue
+    /// can be waited for. Defaults to asking for ``unfinishedCount(queue:)`` every 5 ms.
+    ///
+    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
+    func join(queue: String, timeout: Duration) async throws
+
+    /// Removes the messages of a queue that wait, and those that are delayed, for good. What is in flight goes on, and
+    /// dead letters stay. A workflow whose messages are removed doesn't go on.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    func flush(queue: String) async throws -> Int
+
+    /// The workers that were heard not too long ago, the latest first. Defaults to not being supported.
+    ///
+    /// - Throws: ``OperationNotSupported`` if the transport doesn't know them.
+    func workers() async throws -> [WorkerStatus]
+
+    // MARK: Dead letters
+
+    /// How many dead letters a queue has. Defaults to what ``status(queue:)`` says.
+    func deadLetterCount(queue: String) async throws -> Int
+
+    /// Dead letters of a queue, oldest first.
+    ///
+    /// - Parameters:
+    ///   - offset: how many to leave out.
+    ///   - limit: how many at most.
+    func deadLetters(queue: String, offset: Int, limit: Int) async throws -> [DeadLetter]
+
+    /// One dead letter.
+    ///
+    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    func deadLetter(_ id: String, queue: String) async throws -> DeadLetter
+
+    /// Puts a dead letter back into its queue, to be processed again with all its retries.
+    ///
+    /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. It keeps its
+    /// format, such as LZ4. One whose delay is not over yet goes on waiting.
+    ///
+    /// - Parameter encoder: reads and writes the message where it is kept as bytes; the broker's, if that writes something
+    ///   else than JSON. What it can't read goes back as it is.
+    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    func requeueDeadLetter(_ id: String, queue: String, encoder: any MessageEncoder) async throws
+
+    /// Puts dead letters of a queue back into it, as ``requeueDeadLetter(_:queue:encoder:)``, oldest first.
+    ///
+    /// What becomes a dead letter meanwhile is left alone. Defaults to doing so one by one.
+    ///
+    /// - Parameter isIncluded: which of them; all if it is `nil`.
+    /// - Returns: how many there were.
+    @discardableResult
+    func requeueDeadLetters(
+        queue: String, encoder: any MessageEncoder, where isIncluded: DeadLetterFilter?
+    ) async throws -> Int
+
+    /// Removes a dead letter for good.
+    ///
+    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    func removeDeadLetter(_ id: String, queue: String) async throws
+
+    /// Removes dead letters of a queue for good.
+    ///
+    /// What becomes a dead letter meanwhile is left alone. Defaults to doing so one by one.
+    ///
+    /// - Parameter isIncluded: which of them; all if it is `nil`.
+    /// - Returns: how many there were.
+    @discardableResult
+    func removeDeadLetters(queue: String, where isIncluded: DeadLetterFilter?) async throws -> Int
+}
+
+/// Whether a dead letter is meant.
+public typealias DeadLetterFilter = @Sendable (DeadLetter) throws -> Bool
+
+extension QueueOperations {
+    public func workers() async throws -> [WorkerStatus] { throw OperationNotSupported("workers") }
+
+    public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            let unfinished = try await unfinishedCount(queue: queue)
+            if unfinished == 0 { return }
+            guard ContinuousClock.now < deadline else {
+                throw BrokerError.joinTimeout(queue: queue, unfinished: unfinished)
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Waits until every message of every queue is finished.
+    ///
+    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
+    public func joinAll(timeout: Duration = .seconds(60)) async throws {
+        let deadline = ContinuousClock.now + timeout
+        var isBusy = true
+        // A message may have been sent to a queue that was looked at before.
+        while isBusy {
+            isBusy = false
+            for queue in try await queueNames() where try await unfinishedCount(queue: queue) > 0 {
+                isBusy = true
+                try await join(queue: queue, timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
+            }
+        }
+    }
+
+    public func deadLetterCount(queue: String) async throws -> Int {
+        try await status(queue: queue).deadLetters
+    }
+
+    @discardableResult
+    public func requeueDeadLetters(
+        queue: String = "default",
+        encoder: any MessageEncoder = JSONMessageEncoder(),
+        where isIncluded: DeadLetterFilter? = nil
+    ) async throws -> Int {
+        try await forEachDeadLetter(queue, isIncluded) { id in
+            try await requeueDeadLetter(id, queue: queue, encoder: encoder)
+        }
+    }
+
+    @discardableResult
+    public func removeDeadLetters(
+        queue: String = "default",
+        where isIncluded: DeadLetterFilter? = nil
+    ) async throws -> Int {
+        try await forEachDeadLetter(queue, isIncluded) { id in try await removeDeadLetter(id, queue: queue) }
+    }
+
+    /// Does something with each dead letter that is there now.
+    ///
+    /// - Returns: with how many of them; others may have taken some away.
+    private func forEachDeadLetter(
+        _ queue: String,
+        _ isIncluded: DeadLetterFilter?,
+        _ body: (_ id: String) async throws -> Void
+    ) async throws -> Int {
+        var ids: [String] = []
+        var position = 0
+        while true {
+            let page = try await deadLetters(queue: queue, offset: position, limit: 100)
+            if page.isEmpty { break }
+            for letter in page where try isIncluded?(letter) ?? true { ids.append(letter.id) }
+            position += page.count
+        }
+        var count = 0
+        for id in ids {
+            do {
+                try await body(id)
+                count += 1
+            } catch BrokerError.deadLetterNotFound {
+                // Somebody else has seen to it.
+            }
+        }
+        return count
+    }
+}
+
+/// Something that was asked of operations or of a transport, which it can't do.
+public struct OperationNotSupported: PermanentError, Sendable, Hashable, CustomStringConvertible {
+    /// What it can't do.
+    public let operation: String
+
+    public init(_ operation: String) {
+        self.operation = operation
+    }
+
+    public var description: String { "The transport doesn't support this operation: \(operation)" }
+}
+
+/// An error that may concern one queue or one message only: others can still be looked after.
+public protocol ConfinedError: Error {
+    /// Whether it is such an error; for types that also stand for others, such as a lost connection.
+    var isConfined: Bool { get }
+}
