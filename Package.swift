@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "DramatiqFileStorage", targets: ["DramatiqFileStorage"]),
         .library(name: "DramatiqLZ4", targets: ["DramatiqLZ4"]),
         .library(name: "DramatiqRedis", targets: ["DramatiqRedis"]),
+        .library(name: "DramatiqTestKit", targets: ["DramatiqTestKit"]),
         .library(name: "DramatiqZlib", targets: ["DramatiqZlib"]),
         .executable(name: "dramatiq-workflow", targets: ["WorkflowCLI"]),
     ],
@@ -116,6 +117,15 @@ let package = Package(
             dependencies: ["CZlib", "Dramatiq"],
             swiftSettings: swiftSettings
         ),
+        .target(
+            name: "DramatiqTestKit",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .executableTarget(
             name: "WorkflowCLI",
             dependencies: [
@@ -138,6 +148,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Dramatiq",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -149,6 +160,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqRedis",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "TestSupport",
             ],
@@ -170,9 +182,21 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "DramatiqTestKitTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqTestKit",
+                "DramatiqWorkflow",
+                "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "DramatiqTests",
             dependencies: [
                 "Dramatiq",
+                "DramatiqTestKit",
+                "DramatiqWorkflow",
                 "TestSupport",
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
@@ -181,6 +205,8 @@ let package = Package(
         .testTarget(
             name: "DramatiqWorkflowTests",
             dependencies: [
+                "Dramatiq",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "TestSupport",
             ],
@@ -205,6 +231,7 @@ let package = Package(
                 "CZlib",
                 "Dramatiq",
                 "DramatiqLZ4",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "DramatiqZlib",
                 "TestSupport",
@@ -217,6 +244,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqDedupStorage",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "TestSupport",
             ],
@@ -242,6 +270,7 @@ let package = Package(
                 "DramatiqDedupStorage",
                 "DramatiqFileStorage",
                 "DramatiqLZ4",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "DramatiqZlib",
                 "StorageStressTool",
@@ -259,6 +288,7 @@ let package = Package(
                 "Dramatiq",
                 "DramatiqDedupStorage",
                 "DramatiqRedis",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
                 "RedisTestWorker",

@@ -7,13 +7,7 @@ import Testing
 
 /// The five faults of Python's side, A to E, that this one must not have.
 @Suite(.timeLimit(.minutes(10))) struct FaultTests {
-    private final class Clock: Sendable {
-        private let now = Mutex(ContinuousClock.now)
-        var instant: ContinuousClock.Instant { now.withLock(\.self) }
-        func advance(by duration: Duration) { now.withLock { $0 += duration } }
-    }
-
-    private let clock = Clock()
+    private let clock = TestClock()
 
     private func stage() async throws -> Stage {
         let clock = clock

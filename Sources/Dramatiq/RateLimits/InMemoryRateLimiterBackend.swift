@@ -58,6 +58,14 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         state.withLock { $0.entries[key] = nil }
     }
 
+    /// Forgets all keys and all releases, in the same way.
+    package func removeAll() {
+        state.withLock { state in
+            state.entries = [:]
+            state.released = ReleasedBarriers()
+        }
+    }
+
     public func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
         let now = now()
         return state.withLock { state in
@@ -107,7 +115,13 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
 
     public func wait(_ key: String, timeout: Duration) async throws -> Bool {
         let waiter = Waiter()
-        state.withLock { $0.waiters[key, default: []].append(waiter) }
+        let now = now()
+        let isNotified = state.withLock { state in
+            if state.value(key, now) != nil { return true }
+            state.waiters[key, default: []].append(waiter)
+            return false
+        }
+        if isNotified { return true }
         defer {
             state.withLock { state in
                 state.waiters[key]?.removeAll { $0 === waiter }
@@ -119,7 +133,13 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     }
 
     public func notify(_ key: String, ttl: Duration) async throws {
-        for waiter in state.withLock({ $0.waiters.removeValue(forKey: key) }) ?? [] {
+        let now = now()
+        let waiters = state.withLock { state in
+            // For those that have counted already and begin to wait only now.
+            state.set(key, 1, now, ttl)
+            return state.waiters.removeValue(forKey: key) ?? []
+        }
+        for waiter in waiters {
             waiter.isNotified.withLock { $0 = true }
             waiter.signal.signal()
         }

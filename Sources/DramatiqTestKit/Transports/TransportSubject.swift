@@ -1,0 +1,52 @@
+public import Dramatiq
+
+/// Makes the transports that ``TransportPromises`` and ``WorkflowPromises`` are checked on.
+public protocol TransportSubject: ConformanceSubject {
+    /// Makes a transport. All that one subject makes carry the messages of the same place, as several clients of a server
+    /// do.
+    func makeTransport() async throws -> any Transport
+
+    /// Makes the store of the barriers of workflows. All that one subject makes keep them in the same place. Defaults to
+    /// this process's memory, apart from the transport, in one store for each call.
+    ///
+    /// - Parameter transport: includes it if ``Claim/barriers`` is claimed.
+    func makeStore(beside transport: any Transport) async throws -> any StateStore
+
+    /// The dead letters of a queue, oldest first. Needed for ``Claim/deadLetters``.
+    func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter]
+
+    /// Puts a dead letter back into its queue. Needed for ``Claim/deadLetters``.
+    func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws
+
+    /// Ends a client as a crash of its process does: it does and says nothing any more. What it held comes back by what
+    /// the transport has for that. Needed for ``Claim/kills``.
+    func kill(_ transport: any Transport) async throws
+}
+
+extension TransportSubject {
+    public func makeStore(beside transport: any Transport) async throws -> any StateStore {
+        InMemoryRateLimiterBackend()
+    }
+
+    public func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter] {
+        throw NotImplemented(claim: .deadLetters)
+    }
+
+    public func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws {
+        throw NotImplemented(claim: .deadLetters)
+    }
+
+    public func kill(_ transport: any Transport) async throws { throw NotImplemented(claim: .kills) }
+}
+
+extension Promise where Subject == any TransportSubject {
+    init(
+        _ name: String,
+        needs: Set<Claim> = [],
+        file: String = #fileID,
+        line: Int = #line,
+        _ body: @escaping @Sendable (any TransportSubject) async throws -> Void
+    ) {
+        self.init(name, needs: needs, file: file, line: line, base: { $0 }, body: body)
+    }
+}

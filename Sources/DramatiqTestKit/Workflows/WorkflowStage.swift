@@ -1,0 +1,129 @@
+import Dramatiq
+import DramatiqWorkflow
+import Logging
+import Synchronization
+
+/// A broker with workflows over a subject's transport and store, and actors that record what ran.
+struct WorkflowStage: Sendable {
+    /// An actor that was to fail.
+    struct Failure: Error {}
+
+    let subject: any TransportSubject
+    let transport: any Transport
+    let broker: Broker
+    let log = RunLog()
+    /// Whether the `fragile` actor works by now.
+    let isMended = Mended()
+    let task: TaskActor<String, Void>
+    let fragile: TaskActor<String, Void>
+
+    let queue = "promise"
+    /// Another queue, for a worker of its own.
+    let otherQueue = "promise.other"
+
+    final class Mended: Sendable {
+        private let value = Mutex(false)
+        var isSet: Bool { value.withLock(\.self) }
+        func set() { value.withLock { $0 = true } }
+    }
+
+    /// - Parameters:
+    ///   - barrierTTL: how long barriers are kept. Defaults to the middleware's own.
+    init(
+        _ subject: any TransportSubject,
+        storage: any CallbackStorage = InlineCallbackStorage(),
+        onFailure: WorkflowFailurePolicy = .halt,
+        barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
+        longestWait: Duration = WorkflowMiddleware.defaultLongestWait
+    ) async throws {
+        self.subject = subject
+        transport = try await subject.makeTransport()
+        let store = FaultyStateStore(try await subject.makeStore(beside: transport), faults: subject.faults)
+        let workflows = WorkflowMiddleware(
+            backend: store, callbackStorage: storage, onFailure: onFailure, barrierTTL: barrierTTL,
+            longestWait: longestWait)
+        broker = Broker(
+            transport: transport, middleware: Broker.defaultMiddleware + [workflows],
+            // What goes wrong is wanted.
+            logger: Logger(label: "promise") { _ in SwiftLogNoOpLogHandler() })
+        let (log, isMended) = (log, isMended)
+        task = TaskActor("task", queue: queue) { name in log.add(name) }
+        fragile = TaskActor("fragile", queue: queue, options: [.maxRetries(0)]) { name in
+            guard isMended.isSet else { throw Failure() }
+            log.add(name)
+        }
+        try await broker.declare(task, fragile)
+        try await broker.declare(queue: otherQueue)
+    }
+
+    /// A task's message in the other queue.
+    func elsewhere(_ name: String) -> Message {
+        Message(queueName: otherQueue, actorName: task.name, args: [.string(name)])
+    }
+
+    func start(_ components: any WorkflowComponent...) async throws {
+        try await Workflow(Chain(children: components.map(\.node)), broker: broker).run()
+    }
+
+    // MARK: Working
+
+    /// Works while a body runs.
+    func work(queues: Set<String>? = nil, concurrency: Int = 2, _ body: () async throws -> Void) async throws {
+        let worker = Worker(
+            broker, concurrency: concurrency, queues: queues,
+            transitionRetries: TransitionRetryPolicy(
+                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+        try await worker.run(while: body)
+    }
+
+    /// Works on a queue until a task has run, and what was sent before that.
+    func work(until name: String, queues: Set<String>? = nil) async throws {
+        try await work(queues: queues) {
+            try await expectRun(name)
+            try await settle()
+        }
+    }
+
+    func expectRun(
+        _ name: String,
+        times: Int = 1,
+        file: String = #fileID,
+        line: Int = #line
+    ) async throws {
+        try await eventually(
+            within: subject.patience, "task \(name) to run\(times == 1 ? "" : " \(times) times")", file: file,
+            line: line
+        ) { log.count(name) >= times }
+    }
+
+    /// Gives what was sent to the queue the time to run.
+    func settle() async throws {
+        // Behind what is there now, and behind what that sends.
+        for _ in 0..<3 {
+            let name = "settled \(UniqueID.make())"
+            // It may be the one that fails.
+            try await repeating(within: subject.patience) { try await task.send(name, to: broker) }
+            try await expectRun(name)
+        }
+    }
+
+    /// The tasks that ran and belong to a workflow.
+    var ran: [String] { log.names.filter { !$0.hasPrefix("settled ") } }
+
+    func deadLetters(_ queue: String? = nil) async throws -> [DeadLetter] {
+        try await subject.deadLetters(of: queue ?? self.queue, in: transport)
+    }
+
+    /// Works until there are so many dead letters.
+    ///
+    /// - Returns: them.
+    func workUntilDead(_ count: Int) async throws -> [DeadLetter] {
+        try await work {
+            try await eventually(within: subject.patience, "\(count) dead letters") {
+                try await deadLetters().count >= count
+            }
+            try await settle()
+        }
+        return try await deadLetters()
+    }
+}

@@ -1,0 +1,51 @@
+import Dramatiq
+import DramatiqTestKit
+import RedisTestSupport
+import TestSupport
+import Testing
+
+/// The promises to messages on a server, and to workflows over it.
+@Suite(.timeLimit(.minutes(10))) struct RedisTransportConformanceTests {
+    @Test(arguments: TransportPromises.all.claimed(by: RedisTransportSubject.claims))
+    func messages(promise: Promise<any TransportSubject>) async throws {
+        try await withRedisServer(.appendOnly) { server in
+            try await promise.check(try RedisTransportSubject(server))
+        }
+    }
+
+    @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.claims))
+    func workflows(promise: Promise<any TransportSubject>) async throws {
+        try await withRedisServer { server in
+            try await promise.check(try RedisTransportSubject(server))
+        }
+    }
+
+    @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.splitClaims))
+    func workflowsWithBarriersInMemory(promise: Promise<any TransportSubject>) async throws {
+        try await withRedisServer { server in
+            try await promise.check(try RedisTransportSubject(server, isSplit: true))
+        }
+    }
+
+    @Test(arguments: WorkflowPromises.all.claimed(by: InMemoryTransportSubject.splitClaims))
+    func workflowsInMemoryWithBarriersOnAServer(promise: Promise<any TransportSubject>) async throws {
+        try await withRedisServer { server in
+            let barriers = try RedisStateSubject(server, claims: RedisStateSubject.storeClaims)
+            let store = try await barriers.makeStore()
+            try await promise.check(
+                InMemoryTransportSubject(
+                    claims: InMemoryTransportSubject.splitClaims,
+                    storing: { _ in store },
+                    passing: { try await barriers.letPass($0) },
+                    forgetting: { try await barriers.forget() }))
+            await barriers.finish()
+        }
+    }
+
+    @Test func whatIsNotClaimedNeedsAnotherKindOfTransport() {
+        let promises = TransportPromises.all.notClaimed(by: RedisTransportSubject.claims)
+        #expect(promises.map(\.needs).allSatisfy { !$0.isDisjoint(with: [.priorities, .redelivery, .immediacy]) })
+        #expect(promises.count == 3)
+        #expect(WorkflowPromises.all.notClaimed(by: RedisTransportSubject.claims).isEmpty)
+    }
+}

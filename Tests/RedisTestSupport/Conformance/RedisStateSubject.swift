@@ -1,0 +1,43 @@
+public import Dramatiq
+public import DramatiqRedis
+public import DramatiqTestKit
+
+/// Barriers and counters on a server, which keeps them on its disk.
+public struct RedisStateSubject: StateStoreSubject, CounterSubject {
+    /// As a store of barriers.
+    public static let storeClaims: Set<Claim> = [
+        .atomicSteps, .passingTime, .forgetting, .refusedSteps, .lostAnswers, .restarts, .cuts,
+    ]
+    /// As one of counters.
+    public static let counterClaims: Set<Claim> = [.passingTime, .notifications]
+
+    public let claims: Set<Claim>
+    public let faults = FaultSwitch()
+    private let place: RedisPlace
+    private let wrapping: @Sendable (RedisRateLimiterBackend) -> any StateStore & NotifyingBackend
+
+    /// - Parameters:
+    ///   - server: set up as `appendOnly`.
+    ///   - wrapping: wraps what is tested.
+    public init(
+        _ server: RedisServer,
+        claims: Set<Claim>,
+        wrapping: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore & NotifyingBackend = { $0 }
+    ) throws {
+        self.claims = claims
+        self.wrapping = wrapping
+        place = try RedisPlace(server)
+    }
+
+    private func make() throws -> any StateStore & NotifyingBackend {
+        wrapping(RedisRateLimiterBackend(try place.makeClient(faults) { $0.script != nil }.executor))
+    }
+
+    public func makeStore() async throws -> any StateStore { try make() }
+    public func makeBackend() async throws -> any RateLimiterBackend { try make() }
+    public func letPass(_ time: Duration) async throws { try await place.letPass(time) }
+    public func forget() async throws { try await place.forget() }
+    public func restart() async throws { try await place.restart() }
+    public func cut() async throws { try await place.cut() }
+    public func finish() async { await place.finish() }
+}

@@ -1,0 +1,98 @@
+public import Dramatiq
+public import DramatiqRedis
+public import DramatiqTestKit
+import DramatiqWorkflow
+import Synchronization
+import TestSupport
+
+/// Messages on a server, with the barriers on the same one or in a store apart.
+public final class RedisTransportSubject: TransportSubject {
+    /// With the barriers on the same server.
+    public static let claims: Set<Claim> = [
+        .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .deadLetters,
+    ]
+    /// With a store apart, which has a time and a memory of its own.
+    public static let splitClaims = claims.subtracting([.barriers])
+
+    public let claims: Set<Claim>
+    public let faults = FaultSwitch()
+    private let place: RedisPlace
+    private let clock: TestClock
+    private let memory: InMemoryRateLimiterBackend
+    private let apart: StoreApart?
+    private let wrapping: @Sendable (RedisTransport) -> any Transport
+    private let storing: @Sendable (RedisRateLimiterBackend) -> any StateStore
+    private let made = Mutex<[(client: RedisClient, executor: any RedisExecutor, transport: RedisTransport)]>([])
+
+    /// - Parameters:
+    ///   - server: set up as `appendOnly`.
+    ///   - isSplit: whether the barriers are in this process's memory.
+    ///   - wrapping: wraps what is tested.
+    ///   - storing: wraps the store of barriers.
+    public init(
+        _ server: RedisServer,
+        isSplit: Bool = false,
+        wrapping: @escaping @Sendable (RedisTransport) -> any Transport = { $0 },
+        storing: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore = { $0 }
+    ) throws {
+        claims = isSplit ? Self.splitClaims : Self.claims
+        place = try RedisPlace(server)
+        let clock = TestClock()
+        self.clock = clock
+        memory = InMemoryRateLimiterBackend(now: { clock.instant })
+        apart = isSplit ? StoreApart(memory) : nil
+        self.wrapping = wrapping
+        self.storing = storing
+    }
+
+    public func makeTransport() async throws -> any Transport {
+        let (client, executor) = try place.makeClient(faults) { $0.isCommit }
+        let transport = RedisTransport(
+            executor,
+            configuration: RedisTransport.Configuration(
+                heartbeatTimeout: .milliseconds(500), sendPatience: .seconds(60)),
+            logger: RecordingLog().logger)
+        let wrapped = wrapping(transport)
+        made.withLock { $0.append((client, executor, transport)) }
+        return wrapped
+    }
+
+    public func makeStore(beside transport: any Transport) async throws -> any StateStore {
+        if let apart { return apart }
+        return storing(RedisRateLimiterBackend(try made(transport).executor))
+    }
+
+    private func made(
+        _ transport: any Transport
+    ) throws -> (client: RedisClient, executor: any RedisExecutor, transport: RedisTransport) {
+        var innermost = transport
+        while let wrapper = innermost as? any TransportWrapper { innermost = wrapper.base }
+        guard let found = made.withLock({ $0.first { $0.transport === innermost as AnyObject } }) else {
+            throw NotImplemented(claim: .barriers)
+        }
+        return found
+    }
+
+    public func letPass(_ time: Duration) async throws {
+        clock.advance(by: time)
+        if apart == nil { try await place.letPass(time) }
+    }
+
+    public func forget() async throws {
+        memory.removeAll()
+        try await place.forget()
+    }
+
+    public func restart() async throws { try await place.restart() }
+    public func cut() async throws { try await place.cut() }
+    public func finish() async { await place.finish() }
+    public func kill(_ transport: any Transport) async throws { try await made(transport).client.shutDown() }
+
+    public func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter] {
+        try await made(transport).transport.deadLetters(queue: queue)
+    }
+
+    public func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws {
+        try await made(transport).transport.requeueDeadLetter(id, queue: queue)
+    }
+}
