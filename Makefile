@@ -19,6 +19,8 @@ test: lint
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
 	$(SWIFT) build --package-path Examples
+	# Fails if the transport there breaks a promise that it makes.
+	$(SWIFT) run --package-path Examples OwnTransport
 	Scripts/python Fixtures/generate.py --check
 
 # Compiles the snippets of the README.

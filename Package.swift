@@ -325,6 +325,7 @@ let package = Package(
                 "DramatiqFileStorage",
                 "DramatiqLZ4",
                 "DramatiqRedis",
+                "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "DramatiqZlib",
                 .product(name: "Logging", package: "swift-log"),

@@ -26,6 +26,13 @@ let package = Package(
             ]
         ),
         .executableTarget(
+            name: "OwnTransport",
+            dependencies: [
+                .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),
+                .product(name: "DramatiqTestKit", package: "swift-dramatiq-workflow"),
+            ]
+        ),
+        .executableTarget(
             name: "RateLimit",
             dependencies: [
                 .product(name: "Dramatiq", package: "swift-dramatiq-workflow")

@@ -97,15 +97,6 @@ import Testing
         #expect(store.counts.stores == 1)
     }
 
-    @Test func callbacksInTheMessagesAreUnderstood() async throws {
-        let inline = try await InlineCallbackStorage().store([
-            CompletionCallback(completionID: "a", remaining: RemainingWorkflow(rest), propagates: true)
-        ])
-        let callbacks = try await storage.retrieve(inline)
-        #expect(callbacks.map(\.completionID) == ["a"])
-        #expect(callbacks[0].remaining?.value == rest)
-    }
-
     @Test(arguments: [
         #"{"__type__":"stored","by":"file","version":1,"at":1}"#, #"{}"#, #""x""#, "null", "7",
         #"[["a",{"__type__":"stored","by":"dedup.memory","version":2,"at":1},true]]"#,

@@ -29,16 +29,6 @@ import Testing
         ]
     }
 
-    @Test func callbacksComeBack() async throws {
-        for remaining in [nil, ["__type__": "chain", "children": []], rest] as [JSONValue?] {
-            let callbacks = try await storage.retrieve(try await storage.store(callbacks(remaining)))
-            #expect(callbacks.map(\.completionID) == ["outer", "inner"])
-            #expect(callbacks.map(\.propagates) == [false, true])
-            try await #expect(callbacks[0].remaining?.load() == remaining)
-            #expect(callbacks[1].remaining == nil)
-        }
-    }
-
     @Test func theReferenceSaysWhoseItIs() async throws {
         let reference = try await storage.store(callbacks(rest))
         let text = "\(reference)"

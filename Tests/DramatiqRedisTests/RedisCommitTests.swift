@@ -51,37 +51,6 @@ import Testing
         }
     }
 
-    /// The answer to a commit is lost, and it is done again: whatever it was, its effects are there once.
-    @Test(arguments: [Commit.Outcome.acknowledge, .reject(reason: "no"), .requeue])
-    func aRepeatedCommitIsRecognised(outcome: Commit.Outcome) async throws {
-        try await withRedisServer { server in
-            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
-            let faulty = try #require(stage.executor as? FaultyExecutor)
-            try await stage.broker.enqueue((0..<2).map { stage.task.message("\($0)") })
-            let (deliveries, consumer) = try await stage.take(2)
-            let step = BarrierKey(key: "step", releaseKey: "step_ran", ttl: .seconds(100))
-            _ = try await stage.backend.apply(
-                StateCommit(store: stage.backend, creations: [.init(barrier: step, parties: 1)]))
-            let commit = Commit(
-                end: Commit.End(deliveries[0], outcome),
-                successors: [try await envelope(stage, "next")],
-                state: StateCommit(
-                    store: stage.backend, arrival: .init(barrier: step, party: "m", releases: true)))
-            let acknowledgement = Commit(.acknowledge, deliveries[1])
-            faulty.set { _ in .after }
-            await #expect(throws: RedisError.self) { try await stage.transport.commit(commit) }
-            await #expect(throws: RedisError.self) { try await stage.transport.commitAgain(commit) }
-            await #expect(throws: RedisError.self) { try await stage.transport.commit(acknowledgement) }
-            faulty.set { _ in nil }
-            #expect(try await stage.transport.commitAgain(commit).status == .committed)
-            #expect(try await stage.transport.commitAgain(acknowledgement).status == .committed)
-            #expect(try await waiting(stage) == (outcome == .requeue ? ["0", "next"] : ["next"]))
-            #expect(
-                try await stage.transport.deadLetterCount() == (outcome == .reject(reason: "no") ? 1 : 0))
-            await consumer.close()
-        }
-    }
-
     @Test func aRepeatedSendIsRecognised() async throws {
         try await withRedisServer { server in
             let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)

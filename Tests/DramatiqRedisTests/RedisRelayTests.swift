@@ -68,20 +68,6 @@ import Testing
         }
     }
 
-    @Test func nobodyOvertakesWhatWaits() async throws {
-        try await withRedisServer { server in
-            let setting = try await Setting(server)
-            try await setting.stage.task.send("earlier", to: setting.stage.broker)
-            let result = try await setting.stage.transport.commit(setting.commit())
-            #expect(result.status == .committed)
-            #expect(result.relayed == nil)
-            #expect(try await setting.counts() == [2, 0])
-            let deliveries = try await setting.consumer.next(limit: 10)
-            #expect(try deliveries.map(setting.name) == ["earlier", "second"])
-            await setting.consumer.close()
-        }
-    }
-
     @Test func ofManySuccessorsOneComesAlong() async throws {
         try await withRedisServer { server in
             let setting = try await Setting(server)
@@ -93,24 +79,6 @@ import Testing
             #expect(try setting.name(try #require(relayed)) == "a")
             #expect(try await setting.counts() == [2, 1])
             #expect(try await setting.consumer.next(limit: 10).map(setting.name) == ["b", "c"])
-            await setting.consumer.close()
-        }
-    }
-
-    /// Nobody hears that the message was taken. It is found, and once only, also when the settlement is repeated.
-    @Test func aLostAnswerLosesNothing() async throws {
-        try await withRedisServer { server in
-            let setting = try await Setting(server, wrapping: FaultyExecutor.init)
-            let faulty = try #require(setting.stage.executor as? FaultyExecutor)
-            faulty.set { $0.isCommit ? .after : nil }
-            let commit = setting.commit()
-            await #expect(throws: RedisError.self) { try await setting.stage.transport.commit(commit) }
-            faulty.set { _ in nil }
-            #expect(try await setting.stage.transport.commitAgain(commit).status == .committed)
-            let found = try await setting.consumer.next(limit: 10)
-            #expect(try found.map(setting.name) == ["second"])
-            try await setting.stage.transport.end(found[0])
-            #expect(try await setting.counts() == [0, 0])
             await setting.consumer.close()
         }
     }

@@ -39,7 +39,11 @@ import Testing
     }
 
     @Test func everyPromiseHasANameOfItsOwn() {
-        for names in [StateStorePromises.all.map(\.name), CounterPromises.all.map(\.name)] {
+        for names in [
+            StateStorePromises.all.map(\.name), CounterPromises.all.map(\.name),
+            (TransportPromises.all + WorkflowPromises.all).map(\.name), CallbackStoragePromises.all.map(\.name),
+            WorkflowStorePromises.all.map(\.name), EncoderPromises.all.map(\.name),
+        ] {
             #expect(Set(names).count == names.count)
         }
     }

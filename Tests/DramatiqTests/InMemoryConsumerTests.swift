@@ -3,16 +3,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct InMemoryConsumerTests {
-    @Test(arguments: [0, -1, Int.min]) func aLimitThatTakesNothingTakesOne(limit: Int) async throws {
-        let transport = InMemoryTransport()
-        let broker = Broker(transport: transport)
-        let task = TaskActor("task") {}
-        try await broker.enqueue([task.message(), task.message()])
-        let consumer = try await transport.consumer(of: "default", prefetch: 1)
-        #expect(try await consumer.next(limit: limit).count == 1)
-        await consumer.close()
-    }
-
     /// A consumer that is woken for a message and cancelled before it takes it leaves it to one that waits.
     @Test func aMessageReachesSomebodyWhoeverIsCancelled() async throws {
         let task = TaskActor("task") {}

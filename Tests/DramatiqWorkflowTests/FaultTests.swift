@@ -94,23 +94,6 @@ import Testing
 
     // MARK: B
 
-    @Test func aMessageThatComesAgainDoesNotCountAgain() async throws {
-        let stage = try await stage()
-        let m = stage.task.message
-        let slow = Message(queueName: "slow", actorName: "task", args: ["b"])
-        try await Workflow(Chain(Group(m("a"), slow), m("c")), broker: stage.broker).run()
-        let first = try #require(try await peek(stage).first)
-        for _ in 0..<3 { try await stage.broker.enqueue(first) }
-        try await withWorker(Worker(stage.broker, queues: ["default"])) { try await stage.transport.join() }
-        #expect(stage.ran.values == ["a", "a", "a", "a"])
-        try await stage.work()
-        // One that comes after the release doesn't start the next step again either.
-        try await stage.broker.enqueue(first)
-        try await stage.work()
-        #expect(stage.ran.values == ["a", "a", "a", "a", "b", "c", "a"])
-        #expect(stage.transport.deadLetters().isEmpty)
-    }
-
     // MARK: C
 
     @Test(arguments: [true, false])
@@ -148,17 +131,6 @@ import Testing
         #expect(stage.ran.values.suffix(2) == ["c", "d"])
         #expect(stage.ran.values.filter { $0 == "c" || $0 == "d" }.count == 2)
         #expect(stage.transport.deadLetters().isEmpty)
-    }
-
-    @Test func twoThatFinishAStepAtTheSameTimeStartTheNextOnce() async throws {
-        let stage = try await stage()
-        let m = stage.task.message
-        try await Workflow(Chain(m("a"), Group(m("b"), m("c")), m("d")), broker: stage.broker).run()
-        let first = try #require(try await peek(stage).first)
-        try await stage.broker.enqueue(Array(repeating: first, count: 20))
-        try await stage.work()
-        #expect(stage.ran.values.filter { $0 == "a" }.count == 21)
-        #expect(stage.ran.values.filter { $0 != "a" }.sorted() == ["b", "c", "d"])
     }
 
     @Test func aRepeatedStepHasTheSameIDs() async throws {
@@ -223,19 +195,6 @@ import Testing
             if fails { throw error }
             return try await InlineCallbackStorage().retrieve(reference)
         }
-    }
-
-    @Test func aStorageThatFailsForAWhileIsTriedAgain() async throws {
-        let storage = FailingStorage()
-        let stage = try await Stage(storage: storage)
-        let m = stage.task.message
-        try await Workflow(Chain(m("a"), Group(m("b"), m("c")), m("d")), broker: stage.broker).run()
-        storage.fail(store: 1, retrieve: 2)
-        try await stage.work()
-        #expect(stage.ran.values.first == "a")
-        #expect(stage.ran.values.sorted() == ["a", "b", "c", "d"])
-        #expect(stage.transport.deadLetters().isEmpty)
-        #expect(stage.log.complaints.contains { $0.metadata["error"] == "Broken()" })
     }
 
     @Test func aStorageThatFailsForGoodKeepsTheMessageWithTheReason() async throws {

@@ -14,24 +14,14 @@ public struct FaultyTransport: TransportWrapper {
     }
 
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
-        var results: [Result<CommitResult, any Error>] = []
-        for commit in commits {
-            results.append(
-                await fail(commit) { commit in
-                    await base.commit([commit]).first ?? .failure(BrokerError.commitUnanswered)
-                })
-        }
+        let planned = commits.map { _ in faults.next() }
+        let kept = commits.indices.filter { planned[$0] != .refuse }
+        var results = [Result<CommitResult, any Error>](
+            repeating: .failure(InjectedFault(fault: .refuse)), count: commits.count)
+        if kept.isEmpty { return results }
+        let answers = await base.commit(kept.map { Self.changed(commits[$0], planned[$0]) })
+        for (index, answer) in zip(kept, answers) { results[index] = Self.changed(answer, planned[index]) }
         return results
-    }
-
-    private func fail(
-        _ commit: Commit,
-        _ step: (Commit) async -> Result<CommitResult, any Error>
-    ) async -> Result<CommitResult, any Error> {
-        let fault = faults.next()
-        if fault == .refuse { return .failure(InjectedFault(fault: .refuse)) }
-        let result = await step(Self.changed(commit, fault))
-        return Self.changed(result, fault)
     }
 
     public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? {

@@ -86,6 +86,7 @@ extension StateStorePromises {
 }
 
 /// Takes a step, again while an outage lasts, as the core does.
+@discardableResult
 func repeating<Value: Sendable>(
     within patience: Duration,
     _ step: () async throws -> Value

@@ -50,13 +50,14 @@ public enum StateStorePromises {
         },
         Promise("a creation that is repeated changes nothing") { subject in
             let check = BarrierCheck(try await subject.makeStore(), subject)
-            try await check.create(parties: 2)
+            try await check.create(parties: 3)
             try await check.expectArrival("a", .committed)
-            try await check.create(parties: 2)
+            try await check.expectArrival("b", .committed)
+            try await check.create(parties: 3)
             try await check.expectArrival("a", .committed)
-            try await check.expectArrival("b", .opened)
+            try await check.expectArrival("c", .opened)
             try expectEqual(try await check.release(), .committed, "the result of the release")
-            try await check.create(parties: 2)
+            try await check.create(parties: 3)
             try await check.expectArrival("a", .alreadyReleased)
         },
         Promise("a barrier that is not there is an error and never complete") { subject in

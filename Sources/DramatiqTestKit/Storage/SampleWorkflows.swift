@@ -3,7 +3,7 @@ import DramatiqWorkflow
 
 /// Remaining workflows of all kinds, for storages to keep.
 enum SampleWorkflows {
-    static var all: [JSONValue] {
+    static let all: [JSONValue] =
         [
             ["__type__": "chain", "children": []],
             [
@@ -12,12 +12,10 @@ enum SampleWorkflows {
             ],
             large,
         ]
-    }
 
     /// Some 200 KB.
-    static var large: JSONValue {
+    static let large: JSONValue =
         ["__type__": "chain", "children": .array(JSONArray((0..<1000).map { node("task \($0)") }))]
-    }
 
     private static func node(_ name: String) -> JSONValue {
         let message = Message(queueName: "promise", actorName: "task", args: [.string(name), 1.5, .double(.infinity)])

@@ -81,7 +81,7 @@ public enum TransportPromises {
             try await check.send((0..<20).map { "\($0)" })
             let consumer = try await check.consumer()
             var seen: [String] = []
-            for limit in [3, 1, 0, -1, 5] {
+            for limit in [3, 1, 0, -1, .min, 5] {
                 let deliveries = try await within(subject.patience, "messages for a limit of \(limit)") {
                     try await consumer.next(limit: limit)
                 }

@@ -40,6 +40,23 @@ extension WorkflowPromises {
             }
             throw tooManySteps()
         },
+        Promise("what a killed worker held is done by others, and nothing starts early", needs: [.kills]) { subject in
+            let killed = try await WorkflowStage(subject)
+            let names = Names(0)
+            try await names.start(killed)
+            let consumer = try await killed.transport.consumer(of: killed.queue, ConsumerOptions(prefetch: 2))
+            let held = try await within(subject.patience, "a message in \(killed.queue)") {
+                try await consumer.next(limit: 2)
+            }
+            try expect(!held.isEmpty, "a message in \(killed.queue)")
+            try await subject.kill(killed.transport)
+            let other = try await WorkflowStage(subject, log: killed.log)
+            try await other.work(until: names.end)
+            try names.expectOrder(other.ran)
+            for name in names.all {
+                try expectEqual(other.log.count(name), 1, "the number of times that \(name) ran")
+            }
+        },
     ]
 
     /// More than the workflow takes, however its steps are divided.

@@ -11,7 +11,7 @@ struct WorkflowStage: Sendable {
     let subject: any TransportSubject
     let transport: any Transport
     let broker: Broker
-    let log = RunLog()
+    let log: RunLog
     /// Whether the `fragile` actor works by now.
     let isMended = Mended()
     let task: TaskActor<String, Void>
@@ -28,15 +28,18 @@ struct WorkflowStage: Sendable {
     }
 
     /// - Parameters:
+    ///   - log: gets the tasks that ran. Defaults to one of its own.
     ///   - barrierTTL: how long barriers are kept. Defaults to the middleware's own.
     init(
         _ subject: any TransportSubject,
         storage: any CallbackStorage = InlineCallbackStorage(),
         onFailure: WorkflowFailurePolicy = .halt,
+        log: RunLog = RunLog(),
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait
     ) async throws {
         self.subject = subject
+        self.log = log
         transport = try await subject.makeTransport()
         let store = FaultyStateStore(try await subject.makeStore(beside: transport), faults: subject.faults)
         let workflows = WorkflowMiddleware(
@@ -46,7 +49,7 @@ struct WorkflowStage: Sendable {
             transport: transport, middleware: Broker.defaultMiddleware + [workflows],
             // What goes wrong is wanted.
             logger: Logger(label: "promise") { _ in SwiftLogNoOpLogHandler() })
-        let (log, isMended) = (log, isMended)
+        let isMended = isMended
         task = TaskActor("task", queue: queue) { name in log.add(name) }
         fragile = TaskActor("fragile", queue: queue, options: [.maxRetries(0)]) { name in
             guard isMended.isSet else { throw Failure() }

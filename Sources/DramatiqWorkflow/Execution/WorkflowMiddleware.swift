@@ -34,8 +34,6 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let barrierTTL: Duration
     /// The longest time that a message may wait in its queue until a worker takes it.
     public let longestWait: Duration
-    /// Reads what stands in messages, which needs no waiting; `nil` if something else does.
-    private let inlineCallbacks: RecentCallbacks?
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -60,7 +58,6 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         self.onFailure = onFailure
         self.barrierTTL = max(.zero, barrierTTL)
         self.longestWait = max(.zero, longestWait)
-        inlineCallbacks = callbackStorage is InlineCallbackStorage ? RecentCallbacks() : nil
     }
 
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
@@ -185,7 +182,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     private func callbacks(_ ties: Message.WorkflowTies) async throws -> [CompletionCallback] {
-        if let inlineCallbacks { return try inlineCallbacks.callbacks(ties.reference) }
+        if let callbacks = try callbackStorage.retrieveNow(ties.reference) { return callbacks }
         return try await callbackStorage.retrieve(ties.reference)
     }
 

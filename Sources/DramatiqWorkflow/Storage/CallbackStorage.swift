@@ -94,6 +94,12 @@ public protocol CallbackStorage: Sendable {
     /// - Throws: if they can't be had; the message is kept and tried again, then dead-lettered.
     func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback]
 
+    /// As ``retrieve(_:)``, if that needs no waiting, as for what stands in the message itself. Asked first. A storage that
+    /// wraps another one passes it on. Defaults to `nil`.
+    ///
+    /// - Returns: `nil` if it can't be done without waiting.
+    func retrieveNow(_ reference: JSONValue) throws -> [CompletionCallback]?
+
     /// Keeps what a reference stands for while the message that carries it waits: it is delayed, tried again later, or a
     /// dead letter. Does nothing unless implemented, which is right for a storage that keeps things until told otherwise.
     ///
@@ -104,6 +110,7 @@ public protocol CallbackStorage: Sendable {
 }
 
 extension CallbackStorage {
+    public func retrieveNow(_ reference: JSONValue) throws -> [CompletionCallback]? { nil }
     public func refresh(_ reference: JSONValue, for wait: Duration) async throws {}
 }
 

@@ -4,6 +4,8 @@ public import Dramatiq
 ///
 /// The form is dramatiq-workflow's: `[[completion_id, remaining_workflow | null, propagate], …]`, outermost first.
 public struct InlineCallbackStorage: CallbackStorage {
+    private let recent = RecentCallbacks()
+
     public init() {}
 
     public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
@@ -11,7 +13,11 @@ public struct InlineCallbackStorage: CallbackStorage {
     }
 
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
-        try Self.callbacks(reference)
+        try recent.callbacks(reference)
+    }
+
+    public func retrieveNow(_ reference: JSONValue) throws -> [CompletionCallback]? {
+        try recent.callbacks(reference)
     }
 
     /// The triples for callbacks, with what `standIn` gives in the place of a remaining workflow.

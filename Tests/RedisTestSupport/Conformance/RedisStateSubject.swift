@@ -14,27 +14,31 @@ public struct RedisStateSubject: StateStoreSubject, CounterSubject {
     public let claims: Set<Claim>
     public let faults = FaultSwitch()
     private let place: RedisPlace
-    private let wrapping: @Sendable (RedisRateLimiterBackend) -> any StateStore & NotifyingBackend
+    private let storing: @Sendable (RedisRateLimiterBackend) -> any StateStore
+    private let counting: @Sendable (RedisRateLimiterBackend) -> any RateLimiterBackend
 
     /// - Parameters:
     ///   - server: set up as `appendOnly`.
-    ///   - wrapping: wraps what is tested.
+    ///   - storing: wraps the store of barriers.
+    ///   - counting: wraps the one of counters.
     public init(
         _ server: RedisServer,
         claims: Set<Claim>,
-        wrapping: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore & NotifyingBackend = { $0 }
+        storing: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore = { $0 },
+        counting: @escaping @Sendable (RedisRateLimiterBackend) -> any RateLimiterBackend = { $0 }
     ) throws {
         self.claims = claims
-        self.wrapping = wrapping
+        self.storing = storing
+        self.counting = counting
         place = try RedisPlace(server)
     }
 
-    private func make() throws -> any StateStore & NotifyingBackend {
-        wrapping(RedisRateLimiterBackend(try place.makeClient(faults) { $0.script != nil }.executor))
+    private func make() throws -> RedisRateLimiterBackend {
+        RedisRateLimiterBackend(try place.makeClient(faults) { $0.script != nil }.executor)
     }
 
-    public func makeStore() async throws -> any StateStore { try make() }
-    public func makeBackend() async throws -> any RateLimiterBackend { try make() }
+    public func makeStore() async throws -> any StateStore { storing(try make()) }
+    public func makeBackend() async throws -> any RateLimiterBackend { counting(try make()) }
     public func letPass(_ time: Duration) async throws { try await place.letPass(time) }
     public func forget() async throws { try await place.forget() }
     public func restart() async throws { try await place.restart() }

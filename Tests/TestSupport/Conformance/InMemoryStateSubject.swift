@@ -14,22 +14,27 @@ public struct InMemoryStateSubject: StateStoreSubject, CounterSubject {
     public let faults = FaultSwitch()
     private let clock: TestClock
     private let backend: InMemoryRateLimiterBackend
-    private let wrapping: @Sendable (InMemoryRateLimiterBackend) -> any StateStore & NotifyingBackend
+    private let storing: @Sendable (InMemoryRateLimiterBackend) -> any StateStore
+    private let counting: @Sendable (InMemoryRateLimiterBackend) -> any RateLimiterBackend
 
-    /// - Parameter wrapping: wraps what is tested.
+    /// - Parameters:
+    ///   - storing: wraps the store of barriers.
+    ///   - counting: wraps the one of counters.
     public init(
         claims: Set<Claim>,
-        wrapping: @escaping @Sendable (InMemoryRateLimiterBackend) -> any StateStore & NotifyingBackend = { $0 }
+        storing: @escaping @Sendable (InMemoryRateLimiterBackend) -> any StateStore = { $0 },
+        counting: @escaping @Sendable (InMemoryRateLimiterBackend) -> any RateLimiterBackend = { $0 }
     ) {
         self.claims = claims
-        self.wrapping = wrapping
+        self.storing = storing
+        self.counting = counting
         let clock = TestClock()
         self.clock = clock
         backend = InMemoryRateLimiterBackend(now: { clock.instant })
     }
 
-    public func makeStore() async throws -> any StateStore { FaultyStateStore(wrapping(backend), faults: faults) }
-    public func makeBackend() async throws -> any RateLimiterBackend { wrapping(backend) }
+    public func makeStore() async throws -> any StateStore { FaultyStateStore(storing(backend), faults: faults) }
+    public func makeBackend() async throws -> any RateLimiterBackend { counting(backend) }
     public func letPass(_ time: Duration) async throws { clock.advance(by: time) }
     public func forget() async throws { backend.removeAll() }
 }

@@ -13,6 +13,7 @@ public struct InMemoryTransportSubject: TransportSubject {
 
     public let claims: Set<Claim>
     public let faults: FaultSwitch
+    public let patience: Duration
     public let transport: InMemoryTransport
     private let wrapping: @Sendable (InMemoryTransport) -> any Transport
     private let store: any StateStore
@@ -28,6 +29,7 @@ public struct InMemoryTransportSubject: TransportSubject {
         claims: Set<Claim>,
         fidelity: InMemoryTransport.Fidelity = .values,
         faults: FaultSwitch = FaultSwitch(),
+        patience: Duration = .seconds(60),
         wrapping: @escaping @Sendable (InMemoryTransport) -> any Transport = { $0 },
         storing: (InMemoryRateLimiterBackend) -> any StateStore = { $0 },
         passing: (@Sendable (Duration) async throws -> Void)? = nil,
@@ -35,6 +37,7 @@ public struct InMemoryTransportSubject: TransportSubject {
     ) {
         self.claims = claims
         self.faults = faults
+        self.patience = patience
         self.wrapping = wrapping
         transport = InMemoryTransport(fidelity: fidelity)
         let clock = TestClock()

@@ -1,0 +1,27 @@
+import Dramatiq
+import DramatiqDedupStorage
+import DramatiqTestKit
+import DramatiqWorkflow
+import Testing
+
+/// The promises to callbacks over a store, and to the store in memory.
+@Suite(.timeLimit(.minutes(10))) struct DedupConformanceTests {
+    private struct Subject: CallbackStorageSubject, WorkflowStoreSubject {
+        let claims: Set<Claim> = [.forgetting]
+        private let store = InMemoryWorkflowStore()
+
+        func makeStorage() async throws -> any CallbackStorage { DedupCallbackStorage(store) }
+        func makeStore() async throws -> any WorkflowStore { store }
+        func forget() async throws { store.removeAll() }
+    }
+
+    @Test(arguments: CallbackStoragePromises.all.claimed(by: Subject().claims))
+    func callbacks(promise: Promise<any CallbackStorageSubject>) async throws {
+        try await promise.check(Subject())
+    }
+
+    @Test(arguments: WorkflowStorePromises.all.claimed(by: Subject().claims))
+    func workflows(promise: Promise<any WorkflowStoreSubject>) async throws {
+        try await promise.check(Subject())
+    }
+}
