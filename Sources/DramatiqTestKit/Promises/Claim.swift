@@ -40,8 +40,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let redelivery = Claim("redelivered messages are told apart")
     /// Commits execute the steps of the store that ``TransportSubject/makeStore(beside:)`` gives.
     public static let barriers = Claim("barriers are part of a commit")
-    /// ``TransportSubject/deadLetters(of:in:)`` and ``TransportSubject/requeueDeadLetter(_:of:in:)`` do their work.
-    public static let deadLetters = Claim("dead letters can be looked after")
+    /// A transport has ``Transport/operations``.
+    public static let operations = Claim("queues can be looked after")
     /// An encoder reads what `JSONMessageEncoder` writes.
     public static let plainJSON = Claim("plain JSON is read")
 

@@ -106,6 +106,16 @@ struct TransportCheck: Sendable {
         try expectEqual(seen, names, "the messages in the queue", file: file, line: line)
     }
 
+    // MARK: Looking after it
+
+    func operations(file: String = #fileID, line: Int = #line) throws -> any QueueOperations {
+        try unwrap(transport.operations, "operations, as is claimed", file: file, line: line)
+    }
+
+    func deadLetters() async throws -> [DeadLetter] {
+        try await operations().deadLetters(queue: queue, offset: 0, limit: 100)
+    }
+
     // MARK: Ending
 
     func commit(

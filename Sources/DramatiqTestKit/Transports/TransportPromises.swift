@@ -3,7 +3,7 @@ import Dramatiq
 /// What a `Transport` promises: messages in their order, held until they end, and commits that hold together.
 public enum TransportPromises {
     public static var all: [Promise<any TransportSubject>] {
-        queues + consumers + ends + commits + barriers + delays + faults
+        queues + consumers + ends + commits + barriers + delays + operations + faults
     }
 
     /// What is in a queue.

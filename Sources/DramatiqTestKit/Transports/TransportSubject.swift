@@ -12,12 +12,6 @@ public protocol TransportSubject: ConformanceSubject {
     /// - Parameter transport: includes it if ``Claim/barriers`` is claimed.
     func makeStore(beside transport: any Transport) async throws -> any StateStore
 
-    /// The dead letters of a queue, oldest first. Needed for ``Claim/deadLetters``.
-    func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter]
-
-    /// Puts a dead letter back into its queue. Needed for ``Claim/deadLetters``.
-    func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws
-
     /// Ends a client as a crash of its process does: it does and says nothing any more. What it held comes back by what
     /// the transport has for that. Needed for ``Claim/kills``.
     func kill(_ transport: any Transport) async throws
@@ -26,14 +20,6 @@ public protocol TransportSubject: ConformanceSubject {
 extension TransportSubject {
     public func makeStore(beside transport: any Transport) async throws -> any StateStore {
         InMemoryRateLimiterBackend()
-    }
-
-    public func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter] {
-        throw NotImplemented(claim: .deadLetters)
-    }
-
-    public func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws {
-        throw NotImplemented(claim: .deadLetters)
     }
 
     public func kill(_ transport: any Transport) async throws { throw NotImplemented(claim: .kills) }

@@ -63,7 +63,7 @@ public enum WorkflowPromises {
         },
         Promise(
             "a barrier that is gone keeps its messages as dead letters and starts nothing",
-            needs: [.forgetting, .deadLetters]
+            needs: [.forgetting, .operations]
         ) { subject in
             let stage = try await WorkflowStage(subject)
             let m = stage.task.message
@@ -127,7 +127,7 @@ public enum WorkflowPromises {
             try expectEqual(stage.ran.sorted(), ["a", "b", "c", "end"], "the tasks that ran, sorted")
         },
         Promise(
-            "a storage that fails for good keeps the message, and requeued it goes on", needs: [.deadLetters]
+            "a storage that fails for good keeps the message, and requeued it goes on", needs: [.operations]
         ) { subject in
             let storage = FailingStorage()
             let stage = try await WorkflowStage(subject, storage: storage)
@@ -140,7 +140,7 @@ public enum WorkflowPromises {
                 letter.reason.contains("\(FailingStorage.Broken())"), "the storage's error as the reason",
                 saw: letter.reason)
             storage.fail(times: 0)
-            try await subject.requeueDeadLetter(letter.id, of: stage.queue, in: stage.transport)
+            try await stage.requeue(letter)
             try await stage.work(until: "end")
             try expectEqual(stage.ran.sorted(), ["a", "a", "b", "c", "end"], "the tasks that ran, sorted")
         },
@@ -148,7 +148,7 @@ public enum WorkflowPromises {
 
     /// E: tasks that fail for good, and workflows that hang in silence.
     static let failures: [Promise<any TransportSubject>] = [
-        Promise("a task that fails for good halts its workflow until it is requeued", needs: [.deadLetters]) {
+        Promise("a task that fails for good halts its workflow until it is requeued", needs: [.operations]) {
             subject in
             let stage = try await WorkflowStage(subject)
             let m = stage.task.message
@@ -156,7 +156,7 @@ public enum WorkflowPromises {
             let letter = try await stage.workUntilDead(1)[0]
             try expectEqual(stage.ran, ["a"], "the tasks that ran")
             stage.isMended.set()
-            try await subject.requeueDeadLetter(letter.id, of: stage.queue, in: stage.transport)
+            try await stage.requeue(letter)
             try await stage.work(until: "end")
             try expectEqual(stage.ran, ["a", "b", "end"], "the tasks that ran")
         },

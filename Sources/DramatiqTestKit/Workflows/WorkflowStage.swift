@@ -113,8 +113,16 @@ struct WorkflowStage: Sendable {
     /// The tasks that ran and belong to a workflow.
     var ran: [String] { log.names.filter { !$0.hasPrefix("settled ") } }
 
-    func deadLetters(_ queue: String? = nil) async throws -> [DeadLetter] {
-        try await subject.deadLetters(of: queue ?? self.queue, in: transport)
+    private func operations() throws -> any QueueOperations {
+        try unwrap(transport.operations, "operations, as is claimed")
+    }
+
+    func deadLetters() async throws -> [DeadLetter] {
+        try await operations().deadLetters(queue: queue, offset: 0, limit: 100)
+    }
+
+    func requeue(_ letter: DeadLetter) async throws {
+        try await operations().requeueDeadLetter(letter.id, queue: queue, encoder: broker.encoder)
     }
 
     /// Works until there are so many dead letters.

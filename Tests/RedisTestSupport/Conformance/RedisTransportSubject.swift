@@ -9,7 +9,7 @@ import TestSupport
 public final class RedisTransportSubject: TransportSubject {
     /// With the barriers on the same server.
     public static let claims: Set<Claim> = [
-        .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .deadLetters,
+        .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .operations,
     ]
     /// With a store apart, which has a time and a memory of its own.
     public static let splitClaims = claims.subtracting([.barriers])
@@ -87,12 +87,4 @@ public final class RedisTransportSubject: TransportSubject {
     public func cut() async throws { try await place.cut() }
     public func finish() async { await place.finish() }
     public func kill(_ transport: any Transport) async throws { try await made(transport).client.shutDown() }
-
-    public func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter] {
-        try await made(transport).transport.deadLetters(queue: queue)
-    }
-
-    public func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws {
-        try await made(transport).transport.requeueDeadLetter(id, queue: queue)
-    }
 }

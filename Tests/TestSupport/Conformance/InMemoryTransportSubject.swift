@@ -5,7 +5,7 @@ public import DramatiqTestKit
 public struct InMemoryTransportSubject: TransportSubject {
     /// What the transport claims for itself: there are no answers to be lost between it and its memory.
     public static let transportClaims: Set<Claim> = InMemoryTransport().traits.claims
-        .union([.refusedSteps, .barriers, .deadLetters])
+        .union([.refusedSteps, .barriers, .operations])
     /// What workflows over the transport and its backend claim: a transport that wraps this one may lose answers.
     public static let workflowClaims = transportClaims.union([.lostAnswers, .passingTime, .forgetting])
     /// The same with a store apart.
@@ -54,14 +54,6 @@ public struct InMemoryTransportSubject: TransportSubject {
     public func makeStore(beside transport: any Transport) async throws -> any StateStore { store }
     public func letPass(_ time: Duration) async throws { try await passing(time) }
     public func forget() async throws { try await forgetting() }
-
-    public func deadLetters(of queue: String, in transport: any Transport) async throws -> [DeadLetter] {
-        self.transport.deadLetters(queue: queue)
-    }
-
-    public func requeueDeadLetter(_ id: String, of queue: String, in transport: any Transport) async throws {
-        try self.transport.requeueDeadLetter(id, queue: queue)
-    }
 }
 
 /// A store that is in a place of its own, so that no transport includes it.
