@@ -50,24 +50,6 @@ extension TransportPromises {
                 try letters.map { try $0.message().args.elements.first?.stringValue }, ["a", "c"],
                 "the messages of the dead letters")
         },
-        Promise("a dead letter that is requeued is delivered again, with all its retries", needs: [.operations]) {
-            subject in
-            let check = try await TransportCheck(subject)
-            let message = check.message("a", options: ["retries": 3, "traceback": "…", "mine": "kept"])
-            try await check.transport.commit(Commit(sends: Envelopes(check.envelope(message))))
-            let consumer = try await check.consumer()
-            try await check.end(.reject(reason: "no"), try await check.expectNext(["a"], from: consumer)[0])
-            let letters = try await check.deadLetters()
-            try expectEqual(letters.count, 1, "the number of dead letters")
-            try await check.operations().requeueDeadLetter(
-                letters[0].id, queue: check.queue, encoder: JSONMessageEncoder())
-            let again = try check.message(of: try await check.expectNext(["a"], from: consumer)[0])
-            try expectEqual(again.messageID, message.messageID, "the message's id")
-            try expectEqual(again.options["mine"], "kept", "an option of the message's own")
-            try expect(again.options["retries"] == nil, "no retries", saw: "\(again.options)")
-            try expect(try await check.deadLetters().isEmpty, "no dead letter any more")
-            await consumer.close()
-        },
         Promise("a delivery ends once") { subject in
             let check = try await TransportCheck(subject)
             for outcome in [Commit.Outcome.acknowledge, .reject(reason: "no")] {

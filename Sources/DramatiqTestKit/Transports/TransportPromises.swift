@@ -1,9 +1,10 @@
 import Dramatiq
 
-/// What a `Transport` promises: messages in their order, held until they end, and commits that hold together.
+/// What a `Transport` promises: messages in their order, held until they end, and commits that hold together; and its
+/// operations, as ``OperationsPromises``.
 public enum TransportPromises {
     public static var all: [Promise<any TransportSubject>] {
-        queues + consumers + ends + commits + barriers + delays + operations + faults
+        queues + consumers + ends + commits + barriers + delays + faults + OperationsPromises.all
     }
 
     /// What is in a queue.

@@ -13,6 +13,24 @@ import Testing
             InMemoryTransportSubject(claims: InMemoryTransportSubject.transportClaims, fidelity: fidelity))
     }
 
+    /// As far as they have defaults, operations are these.
+    @Test(arguments: OperationsPromises.all.claimed(by: InMemoryTransportSubject.transportClaims))
+    func operationsThatAreOnlyWhatTheyHaveToBe(promise: Promise<any TransportSubject>) async throws {
+        try await promise.check(
+            InMemoryTransportSubject(
+                claims: InMemoryTransportSubject.transportClaims, wrapping: { PlainTransport($0) }))
+    }
+
+    /// A transport may have none, which is an error for who asks for them.
+    @Test func operationsMayBeMissing() throws {
+        struct Mute: TransportWrapper {
+            let base: any Transport = InMemoryTransport()
+            var operations: (any QueueOperations)? { nil }
+        }
+        #expect(throws: OperationNotSupported("operations")) { try Broker(transport: Mute()).operations }
+        #expect(throws: Never.self) { try Broker(transport: InMemoryTransport()).operations }
+    }
+
     @Test(
         arguments: WorkflowPromises.all.claimed(by: InMemoryTransportSubject.workflowClaims),
         [InMemoryTransport.Fidelity.values, .bytes])
