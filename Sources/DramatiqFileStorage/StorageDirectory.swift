@@ -20,7 +20,8 @@ public final class StorageDirectory: Sendable {
     public let retention: StorageRetention
 
     let files: ContentFiles
-    private let threads = FileThreads()
+    /// Enough for a disk to write several files in one go.
+    private let threads = BlockingThreads(count: 8)
 
     /// - Parameters:
     ///   - path: the directory's path; a relative one starts at the working directory of this moment. What only a shell

@@ -1,3 +1,5 @@
+import Dramatiq
+
 /// Something in one of the directories in which files lie.
 struct DirectoryEntry {
     enum Kind {

@@ -1,3 +1,5 @@
+import Dramatiq
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)

@@ -1,6 +1,7 @@
 import Dramatiq
 
-/// The names of a transport's keys. All but the last three are dramatiq's.
+/// The names of a transport's keys that commands name by themselves; scripts know more of them. All but ``commits(_:)`` are
+/// dramatiq's.
 struct RedisKeys: Sendable {
     let namespace: String
 
@@ -15,18 +16,10 @@ struct RedisKeys: Sendable {
     /// The ids that a worker has taken from a queue and not settled: a set.
     func taken(worker: String, queue: String) -> String { "\(takenPrefix)\(worker).\(queue)" }
     var takenPrefix: String { "\(namespace):__acks__." }
-    /// When each worker was last alive, in milliseconds since 1970: a sorted set.
-    var heartbeats: String { "\(namespace):__heartbeats__" }
     /// When each dead letter of a queue became one, in milliseconds since 1970: a sorted set.
     func deadLetters(_ queue: String) -> String { "\(namespace):\(QueueName.deadLetter(queue))" }
-    /// A queue's dead letters by id: a hash.
-    func deadLetterMessages(_ queue: String) -> String { "\(namespace):\(QueueName.deadLetter(queue)).msgs" }
-    /// Why a message became a dead letter: text, kept as long as the letter.
-    func reason(_ queue: String, id: String) -> String { "\(namespace):\(QueueName.deadLetter(queue)).reason.\(id)" }
     /// What became of a transport's latest commits, until it has heard of it: a hash.
     func commits(_ transport: String) -> String { "\(namespace):__commits__.\(transport)" }
-    /// Who looks for dead workers at present.
-    var reaper: String { "\(namespace):__reaper__" }
 
     /// A text as a pattern of `SCAN` that matches it alone.
     static func escaped(_ text: String) -> String {

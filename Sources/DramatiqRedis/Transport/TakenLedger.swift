@@ -12,14 +12,6 @@ final class TakenLedger: Sendable {
 
     private let state = Mutex(State())
 
-    /// A number that no delivery and no other commit has.
-    func nextTag() -> UInt64 {
-        state.withLock { state in
-            state.nextTag += 1
-            return state.nextTag
-        }
-    }
-
     /// Notes messages that were taken.
     func add(_ ids: [String], taken: String, queueName: String) -> [TakenMessage] {
         state.withLock { state in

@@ -1,3 +1,4 @@
+import Dramatiq
 import Foundation
 
 /// Reads files in chunks, with the same small memory for a file of any size. Blocks.
@@ -14,7 +15,7 @@ enum FileContent {
     static func read(
         _ path: FilePath,
         in root: FilePath,
-        _ cancellation: CancellationFlag,
+        _ cancellation: Cancellation,
         _ take: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> FileStamp {
         let descriptor = try open(path, in: root)
@@ -39,7 +40,7 @@ enum FileContent {
     }
 
     /// The whole content of a file that fits into memory.
-    static func all(of path: FilePath, _ cancellation: CancellationFlag) throws -> [UInt8] {
+    static func all(of path: FilePath, _ cancellation: Cancellation) throws -> [UInt8] {
         var bytes: [UInt8] = []
         _ = try read(path, in: FilePath(""), cancellation) { bytes.append(contentsOf: $0) }
         return bytes

@@ -1,3 +1,4 @@
+import Dramatiq
 import Foundation
 
 /// The regular files below a directory.
@@ -37,7 +38,7 @@ struct FileTree: Sendable {
     init(
         of root: FilePath,
         excluding excluded: Set<Place> = [],
-        _ cancellation: CancellationFlag
+        _ cancellation: Cancellation
     ) throws {
         var files: [File] = []
         var links: [FilePath] = []

@@ -1,3 +1,4 @@
+import Dramatiq
 import Foundation
 
 /// What a person has named to be read: a file of any kind, also by a symbolic link, the pipe that a shell makes of
@@ -5,7 +6,7 @@ import Foundation
 enum InputFile {
     /// - Parameter limit: the most bytes to take: how much comes out of a pipe is known at its end.
     /// - Throws: ``FileError``, `CancellationError`.
-    static func read(_ path: FilePath, limit: Int, _ cancellation: CancellationFlag) throws -> [UInt8] {
+    static func read(_ path: FilePath, limit: Int, _ cancellation: Cancellation) throws -> [UInt8] {
         if path == .standardInput { return try read(STDIN_FILENO, path, limit, cancellation) }
         let descriptor = repeatInterrupted { path.withCString { open($0, O_RDONLY | O_CLOEXEC) } }
         guard descriptor >= 0 else { throw FileError.lastCall("read", path) }
@@ -17,7 +18,7 @@ enum InputFile {
         _ descriptor: Int32,
         _ path: FilePath,
         _ limit: Int,
-        _ cancellation: CancellationFlag
+        _ cancellation: Cancellation
     ) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: FileContent.chunkSize)

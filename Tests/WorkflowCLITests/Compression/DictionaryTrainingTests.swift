@@ -7,7 +7,7 @@
     @Suite struct DictionaryTrainingTests {
         private func train(_ samples: [String], size: Int = 200, segmentLength: Int = 32) throws -> String {
             let trainer = DictionaryTrainer(segmentLength: segmentLength)
-            let content = try trainer.train(samples.map { Array($0.utf8) }, size: size, CancellationFlag())
+            let content = try trainer.train(samples.map { Array($0.utf8) }, size: size, Cancellation())
             return String(decoding: content, as: UTF8.self)
         }
 

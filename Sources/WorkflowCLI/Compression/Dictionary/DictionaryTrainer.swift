@@ -17,7 +17,7 @@ struct DictionaryTrainer: Sendable {
     ///   - size: the most bytes to give.
     /// - Returns: the content of a dictionary, the most useful segment last; empty if the samples have nothing in
     ///   common.
-    func train(_ samples: [[UInt8]], size: Int, _ cancellation: CancellationFlag) throws -> [UInt8] {
+    func train(_ samples: [[UInt8]], size: Int, _ cancellation: Cancellation) throws -> [UInt8] {
         var strings = SampledStrings(samples, length: Self.stringLength)
         var segments: [ArraySlice<UInt8>] = []
         var left = size

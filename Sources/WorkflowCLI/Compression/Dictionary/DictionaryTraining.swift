@@ -33,7 +33,7 @@
             self.problems = problems
         }
 
-        private init(_ messages: [[UInt8]], _ size: Int, _ cancellation: CancellationFlag) throws {
+        private init(_ messages: [[UInt8]], _ size: Int, _ cancellation: Cancellation) throws {
             let judged = messages.enumerated().filter { $0.offset % Self.heldOut == 0 }.map(\.element)
             let others = messages.enumerated().filter { $0.offset % Self.heldOut != 0 }.map(\.element)
             var best: (total: Int, trainer: DictionaryTrainer, dictionary: CompressionDictionary)?

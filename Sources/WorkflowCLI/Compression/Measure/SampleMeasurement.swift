@@ -78,7 +78,7 @@
             tally.add(size: bytes.count, encoding: start.duration(to: encoded), decoding: encoded.duration(to: end))
         }
 
-        private static func size(of directory: FilePath, _ cancellation: CancellationFlag) throws -> Int {
+        private static func size(of directory: FilePath, _ cancellation: Cancellation) throws -> Int {
             // A storage that had nothing to store made none.
             guard (try? directory.status()) != nil else { return 0 }
             return try FileTree(of: directory, cancellation).totalSize

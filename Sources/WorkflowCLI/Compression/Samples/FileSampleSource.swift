@@ -89,7 +89,7 @@
         private(set) var problems: [String] = []
 
         /// - Throws: `CancellationError`.
-        init(_ path: FilePath, _ cancellation: CancellationFlag) throws {
+        init(_ path: FilePath, _ cancellation: Cancellation) throws {
             do {
                 guard path != .standardInput, FileKind(try path.status()) == .directory else {
                     add(path, name: path == .standardInput ? path.named : Self.name(path.name))

@@ -10,15 +10,13 @@ import Synchronization
     import Musl
 #endif
 
-/// A few threads that run what blocks, in the order in which it comes, so that the cooperative pool never waits for a
-/// disk. They are started when there is work and end with this.
-final class FileThreads: Sendable {
-    /// Enough for a disk to write several files in one go.
-    static let defaultCount = 8
-
+/// A few threads that run what blocks (file access, hashing, compressing), in the order in which it comes, so that it never
+/// holds up the tasks that share the cooperative pool. They are started when there is work and end with this.
+package final class BlockingThreads: Sendable {
     private let work: Work
 
-    init(count: Int = FileThreads.defaultCount) {
+    /// - Parameter count: how many threads there are at most.
+    package init(count: Int) {
         work = Work(maximumThreads: count)
     }
 
@@ -28,7 +26,7 @@ final class FileThreads: Sendable {
 
     /// Runs a closure on one of the threads. Long ones look at the cancellation that they are given now and then; one
     /// whose task is cancelled before it begins doesn't run.
-    func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         _ body: @escaping @Sendable (Cancellation) throws -> Value
     ) async throws -> Value {
         let cancellation = Cancellation()
@@ -49,20 +47,22 @@ final class FileThreads: Sendable {
 }
 
 /// Tells a thread that the task which waits for it was cancelled.
-final class Cancellation: Sendable {
+package final class Cancellation: Sendable {
     private let isCancelled = Atomic(false)
 
-    func cancel() {
+    package init() {}
+
+    package func cancel() {
         isCancelled.store(true, ordering: .relaxed)
     }
 
     /// - Throws: `CancellationError` once it is.
-    func check() throws {
+    package func check() throws {
         if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
     }
 }
 
-/// What the threads share. They hold this and not ``FileThreads``, whose end is theirs.
+/// What the threads share. They hold this and not ``BlockingThreads``, whose end is theirs.
 private final class Work: Sendable {
     private struct State {
         var jobs = Deque<@Sendable () -> Void>()
