@@ -99,9 +99,9 @@ import Testing
     @Test(arguments: [true, false])
     func aWorkerThatDiesWhileItGoesOnLosesNothing(afterOpening: Bool) async throws {
         let backend = InMemoryRateLimiterBackend()
-        let faulty = Mutex<FaultyTransport?>(nil)
+        let faulty = Mutex<InterceptedTransport?>(nil)
         let stage = try await Stage(backend: backend) { base in
-            let transport = FaultyTransport(base)
+            let transport = InterceptedTransport(base)
             faulty.withLock { $0 = transport }
             return transport
         }
@@ -110,7 +110,7 @@ import Testing
         try await Workflow(Chain(Group(m("a"), m("b")), m("c"), m("d")), broker: stage.broker).run()
         let died = Recorder<Int>()
         transport.set(
-            FaultyTransport.Faults(
+            InterceptedTransport.Faults(
                 before: { commit in
                     // The step that would release something is never reached, or the one before it.
                     guard !commit.successors.isEmpty, !afterOpening else { return }
@@ -124,7 +124,7 @@ import Testing
                 }))
         try await withWorker(stage.worker) { try await eventually { died.count > 2 } }
         #expect(stage.ran.values.sorted() == ["a", "b"])
-        transport.set(FaultyTransport.Faults())
+        transport.set(InterceptedTransport.Faults())
         try await stage.work()
         // Whoever held the step ran again, and what came next ran once.
         #expect(Set(stage.ran.values) == ["a", "b", "c", "d"])

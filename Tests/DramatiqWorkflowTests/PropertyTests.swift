@@ -59,9 +59,9 @@ import Testing
     @Test func crashesLoseNothing() async throws {
         for seed in TestSeed.first(60) {
             let history = History()
-            let box = Mutex<FaultyTransport?>(nil)
+            let box = Mutex<InterceptedTransport?>(nil)
             let stage = try await Stage { base in
-                let transport = FaultyTransport(base)
+                let transport = InterceptedTransport(base)
                 box.withLock { $0 = transport }
                 return transport
             }
@@ -75,7 +75,7 @@ import Testing
             }
             let sent = Recorder<Message>()
             transport.set(
-                FaultyTransport.Faults(
+                InterceptedTransport.Faults(
                     before: { commit in
                         if roll(8) { throw Outage() }
                         if roll(12) { throw Broken() }
@@ -90,7 +90,7 @@ import Testing
                 // Some come a second time, as after the death of a worker that had not acknowledged them.
                 for message in sent.values.suffix(2) { try await stage.broker.enqueue(message) }
             }
-            transport.set(FaultyTransport.Faults())
+            transport.set(InterceptedTransport.Faults())
             repeat {
                 for letter in stage.transport.deadLetters() { try stage.transport.requeueDeadLetter(letter.id) }
                 try await stage.work()

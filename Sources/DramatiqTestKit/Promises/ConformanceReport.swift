@@ -14,7 +14,7 @@ public struct ConformanceReport: Sendable, CustomStringConvertible {
     /// - Parameter makeSubject: makes a subject for each check.
     public init<Subject>(
         checking promises: [Promise<Subject>],
-        on makeSubject: () async throws -> Subject
+        on makeSubject: @Sendable () async throws -> Subject
     ) async {
         for promise in promises {
             do {

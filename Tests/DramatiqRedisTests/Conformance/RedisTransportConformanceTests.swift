@@ -9,21 +9,21 @@ import Testing
     @Test(arguments: TransportPromises.all.claimed(by: RedisTransportSubject.claims))
     func messages(promise: Promise<any TransportSubject>) async throws {
         try await withRedisServer(.appendOnly) { server in
-            try await promise.check(try RedisTransportSubject(server))
+            try await promise.check(try RedisTransportSubject(server, checking: promise))
         }
     }
 
     @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.claims))
     func workflows(promise: Promise<any TransportSubject>) async throws {
         try await withRedisServer { server in
-            try await promise.check(try RedisTransportSubject(server))
+            try await promise.check(try RedisTransportSubject(server, checking: promise))
         }
     }
 
     @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.splitClaims))
     func workflowsWithBarriersInMemory(promise: Promise<any TransportSubject>) async throws {
         try await withRedisServer { server in
-            try await promise.check(try RedisTransportSubject(server, isSplit: true))
+            try await promise.check(try RedisTransportSubject(server, checking: promise, isSplit: true))
         }
     }
 

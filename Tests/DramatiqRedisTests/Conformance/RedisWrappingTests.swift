@@ -15,7 +15,7 @@ import Testing
         try await withRedisServer(.appendOnly) { server in
             try await promise.check(
                 try RedisTransportSubject(
-                    server, wrapping: { CountedTransport($0) }, storing: { CountedStore($0) }))
+                    server, checking: promise, wrapping: { CountedTransport($0) }, storing: { CountedStore($0) }))
         }
     }
 
@@ -24,7 +24,7 @@ import Testing
         try await withRedisServer { server in
             try await promise.check(
                 try RedisTransportSubject(
-                    server, wrapping: { CountedTransport($0) }, storing: { CountedStore($0) }))
+                    server, checking: promise, wrapping: { CountedTransport($0) }, storing: { CountedStore($0) }))
         }
     }
 

@@ -1,6 +1,7 @@
 public import Dramatiq
 public import DramatiqRedis
 public import DramatiqTestKit
+import TestSupport
 
 /// Barriers and counters on a server, which keeps them on its disk.
 public struct RedisStateSubject: StateStoreSubject, CounterSubject {
@@ -13,6 +14,7 @@ public struct RedisStateSubject: StateStoreSubject, CounterSubject {
 
     public let claims: Set<Claim>
     public let faults = FaultSwitch()
+    public let patience: Duration = .patience
     private let place: RedisPlace
     private let storing: @Sendable (RedisRateLimiterBackend) -> any StateStore
     private let counting: @Sendable (RedisRateLimiterBackend) -> any RateLimiterBackend

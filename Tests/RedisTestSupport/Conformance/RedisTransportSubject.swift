@@ -16,6 +16,8 @@ public final class RedisTransportSubject: TransportSubject {
 
     public let claims: Set<Claim>
     public let faults = FaultSwitch()
+    public let patience: Duration = .patience
+    private let heartbeatTimeout: Duration
     private let place: RedisPlace
     private let clock: TestClock
     private let memory: InMemoryRateLimiterBackend
@@ -26,15 +28,18 @@ public final class RedisTransportSubject: TransportSubject {
 
     /// - Parameters:
     ///   - server: set up as `appendOnly`.
+    ///   - promise: what is going to be checked. Only where a client is killed does a silent one go quickly for dead.
     ///   - isSplit: whether the barriers are in this process's memory.
     ///   - wrapping: wraps what is tested.
     ///   - storing: wraps the store of barriers.
     public init(
         _ server: RedisServer,
+        checking promise: Promise<any TransportSubject>,
         isSplit: Bool = false,
         wrapping: @escaping @Sendable (RedisTransport) -> any Transport = { $0 },
         storing: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore = { $0 }
     ) throws {
+        heartbeatTimeout = promise.needs.contains(.kills) ? .seconds(1) : .seconds(60)
         claims = isSplit ? Self.splitClaims : Self.claims
         place = try RedisPlace(server)
         let clock = TestClock()
@@ -50,7 +55,7 @@ public final class RedisTransportSubject: TransportSubject {
         let transport = RedisTransport(
             executor,
             configuration: RedisTransport.Configuration(
-                heartbeatTimeout: .milliseconds(500), sendPatience: .seconds(60)),
+                heartbeatTimeout: heartbeatTimeout, sendPatience: .seconds(60)),
             logger: RecordingLog().logger)
         let wrapped = wrapping(transport)
         made.withLock { $0.append((client, executor, transport)) }

@@ -29,7 +29,7 @@ public struct InMemoryTransportSubject: TransportSubject {
         claims: Set<Claim>,
         fidelity: InMemoryTransport.Fidelity = .values,
         faults: FaultSwitch = FaultSwitch(),
-        patience: Duration = .seconds(60),
+        patience: Duration = .patience,
         wrapping: @escaping @Sendable (InMemoryTransport) -> any Transport = { $0 },
         storing: (InMemoryRateLimiterBackend) -> any StateStore = { $0 },
         passing: (@Sendable (Duration) async throws -> Void)? = nil,

@@ -2,7 +2,7 @@ import Dramatiq
 import Synchronization
 
 /// A transport that does as a test tells it before or after it does its work.
-final class FaultyTransport: TransportWrapper {
+final class InterceptedTransport: TransportWrapper {
     /// What happens at a commit that ends a delivery: may throw instead of it, or after it.
     struct Faults: Sendable {
         var before: @Sendable (Commit) throws -> Void = { _ in }
