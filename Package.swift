@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "DramatiqDedupStorage", targets: ["DramatiqDedupStorage"]),
         .library(name: "DramatiqFileStorage", targets: ["DramatiqFileStorage"]),
         .library(name: "DramatiqLZ4", targets: ["DramatiqLZ4"]),
+        .library(name: "DramatiqMemcached", targets: ["DramatiqMemcached"]),
         .library(name: "DramatiqRedis", targets: ["DramatiqRedis"]),
         .library(name: "DramatiqTestKit", targets: ["DramatiqTestKit"]),
         .library(name: "DramatiqZlib", targets: ["DramatiqZlib"]),
@@ -78,6 +79,17 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqMemcached",
+            dependencies: [
+                "Dramatiq",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
@@ -159,6 +171,7 @@ let package = Package(
             name: "RedisTestSupport",
             dependencies: [
                 "Dramatiq",
+                "DramatiqMemcached",
                 "DramatiqRedis",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
@@ -302,10 +315,27 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "DramatiqMemcachedTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqMemcached",
+                "DramatiqRedis",
+                "DramatiqTestKit",
+                "DramatiqWorkflow",
+                "RedisTestSupport",
+                "RedisTestWorker",
+                "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "InteropTests",
             dependencies: [
                 "Dramatiq",
                 "DramatiqLZ4",
+                "DramatiqMemcached",
                 "DramatiqRedis",
                 "DramatiqWorkflow",
                 "RedisTestSupport",
@@ -324,6 +354,7 @@ let package = Package(
                 "DramatiqDedupStorage",
                 "DramatiqFileStorage",
                 "DramatiqLZ4",
+                "DramatiqMemcached",
                 "DramatiqRedis",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",

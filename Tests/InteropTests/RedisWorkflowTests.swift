@@ -21,7 +21,8 @@ import Testing
                 pythons.append(try tree.root.jsonValue.encoded())
             }
         }
-        _ = try await PythonPeer.run(["start", fleet.server.url, fleet.namespace], input: pythons)
+        _ = try await PythonPeer.run(
+            ["start", fleet.server.url, fleet.namespace], input: pythons, environment: fleet.pythonEnvironment)
     }
 
     /// Chains, groups, delays, retries and empty nodes, each task in a language that was drawn by lot, started by either
@@ -38,6 +39,26 @@ import Testing
             #expect(python.isRunning)
             swift.kill()
             python.kill()
+        }
+    }
+
+    /// With barriers in Memcached, on two servers: dramatiq's own and those that open at most once.
+    @Test(arguments: [(BarrierStyle.counting, 200), (.atMostOnce, 60)])
+    func workflowsCrossBothLanguagesOverMemcached(barriers: BarrierStyle, trees: Int) async throws {
+        try await withRedisServer { server in
+            try await withMemcachedServers(2) { memcached in
+                let fleet = try WorkflowFleet(
+                    server, namespace: "dramatiq", heartbeat: .seconds(60), memcached: memcached.map(\.address),
+                    barriers: barriers)
+                let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
+                let python = try fleet.startPythonWorker()
+                try await start(fleet, seeds: TestSeed.first(trees))
+                let violations = try await fleet.violations(exactlyOnce: true)
+                #expect(violations == [])
+                #expect(swift.isRunning && python.isRunning)
+                swift.kill()
+                python.kill()
+            }
         }
     }
 

@@ -37,11 +37,19 @@ public struct TaskEvents: Sendable {
 
     /// What is wrong with a workflow; empty if nothing is.
     ///
-    /// - Parameter exactlyOnce: whether no attempt may have run twice. Whatever it is, none may have been enqueued
-    ///   twice.
-    public func violations(_ tree: RandomTree, workflow: Int, exactlyOnce: Bool) -> [String] {
-        var violations = tree.violations(lives[workflow] ?? [:], exactlyOnce: exactlyOnce)
-        for (task, ids) in ids[workflow] ?? [:] where ids.count != (tree.failures[task] ?? 0) + 1 {
+    /// - Parameters:
+    ///   - exactlyOnce: whether no attempt may have run twice.
+    ///   - enqueuedOnce: whether none may have been enqueued twice.
+    ///   - isStopped: whether tasks may be missing.
+    public func violations(
+        _ tree: RandomTree,
+        workflow: Int,
+        exactlyOnce: Bool,
+        enqueuedOnce: Bool = true,
+        isStopped: Bool = false
+    ) -> [String] {
+        var violations = tree.violations(lives[workflow] ?? [:], exactlyOnce: exactlyOnce, isStopped: isStopped)
+        for (task, ids) in ids[workflow] ?? [:] where enqueuedOnce && ids.count != (tree.failures[task] ?? 0) + 1 {
             violations.append("task \(task) was enqueued \(ids.count) times")
         }
         return violations.map { "workflow \(workflow): \($0)" }

@@ -1,16 +1,21 @@
 public import Dramatiq
+import DramatiqMemcached
 public import DramatiqRedis
-import DramatiqWorkflow
+public import DramatiqWorkflow
 public import Foundation
 public import TestSupport
 
-/// Starts random workflows in one namespace of a Redis server, and processes that work on them.
+/// Starts random workflows in one namespace of a Redis server, and processes that work on them. Barriers are kept there
+/// or in Memcached.
 public final class WorkflowFleet: Sendable {
     public let server: RedisServer
     /// What Swift is told; Python is told `server`.
     private let url: String
     public let namespace: String
     public let heartbeat: Duration
+    /// The Memcached servers that keep the barriers; none if Redis does.
+    private let memcached: [String]
+    private let barriers: BarrierStyle
     public let redis: RedisClient
     public let transport: RedisTransport
     public let broker: Broker
@@ -20,9 +25,21 @@ public final class WorkflowFleet: Sendable {
     /// By their numbers.
     private let trees = Recorder<RandomTree>()
 
-    /// - Parameter entry: another node of the server's cluster, for Swift; Python needs the one that has the slot.
-    public init(_ server: RedisServer, namespace: String, heartbeat: Duration, entry: RedisServer? = nil) throws {
+    /// - Parameters:
+    ///   - entry: another node of the server's cluster, for Swift; Python needs the one that has the slot.
+    ///   - memcached: the addresses of the Memcached servers that keep the barriers, instead of Redis.
+    ///   - barriers: how they are kept, in both languages.
+    public init(
+        _ server: RedisServer,
+        namespace: String,
+        heartbeat: Duration,
+        entry: RedisServer? = nil,
+        memcached: [String] = [],
+        barriers: BarrierStyle = .atMostOnce
+    ) throws {
         self.server = server
+        self.memcached = memcached
+        self.barriers = barriers
         url = entry?.url ?? server.url
         self.namespace = namespace
         self.heartbeat = heartbeat
@@ -33,7 +50,17 @@ public final class WorkflowFleet: Sendable {
                 namespace: namespace, heartbeatTimeout: heartbeat, sendPatience: .seconds(60)))
         broker = Broker(
             transport: transport,
-            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))])
+            middleware: Broker.defaultMiddleware + [
+                WorkflowMiddleware(backend: try Self.store(redis, memcached), barriers: barriers)
+            ])
+    }
+
+    /// Where barriers are kept.
+    ///
+    /// - Parameter memcached: the addresses of Memcached servers; none for Redis.
+    public static func store(_ redis: any RedisExecutor, _ memcached: [String]) throws -> any StateStore {
+        if memcached.isEmpty { return RedisRateLimiterBackend(redis) }
+        return MemcachedRateLimiterBackend(try MemcachedClient(servers: memcached))
     }
 
     /// Starts a worker of Swift.
@@ -57,6 +84,8 @@ public final class WorkflowFleet: Sendable {
         if let queues { arguments.append("queues=\(queues)") }
         if let fault { arguments.append("die=\(fault)") }
         if let held { arguments.append("hold=\(held.path)") }
+        if !memcached.isEmpty { arguments.append("memcached=\(memcached.joined(separator: ","))") }
+        if barriers == .counting { arguments.append("barriers=counting") }
         return try ChildProcess(TestPrograms.worker, arguments, output: log, error: log)
     }
 
@@ -72,12 +101,22 @@ public final class WorkflowFleet: Sendable {
         isHolding: Bool = false,
         log: String? = nil
     ) throws -> ChildProcess {
-        try ChildProcess(
+        var environment = pythonEnvironment
+        if isHolding { environment["HOLD"] = "1" }
+        return try ChildProcess(
             TestPrograms.python(),
             [
                 TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)",
                 ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","), queues ?? "",
-            ], output: log, error: log, environment: isHolding ? ["HOLD": "1"] : [:])
+            ], output: log, error: log, environment: environment)
+    }
+
+    /// What tells Python where barriers are kept, and how.
+    public var pythonEnvironment: [String: String] {
+        var environment: [String: String] = [:]
+        if !memcached.isEmpty { environment["MEMCACHED"] = memcached.joined(separator: ",") }
+        if barriers == .counting { environment["COUNTING_BARRIERS"] = "1" }
+        return environment
     }
 
     /// Makes a random workflow with a number of its own.
@@ -134,8 +173,12 @@ public final class WorkflowFleet: Sendable {
 
     /// Waits until all workflows are done and no message is left, and returns what is wrong.
     ///
-    /// - Parameter exactlyOnce: whether no attempt may have run twice.
-    public func violations(exactlyOnce: Bool) async throws -> [String] {
+    /// - Parameters:
+    ///   - exactlyOnce: whether no attempt may have run twice. Whatever it is, with barriers in Redis none may have been
+    ///     enqueued twice.
+    ///   - losingBarriers: whether workflows may have stopped for good whose barriers were lost, with a dead letter that
+    ///     says so.
+    public func violations(exactlyOnce: Bool, losingBarriers: Bool = false) async throws -> [String] {
         let trees = trees.values
         let queues = ["default", "python", "swift"]
         do {
@@ -149,15 +192,33 @@ public final class WorkflowFleet: Sendable {
         } catch is NeverHeld {
             // What is missing is found below.
         }
-        let events = try await TaskEvents(redis, namespace: namespace)
         var violations: [String] = []
-        for (number, tree) in trees.enumerated() {
-            violations += events.violations(tree, workflow: number, exactlyOnce: exactlyOnce)
-        }
+        var stopped: Set<Int> = []
+        // Of what takes the place of an empty part nobody knows whose it was.
+        var placeholders = 0
         for queue in queues {
             for letter in try await transport.deadLetters(queue: queue) {
-                violations.append("dead letter \(try letter.message()): \(letter.reason)")
+                let message = try letter.message()
+                guard losingBarriers, letter.reason.contains("nobody knows who is still to arrive") else {
+                    violations.append("dead letter \(message): \(letter.reason)")
+                    continue
+                }
+                if let workflow = message.args.elements.first?.intValue {
+                    stopped.insert(workflow)
+                } else {
+                    placeholders += 1
+                }
             }
+        }
+        let events = try await TaskEvents(redis, namespace: namespace)
+        for (number, tree) in trees.enumerated() {
+            if placeholders > 0, !stopped.contains(number), !events.isComplete(tree, workflow: number) {
+                placeholders -= 1
+                stopped.insert(number)
+            }
+            violations += events.violations(
+                tree, workflow: number, exactlyOnce: exactlyOnce, enqueuedOnce: exactlyOnce || memcached.isEmpty,
+                isStopped: stopped.contains(number))
         }
         return violations
     }

@@ -12,7 +12,8 @@ import TestSupport
 /// Arguments, as `name=value`: `url`, `namespace`, `heartbeat` (milliseconds), `concurrency`, `actors` (names, each with
 /// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the
 /// third commit is sent; `after:3`: once it was done and before anybody hears of it), `hold` (a file until which tasks
-/// with a negative time keep a thread busy).
+/// with a negative time keep a thread busy), `memcached` (the servers that keep the barriers; Redis unless given),
+/// `barriers` (`counting`: those of dramatiq's own `Barrier`).
 @main
 struct RedisTestWorker {
     private struct Failure: Error {}
@@ -36,7 +37,11 @@ struct RedisTestWorker {
         let broker = Broker(
             transport: transport,
             middleware: Broker.defaultMiddleware + [
-                CurrentMessage(), WorkflowMiddleware(backend: RedisRateLimiterBackend(executor)),
+                CurrentMessage(),
+                WorkflowMiddleware(
+                    backend: try WorkflowFleet.store(
+                        executor, arguments["memcached"]?.split(separator: ",").map(String.init) ?? []),
+                    barriers: arguments["barriers"] == "counting" ? .counting : .atMostOnce),
             ])
         for actor in (arguments["actors"] ?? "task@default").split(separator: ",") {
             let parts = actor.split(separator: "@").map(String.init)

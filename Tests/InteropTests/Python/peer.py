@@ -7,9 +7,12 @@
     peer.py parse                                 reads the URLs of its input as redis-py does, prints JSON
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
     peer.py dates                                 reads dates, one per line, and prints them again
+    peer.py memcached SERVERS                     calls methods of a MemcachedBackend, or of a Barrier over it, as the
+                                                  lines of its input say, each a JSON array; prints results as JSON
 
 With LZ4 in the environment messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
-negative time never end.
+negative time never end. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
+dramatiq's own.
 """
 
 import datetime
@@ -23,8 +26,10 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage
-from dramatiq.rate_limits.backends import RedisBackend
+from dramatiq.rate_limits import Barrier, ConcurrentRateLimiter, WindowRateLimiter
+from dramatiq.rate_limits.backends import MemcachedBackend, RedisBackend
 from dramatiq_workflow import Workflow, WorkflowMiddleware
+from dramatiq_workflow._barrier import AtMostOnceBarrier
 from dramatiq_workflow._serialize import unserialize_workflow
 
 
@@ -58,6 +63,19 @@ class Failure(Exception):
     pass
 
 
+class AtMostOnceMemcachedBackend(MemcachedBackend):
+    """As in the README: Memcached can't add to -1, with which an AtMostOnceBarrier begins."""
+
+    def add(self, key, value, ttl):
+        return super().add(key, b"18446744073709551615\0" if value < 0 else value, ttl)
+
+
+def make_backend(url):
+    if "MEMCACHED" in os.environ:
+        return AtMostOnceMemcachedBackend(servers=os.environ["MEMCACHED"].split(","), binary=True)
+    return RedisBackend(url=url)
+
+
 def make_broker(url, namespace, heartbeat=60_000):
     if "LZ4" in os.environ:
         dramatiq.set_encoder(LZ4Encoder())
@@ -69,7 +87,8 @@ def make_broker(url, namespace, heartbeat=60_000):
         url=url, namespace=namespace, heartbeat_timeout=heartbeat, maintenance_chance=chance
     )
     broker.add_middleware(CurrentMessage())
-    broker.add_middleware(WorkflowMiddleware(RedisBackend(url=url)))
+    barrier_type = Barrier if "COUNTING_BARRIERS" in os.environ else AtMostOnceBarrier
+    broker.add_middleware(WorkflowMiddleware(make_backend(url), barrier_type=barrier_type))
     dramatiq.set_broker(broker)
     return broker
 
@@ -142,6 +161,34 @@ def dates():
         print(datetime.datetime.fromisoformat(line.strip()).isoformat())
 
 
+def call_memcached(servers):
+    backend = AtMostOnceMemcachedBackend(servers=servers.split(","), binary="BINARY" in os.environ)
+    with backend.pool.reserve() as client:
+        functions = {
+            "get": client.get,
+            "set": client.set,
+            "add": backend.add,
+            "incr": backend.incr,
+            "decr": backend.decr,
+            "sum": lambda key, keys, *rest: backend.incr_and_sum(key, lambda: keys, *rest),
+            "create": lambda kind, key, parties: barriers[kind](backend, key).create(parties),
+            "arrive": lambda kind, key: barriers[kind](backend, key).wait(block=False),
+            "acquire": lambda key, limit: ConcurrentRateLimiter(backend, key, limit=limit)._acquire(),
+            "release": lambda key, limit: ConcurrentRateLimiter(backend, key, limit=limit)._release(),
+            "window": lambda key, limit, window: WindowRateLimiter(
+                backend, key, limit=limit, window=window
+            )._acquire(),
+        }
+        barriers = {"counting": Barrier, "once": AtMostOnceBarrier}
+        for line in sys.stdin.buffer:
+            name, *arguments = json.loads(line)
+            try:
+                result = functions[name](*arguments)
+            except Exception as error:
+                result = type(error).__name__
+            print(json.dumps(result))
+
+
 def parse():
     for line in sys.stdin.buffer:
         try:
@@ -155,5 +202,6 @@ def parse():
 if __name__ == "__main__":
     commands = {
         "work": work, "start": start, "send": send, "receive": receive, "parse": parse, "dates": dates,
+        "memcached": call_memcached,
     }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -1,11 +1,11 @@
 import Foundation
 
 /// A server that runs until it is killed, or until this process ends in whatever way.
-final class ServerProcess: Sendable {
+public final class ServerProcess: Sendable {
     private let process = Process()
     private let input = Pipe()
 
-    init(_ command: [String]) throws {
+    public init(_ command: [String]) throws {
         // The shell becomes the server, and leaves one behind that kills it when there is nobody left who could write
         // to their input. One that waited for the server might never hear of its end: it starts with the signals
         // blocked that the calling thread has blocked.
@@ -22,17 +22,17 @@ final class ServerProcess: Sendable {
         try process.run()
     }
 
-    var isRunning: Bool { process.isRunning }
+    public var isRunning: Bool { process.isRunning }
 
     /// Ends the server, and waits until it has: its port is free then.
-    func kill() {
+    public func kill() {
         signal(SIGKILL)
         try? input.fileHandleForWriting.close()
         process.waitUntilExit()
     }
 
     /// Sends the server a signal.
-    func signal(_ number: Int32) {
+    public func signal(_ number: Int32) {
         if process.isRunning { _ = Foundation.kill(process.processIdentifier, number) }
     }
 }

@@ -1,0 +1,109 @@
+import Foundation
+import Synchronization
+
+/// A `memcached` of a test's own, on a free loopback port.
+///
+/// It dies with the process that started it, however that ends.
+public final class MemcachedServer: Sendable {
+    private let arguments: [String]
+    private let chosenPort: Mutex<Int>
+    private let process = Mutex<ServerProcess?>(nil)
+
+    /// Starts a server and waits until it takes connections.
+    ///
+    /// - Parameters:
+    ///   - megabytes: how much memory it has.
+    ///   - arguments: more of its options.
+    public init(megabytes: Int = 64, arguments: [String] = []) async throws {
+        self.arguments = ["-m", "\(megabytes)"] + arguments
+        chosenPort = Mutex(try LoopbackPort.free())
+        var attempts = 0
+        while true {
+            do {
+                try await start()
+                break
+            } catch let error as DidNotStart {
+                // Somebody else may have taken the port meanwhile.
+                attempts += 1
+                guard attempts < 10 else { throw error }
+                let port = try LoopbackPort.free()
+                chosenPort.withLock { $0 = port }
+            }
+        }
+    }
+
+    deinit {
+        process.withLock { $0?.kill() }
+    }
+
+    public var port: Int { chosenPort.withLock(\.self) }
+    /// As clients take it.
+    public var address: String { "127.0.0.1:\(port)" }
+
+    /// Starts the server again after ``kill()``; it knows nothing any more.
+    public func start() async throws {
+        let user = getuid() == 0 ? ["-u", "root"] : []
+        let process = try ServerProcess(
+            ["memcached", "-l", "127.0.0.1", "-p", "\(port)", "-U", "0"] + user + arguments)
+        self.process.withLock { $0 = process }
+        try await eventually {
+            guard process.isRunning else { throw DidNotStart(port: port) }
+            return try LoopbackPort.isServed(port)
+        }
+    }
+
+    /// Ends the server at once, as a crash would.
+    public func kill() {
+        process.withLock { process in
+            process?.kill()
+            process = nil
+        }
+    }
+
+    /// Lets the server stand still: it takes connections and commands and answers none.
+    public func suspend() {
+        process.withLock { $0?.signal(SIGSTOP) }
+    }
+
+    /// Lets a server that stands still go on.
+    public func resume() {
+        process.withLock { $0?.signal(SIGCONT) }
+    }
+
+    /// Kills the server and starts it again.
+    public func restart() async throws {
+        kill()
+        try await start()
+    }
+
+    /// When the items end that the server has, as seconds since 1970; -1 for never. They are found by the hash table: by age
+    /// some could be missed that the server is moving.
+    public func expiries() throws -> [String: Int] {
+        var expiries: [String: Int] = [:]
+        for line in try LoopbackPort.ask(port, "lru_crawler metadump hash\r\n", until: "END\r\n").split(
+            whereSeparator: \.isNewline)
+        {
+            // As in `key=a%2Fb exp=1700000000 la=…`.
+            let parts = line.split(separator: " ")
+            guard parts.count > 2, let key = parts[0].dropFirst(4).removingPercentEncoding else { continue }
+            expiries[String(key)] = Int(parts[1].dropFirst(4))
+        }
+        return expiries
+    }
+
+    /// The server did not come up.
+    public struct DidNotStart: Error {
+        public let port: Int
+    }
+}
+
+/// Runs a test's body beside servers of its own.
+public func withMemcachedServers<Result>(
+    _ count: Int,
+    _ body: ([MemcachedServer]) async throws -> Result
+) async throws -> Result {
+    var servers: [MemcachedServer] = []
+    defer { for server in servers { server.kill() } }
+    for _ in 0..<count { servers.append(try await MemcachedServer()) }
+    return try await body(servers)
+}
