@@ -16,6 +16,7 @@ final class MemcachedSubject: StateStoreSubject, CounterSubject {
 
     let claims: Set<Claim>
     let faults = FaultSwitch()
+    let patience: Duration = .patience
     private let server: MemcachedServer
     private let proxy: CuttingProxy
     private let direct: MemcachedClient
