@@ -33,7 +33,7 @@ public final class InMemoryTransport: Transport {
     // MARK: Messages
 
     /// A message in the form in which it waits.
-    fileprivate struct Outgoing {
+    fileprivate struct Outgoing: Sendable {
         let queueName: String
         let payload: Delivery.Payload
         let priority: Int
@@ -76,8 +76,8 @@ public final class InMemoryTransport: Transport {
 
     private func execute(_ commit: Commit) throws -> CommitResult {
         // Everything that can fail comes first; what follows can't.
-        let sends = try commit.sends.map { try outgoing($0) }
-        let successors = try commit.successors.map { try outgoing($0) }
+        let sends = try commit.sends.few.mapped { try outgoing($0) }
+        let successors = try commit.successors.few.mapped { try outgoing($0) }
         var isReleased = true
         if let steps = commit.state {
             guard let backend = steps.store.identity.place as? InMemoryRateLimiterBackend else {
