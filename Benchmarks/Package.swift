@@ -38,6 +38,7 @@ let package = Package(
             dependencies: [
                 "CAllocationCount",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),
             ],
             swiftSettings: swiftSettings
         ),

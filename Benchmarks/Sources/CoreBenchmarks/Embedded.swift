@@ -11,11 +11,12 @@ struct Embedded: Sendable {
     let transport: InMemoryTransport
     let broker: Broker
 
-    private init(_ fidelity: InMemoryTransport.Fidelity) {
+    private init(_ fidelity: InMemoryTransport.Fidelity, _ middleware: [any Middleware]) {
         transport = InMemoryTransport(fidelity: fidelity)
         broker = Broker(
             transport: transport,
-            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: InMemoryRateLimiterBackend())],
+            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: InMemoryRateLimiterBackend())]
+                + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() })
         )
     }
@@ -23,9 +24,10 @@ struct Embedded: Sendable {
     /// Runs a worker with the default settings around a body.
     static func run(
         _ fidelity: InMemoryTransport.Fidelity = .values,
+        middleware: [any Middleware] = [],
         _ body: (Embedded) async throws -> Void
     ) async throws {
-        let embedded = Embedded(fidelity)
+        let embedded = Embedded(fidelity, middleware)
         try await embedded.broker.declare(embedded.noop)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await Worker(embedded.broker).run() }

@@ -16,7 +16,22 @@ func measureTasks(_ session: inout Session, _ python: Peer) async throws {
             )
         }
     }
+    try await measureMiddleware(&session)
     try await measureMemory(&session, python)
+}
+
+/// The price of middleware that do next to nothing.
+private func measureMiddleware(_ session: inout Session) async throws {
+    guard session.includes("tasks with middleware") else { return }
+    try await Embedded.run { none in
+        try await Embedded.run(middleware: OrdinaryMiddleware.three) { three in
+            try await session.compare(
+                Comparison(
+                    "tasks with middleware", unit: "tasks", aims: [.atLeast(0.85, times: "none")],
+                    Contestant("three", round: three.tasks(50_000)),
+                    Contestant("none", round: none.tasks(50_000))))
+        }
+    }
 }
 
 private func measureMemory(_ session: inout Session, _ python: Peer) async throws {

@@ -10,7 +10,7 @@ func measureDelays(_ session: inout Session, _ server: LocalServer) async throws
         ("delayed messages due at once, 5 ms away", .milliseconds(5), 20_000),
     ] as [(String, Duration?, Int)] {
         guard session.includes(name) else { continue }
-        let fleet = try await RedisFleet(server) { client in
+        let fleet = try await RedisFleet(server) { client -> any RedisExecutor in
             if let latency { Distant(client, roundTrip: latency) } else { client }
         }
         try await session.compare(

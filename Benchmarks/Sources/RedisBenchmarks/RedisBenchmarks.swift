@@ -13,6 +13,7 @@ struct RedisBenchmarks: AsyncParsableCommand {
         var session = Session(area: "redis", options)
         try await measureEnqueues(&session, server, python)
         try await measureTasks(&session, server, python)
+        try await measureMiddleware(&session, server)
         try await measureDelays(&session, server)
         try await measureWorkflows(&session, server, python)
         try await measureLatency(&session, server, python)

@@ -15,13 +15,18 @@ struct RedisFleet: Sendable {
     let transport: RedisTransport
     let broker: Broker
 
-    init(_ server: LocalServer, wrapping: (RedisClient) -> any RedisExecutor = { $0 }) async throws {
+    init(
+        _ server: LocalServer,
+        middleware: [any Middleware] = [],
+        wrapping: (RedisClient) -> any RedisExecutor = { $0 }
+    ) async throws {
         client = try RedisClient(url: server.url)
         executor = wrapping(client)
         transport = RedisTransport(executor)
         broker = Broker(
             transport: transport,
-            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(executor))],
+            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(executor))]
+                + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await broker.declare(noop)
     }

@@ -3,16 +3,30 @@ import Dramatiq
 import DramatiqRedis
 import DramatiqWorkflow
 
-/// Plain tasks that wait when their worker starts.
-func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Peer) async throws {
-    guard session.includes("tasks") else { return }
-    let count = 30_000
-    let fleet = try await RedisFleet(server)
-    let send: (RedisFleet) async throws -> Void = { fleet in
-        for first in stride(from: 0, to: count, by: 1000) {
-            try await fleet.broker.enqueue((first..<first + 1000).map { fleet.noop.message($0) })
+private let taskCount = 30_000
+
+/// Sends tasks that wait for a worker.
+private func sendTasks(_ fleet: RedisFleet) async throws {
+    for first in stride(from: 0, to: taskCount, by: 1000) {
+        try await fleet.broker.enqueue((first..<first + 1000).map { fleet.noop.message($0) })
+    }
+}
+
+/// A round of plain tasks that wait when the worker starts, until the last one is done.
+private func tasks(_ name: String, _ fleet: RedisFleet) -> Contestant {
+    Contestant(name) {
+        try await fleet.flush()
+        try await sendTasks(fleet)
+        return try await fleet.work {
+            try await Measurement.of(work: Double(taskCount)) { try await fleet.join() }
         }
     }
+}
+
+/// Plain tasks, beside Python and what Redis does at best.
+func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Peer) async throws {
+    guard session.includes("tasks") else { return }
+    let fleet = try await RedisFleet(server)
     try await session.compare(
         Comparison(
             "tasks", unit: "tasks",
@@ -20,21 +34,28 @@ func measureTasks(_ session: inout Session, _ server: LocalServer, _ python: Pee
                 .atLeast(25, times: "python"), .atLeast(0.5, times: "redis alone"),
                 .atLeast(0.5, times: "redis, one by one"),
             ],
-            Contestant("swift") {
-                try await fleet.flush()
-                try await send(fleet)
-                return try await fleet.work {
-                    try await Measurement.of(work: Double(count)) { try await fleet.join() }
-                }
-            },
+            tasks("swift", fleet),
             Contestant("python", python, "tasks", ["url": .string(server.url), "count": 3000]),
-            try await session.limit(server, work: count, setup: send) { fleet in
+            try await session.limit(server, work: taskCount, setup: sendTasks) { fleet in
                 try await fleet.work { try await fleet.join() }
             },
-            try await session.limit(named: "redis, one by one", server, work: count, setup: send) { fleet in
+            try await session.limit(named: "redis, one by one", server, work: taskCount, setup: sendTasks) { fleet in
                 try await fleet.work(isBatched: false) { try await fleet.join() }
             }))
     await fleet.client.shutDown()
+}
+
+/// The price of middleware that do next to nothing.
+func measureMiddleware(_ session: inout Session, _ server: LocalServer) async throws {
+    guard session.includes("tasks with middleware") else { return }
+    let three = try await RedisFleet(server, middleware: OrdinaryMiddleware.three)
+    let none = try await RedisFleet(server)
+    try await session.compare(
+        Comparison(
+            "tasks with middleware", unit: "tasks", aims: [.atLeast(0.85, times: "none")],
+            tasks("three", three), tasks("none", none)))
+    await three.client.shutDown()
+    await none.client.shutDown()
 }
 
 /// A group with one task that waits for all of it, and a chain.

@@ -210,16 +210,19 @@ public final class Broker: Sendable {
     @discardableResult
     public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
         let message = CurrentMessage.untied(message)
-        if let envelope = envelopeNow(message, delay: delay),
-            let result = pipeline.commitNow(Commit(sends: Envelopes(envelope)))
-        {
+        guard let envelope = envelopeNow(message, delay: delay) else {
+            let envelope = try await envelope(message, delay: delay)
+            try await commit(Commit(sends: Envelopes(envelope)))
+            return envelope.message
+        }
+        let new = Commit(sends: Envelopes(envelope))
+        if let result = pipeline.commitNow(new) {
             _ = try result.get()
             pipeline.wakeConsumers()
             if chain.observesEnqueues { chain.didEnqueue(envelope) }
-            return envelope.message
+        } else {
+            try await commit(new)
         }
-        let envelope = try await envelope(message, delay: delay)
-        try await commit(Commit(sends: Envelopes(envelope)))
         return envelope.message
     }
 

@@ -9,52 +9,60 @@ struct CommitBatch {
         let envelope: Envelope
     }
 
+    private struct Entry {
+        let commit: Commit
+        /// The delivery that it ends.
+        let message: TakenMessage?
+        /// What is sent, so that its consumers can be told.
+        var sent: RedisCommit?
+        var relay: Relay?
+        var result: Result<CommitResult, any Error>?
+
+        init(_ commit: Commit) {
+            self.commit = commit
+            message = commit.end?.delivery.handle as? TakenMessage
+        }
+    }
+
     private let transport: RedisTransport
-    private let commits: [Commit]
-    /// The deliveries that the commits end.
-    private var messages: [TakenMessage?]
-    /// What is sent, so that its consumers can be told, and who may take some of it.
-    private var sent: [Int: RedisCommit] = [:]
-    private var relays: [Int: Relay] = [:]
+    /// The commits in their order: a place is an index in here.
+    private var entries: [Entry]
     /// What is not this process's any more.
     private var ended: [TakenMessage] = []
     private(set) var steps: [CommitStep] = []
-    private var results: [Result<CommitResult, any Error>]
 
     init(_ commits: [Commit], transport: RedisTransport) {
         self.transport = transport
-        self.commits = commits
-        messages = commits.map { $0.end?.delivery.handle as? TakenMessage }
-        results = Array(repeating: .failure(BrokerError.commitUnanswered), count: commits.count)
+        entries = commits.map { Entry($0) }
         var acknowledgements: [CommitStep.Acknowledgement] = []
         var arrivals: [CommitStep.Arrival] = []
-        var others: [CommitStep] = []
-        for place in commits.indices {
-            let message = messages[place]
-            if commits[place].end != nil, message?.isEnded ?? true {
-                results[place] = .failure(notHeld(place))
-            } else if let message, commits[place].isPlainAcknowledgement {
+        for (place, commit) in commits.enumerated() {
+            let message = entries[place].message
+            if commit.end != nil, message?.isEnded ?? true {
+                entries[place].result = .failure(notHeld(place))
+            } else if let message, commit.isPlainAcknowledgement {
                 acknowledgements.append(CommitStep.Acknowledgement(place: place, message: message))
-            } else if let message, !commits[place].isRepeated, let arrival = commits[place].plainArrival {
+            } else if let message, !commit.isRepeated, let arrival = commit.plainArrival {
                 arrivals.append(
                     CommitStep.Arrival(
-                        place: place, tag: commits[place].id.value, message: message, barrier: arrival.barrier,
+                        place: place, tag: commit.id.value, message: message, barrier: arrival.barrier,
                         party: arrival.party))
             } else {
                 do {
-                    others.append(.commit(place: place, try encoded(place)))
+                    steps.append(.commit(place: place, try encoded(place)))
                 } catch {
-                    results[place] = .failure(error)
+                    entries[place].result = .failure(error)
                 }
             }
         }
-        steps = CommitStep.steps(acknowledgements) + CommitStep.steps(arrivals) + others
+        if !acknowledgements.isEmpty { steps += CommitStep.steps(acknowledgements) }
+        if !arrivals.isEmpty { steps += CommitStep.steps(arrivals) }
     }
 
     private mutating func encoded(_ place: Int) throws -> RedisCommit {
-        let commit = commits[place]
+        let commit = entries[place].commit
         var encoded = RedisCommit(tag: commit.id.value, isRepeated: commit.isRepeated)
-        if let message = messages[place], let end = commit.end { encoded.settled = (message, end.outcome) }
+        if let message = entries[place].message, let end = commit.end { encoded.settled = (message, end.outcome) }
         encoded.deadLetterTTL = transport.configuration.deadLetterTTL.redisMilliseconds
         encoded.barriers = commit.state
         encoded.enqueues = try QueuedMessages.encoded(commit.sends)
@@ -65,32 +73,30 @@ struct CommitBatch {
             encoded.successors = successors
             if let first, source.beginRelay(first.id) {
                 encoded.relayWorkerID = source.workerID
-                relays[place] = Relay(source: source, id: first.id, envelope: first.envelope)
+                entries[place].relay = Relay(source: source, id: first.id, envelope: first.envelope)
             }
         } else {
             encoded.successors = try QueuedMessages.encoded(commit.successors)
         }
-        sent[place] = encoded
+        entries[place].sent = encoded
         return encoded
     }
 
     /// Draws the conclusions from what became of the steps.
     ///
     /// - Returns: what became of the commits.
-    mutating func conclude(
-        _ outcomes: [(place: Int, result: Result<RedisCommit.Result, any Error>)]
-    ) -> [Result<CommitResult, any Error>] {
-        for (place, outcome) in outcomes where commits.indices.contains(place) {
+    mutating func conclude(_ outcomes: [CommitScripts.Outcome]) -> [Result<CommitResult, any Error>] {
+        for (place, outcome) in outcomes where entries.indices.contains(place) {
             do {
-                results[place] = .success(try conclude(place, try outcome.get()))
+                entries[place].result = .success(try conclude(place, try outcome.get()))
             } catch {
-                if let relay = relays[place] { relay.source.giveUpRelay(relay.id) }
-                if let sent = sent[place] { transport.ledger.wakeConsumers(of: sent) }
-                results[place] = .failure(error)
+                if let relay = entries[place].relay { relay.source.giveUpRelay(relay.id) }
+                if let sent = entries[place].sent { transport.ledger.wakeConsumers(of: sent) }
+                entries[place].result = .failure(error)
             }
         }
         if !ended.isEmpty { transport.ledger.end(ended) }
-        return results
+        return entries.map { $0.result ?? .failure(BrokerError.commitUnanswered) }
     }
 
     private mutating func conclude(_ place: Int, _ result: RedisCommit.Result) throws -> CommitResult {
@@ -100,7 +106,7 @@ struct CommitBatch {
         case .opened, .committed, .relayed, .notReleased, .notHeld: break
         }
         var relayed: Delivery?
-        if let relay = relays.removeValue(forKey: place) {
+        if let relay = entries[place].relay.take() {
             if result == .relayed {
                 relayed = relay.source.endRelay(relay.id, taking: .envelope(relay.envelope))
             } else {
@@ -108,20 +114,21 @@ struct CommitBatch {
             }
         }
         if result == .opened { return CommitResult(.opened) }
-        if let message = messages[place] { ended.append(message) }
+        if let message = entries[place].message { ended.append(message) }
         if case .notHeld = result {
+            let commit = entries[place].commit
             // If the answer to an acknowledgement was lost, this is the second.
-            if commits[place].isPlainAcknowledgement, commits[place].isRepeated { return CommitResult(.committed) }
+            if commit.isPlainAcknowledgement, commit.isRepeated { return CommitResult(.committed) }
             throw notHeld(place)
         }
-        if let sent = sent[place], relayed == nil || sent.messageCount > 1 {
+        if let sent = entries[place].sent, relayed == nil || sent.messageCount > 1 {
             transport.ledger.wakeConsumers(of: sent)
         }
         return CommitResult(result == .notReleased ? .notReleased : .committed, relayed: relayed)
     }
 
     private func notHeld(_ place: Int) -> BrokerError {
-        guard let delivery = commits[place].end?.delivery else { return .commitUnanswered }
+        guard let delivery = entries[place].commit.end?.delivery else { return .commitUnanswered }
         let message = try? delivery.message(decoder: JSONMessageEncoder())
         return .deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
     }

@@ -29,66 +29,69 @@ final class CommitScripts: Sendable {
         scriptKeys = keys.scriptKeys(transportID)
     }
 
+    /// What became of a commit, which is known by its place.
+    typealias Outcome = (place: Int, result: Result<RedisCommit.Result, any Error>)
+
     /// Runs steps.
     ///
     /// Those that must not wait for memory never go with those that can: see ``CommitScript``.
     ///
-    /// - Returns: what became of each commit in them, by its place.
-    func run(_ steps: [CommitStep]) async -> [(place: Int, result: Result<RedisCommit.Result, any Error>)] {
-        let (frugal, hungry) = (steps.filter { !$0.needsMemory }, steps.filter(\.needsMemory))
-        if hungry.isEmpty { return await run(frugal, needsMemory: false) }
-        if frugal.isEmpty { return await run(hungry, needsMemory: true) }
-        async let others = run(frugal, needsMemory: false)
-        return await run(hungry, needsMemory: true) + others
+    /// - Returns: what became of each commit in them.
+    func run(_ steps: [CommitStep]) async -> [Outcome] {
+        let hungry = steps.count(where: \.needsMemory)
+        if hungry == 0 || hungry == steps.count { return await run(steps, needsMemory: hungry > 0) }
+        async let others = run(steps.filter { !$0.needsMemory }, needsMemory: false)
+        return await run(steps.filter(\.needsMemory), needsMemory: true) + others
     }
 
-    private func run(
-        _ steps: [CommitStep],
-        needsMemory: Bool
-    ) async -> [(place: Int, result: Result<RedisCommit.Result, any Error>)] {
-        var results: [(place: Int, result: Result<RedisCommit.Result, any Error>)] = []
+    private func run(_ steps: [CommitStep], needsMemory: Bool) async -> [Outcome] {
+        var outcomes: [Outcome] = []
         var rest = steps[...]
         while !rest.isEmpty {
-            var size = 0
-            var count = 0
-            let script = rest.prefix { step in
-                size += step.size
-                count += step.commitCount
-                return size <= Self.maximumSize && count <= Self.maximumCommits
+            let script = Self.script(rest)
+            rest = rest[script.endIndex...]
+            do {
+                let reply = try await execute(command(script, needsMemory))
+                outcomes += try read(reply, script)
+            } catch {
+                for step in script { outcomes += step.places.map { ($0, .failure(error)) } }
             }
-            // A step that is larger than all that goes by itself.
-            let some = script.isEmpty ? rest.prefix(1) : script
-            rest = rest.dropFirst(some.count)
-            results += await run(Array(some), needsMemory)
         }
-        return results
+        return outcomes
     }
 
-    private func run(
-        _ steps: [CommitStep],
-        _ needsMemory: Bool
-    ) async -> [(place: Int, result: Result<RedisCommit.Result, any Error>)] {
-        do {
-            let reply = try await execute(command(steps, needsMemory))
-            guard reply.count == steps.count else {
-                throw RedisError(
-                    .unexpectedReply, "\(steps.count) steps were answered with \(reply.count) results",
-                    mayHaveTakenEffect: true)
-            }
-            // All of them first, so that nothing is told to anybody if one of them can't be read.
-            let results = try zip(steps, reply).map { try $0.results($1) }
-            state.withLock { state in
-                for (step, results) in zip(steps, results) { step.addRecorded(results, to: &state.forgotten) }
-            }
-            return zip(steps, results).flatMap { step, results in
-                zip(step.places, results).map { ($0, .success($1)) }
-            }
-        } catch {
-            return steps.flatMap { step in step.places.map { ($0, .failure(error)) } }
+    /// The first steps, as many as one script takes. A step that is larger than all that goes by itself.
+    private static func script(_ steps: ArraySlice<CommitStep>) -> ArraySlice<CommitStep> {
+        var size = 0
+        var count = 0
+        let script = steps.prefix { step in
+            size += step.size
+            count += step.commitCount
+            return size <= maximumSize && count <= maximumCommits
         }
+        return script.isEmpty ? steps.prefix(1) : script
     }
 
-    private func command(_ steps: [CommitStep], _ needsMemory: Bool) -> RedisCommand {
+    private func read(_ reply: [RESPValue], _ steps: ArraySlice<CommitStep>) throws -> [Outcome] {
+        guard reply.count == steps.count else {
+            throw RedisError(
+                .unexpectedReply, "\(steps.count) steps were answered with \(reply.count) results",
+                mayHaveTakenEffect: true)
+        }
+        // All of them first, so that nothing is told to anybody if one of them can't be read.
+        var outcomes: [Outcome] = []
+        var recorded: [UInt64] = []
+        for (step, reply) in zip(steps, reply) {
+            try step.forEachResult(in: reply) { place, result, tag in
+                outcomes.append((place, .success(result)))
+                if let tag { recorded.append(tag) }
+            }
+        }
+        if !recorded.isEmpty { state.withLock { $0.forgotten += recorded } }
+        return outcomes
+    }
+
+    private func command(_ steps: ArraySlice<CommitStep>, _ needsMemory: Bool) -> RedisCommand {
         let forgotten = state.withLock { state in
             let some = Array(state.forgotten.suffix(Self.maximumForgotten))
             state.forgotten.removeLast(some.count)

@@ -86,41 +86,42 @@ enum CommitStep: Sendable {
         }
     }
 
-    /// Adds the tags under which the server remembers what it answered, and need not any longer.
-    func addRecorded(_ results: [RedisCommit.Result], to tags: inout [UInt64]) {
+    /// Reads what the script answered.
+    ///
+    /// - Parameter body: gets the place and the result of each commit, and the tag under which the server remembers it
+    ///   and need not any longer.
+    func forEachResult(in reply: RESPValue, _ body: (Int, RedisCommit.Result, UInt64?) -> Void) throws {
         switch self {
-        case .acknowledgements:
-            break
-        case .arrivals(let group):
-            for (arrival, result) in zip(group, results) where result.isRecorded { tags.append(arrival.tag) }
-        case .commit(_, let commit):
+        case .commit(let place, let commit):
+            let result = RedisCommit.Result(try reply.string())
             // What was repeated may still be on its way a first time, so that must not be forgotten.
-            if !commit.isRepeated, results[0].isRecorded { tags.append(commit.tag) }
-        }
-    }
-
-    /// Reads what the script answered, for each commit.
-    func results(_ reply: RESPValue) throws -> [RedisCommit.Result] {
-        switch self {
-        case .commit:
-            return [RedisCommit.Result(try reply.string())]
+            body(place, result, !commit.isRepeated && result.isRecorded ? commit.tag : nil)
         case .acknowledgements(let group):
             let result = RedisCommit.Result(try reply.string())
-            guard case .notHeld(let places) = result else { return Array(repeating: result, count: group.count) }
-            var results = Array(repeating: RedisCommit.Result.committed, count: group.count)
-            for place in places where results.indices.contains(place) { results[place] = .notHeld() }
-            return results
+            guard case .notHeld(let places) = result else {
+                for acknowledgement in group { body(acknowledgement.place, result, nil) }
+                return
+            }
+            let missing = Set(places)
+            for (index, acknowledgement) in group.enumerated() {
+                body(acknowledgement.place, missing.contains(index) ? .notHeld() : .committed, nil)
+            }
         case .arrivals(let group):
             guard case .array(let texts) = reply else {
                 // They all have the same.
-                return Array(repeating: RedisCommit.Result(try reply.string()), count: group.count)
+                let result = RedisCommit.Result(try reply.string())
+                for arrival in group { body(arrival.place, result, result.isRecorded ? arrival.tag : nil) }
+                return
             }
             guard texts.count == group.count else {
                 throw RedisError(
                     .unexpectedReply, "\(group.count) arrivals were answered with \(texts.count) results",
                     mayHaveTakenEffect: true)
             }
-            return try texts.map { RedisCommit.Result(try $0.string()) }
+            for (arrival, text) in zip(group, texts) {
+                let result = RedisCommit.Result(try text.string())
+                body(arrival.place, result, result.isRecorded ? arrival.tag : nil)
+            }
         }
     }
 }

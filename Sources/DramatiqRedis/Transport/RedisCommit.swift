@@ -49,6 +49,7 @@ struct QueuedMessages: Sendable {
         private(set) var count = 0
         /// In bytes.
         private(set) var size = 0
+        /// Those of all groups but the last one: mostly there is only that.
         private var places: [String: Int] = [:]
 
         mutating func add(_ id: String, _ bytes: [UInt8], to queueName: String) {
@@ -59,7 +60,7 @@ struct QueuedMessages: Sendable {
             } else if let place = places[queueName] {
                 groups[place].messages.append((id, bytes))
             } else {
-                places[queueName] = groups.count
+                if let last = groups.last { places[last.queueName] = groups.count - 1 }
                 groups.append(QueuedMessages(queueName: queueName, messages: [(id, bytes)]))
             }
         }
@@ -124,9 +125,11 @@ struct RedisCommit: Sendable {
 
     /// About how many bytes it has on the wire.
     var size: Int {
-        (enqueues + successors).reduce(256) { size, group in
-            group.messages.reduce(size) { $0 + $1.bytes.count + 64 }
-        }
+        256 + Self.size(enqueues) + Self.size(successors)
+    }
+
+    private static func size(_ groups: [QueuedMessages]) -> Int {
+        groups.reduce(0) { size, group in group.messages.reduce(size) { $0 + $1.bytes.count + 64 } }
     }
 }
 

@@ -61,8 +61,10 @@ final class TakenLedger: Sendable {
     /// Tells consumers that their queue gets something.
     func wakeConsumers(of commit: RedisCommit) {
         guard commit.messageCount > 0 else { return }
-        let signals = state.withLock { state in
-            (commit.enqueues + commit.successors).flatMap { state.consumers[$0.queueName] ?? [] }
+        var signals: [Signal] = []
+        state.withLock { state in
+            for group in commit.enqueues { signals += state.consumers[group.queueName] ?? [] }
+            for group in commit.successors { signals += state.consumers[group.queueName] ?? [] }
         }
         for signal in signals { signal.signal() }
     }
