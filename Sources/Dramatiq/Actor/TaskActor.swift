@@ -14,7 +14,7 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     public let options: ActorOptions
     /// The arguments' names, for producers that pass them by keyword, as Python can.
     public let parameters: [String]
-    private let body: @Sendable (repeat each Argument) async throws -> Output
+    private let body: @concurrent @Sendable (repeat each Argument) async throws -> Output
 
     /// An actor that runs a closure.
     ///
@@ -34,7 +34,7 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
         priority: Int = 0,
         options: [ActorOption] = [],
         parameters: [String] = [],
-        _ body: @escaping @Sendable (repeat each Argument) async throws -> Output
+        _ body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) {
         self.name = name
         self.queueName = queue

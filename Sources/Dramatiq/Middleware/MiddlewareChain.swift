@@ -3,29 +3,40 @@ import Logging
 /// A broker's middleware, sorted by the hooks that they conform to.
 final class MiddlewareChain: Sendable {
     /// A middleware before a message is processed, and its way to do that without waiting.
-    private struct Preparation {
+    private final class Preparation: Sendable {
         let middleware: any BeforeProcessMessage
         let immediate: (any ImmediateMiddleware)?
+
+        init(_ middleware: any BeforeProcessMessage) {
+            self.middleware = middleware
+            immediate = middleware as? any ImmediateMiddleware
+        }
     }
 
     /// A middleware's hook after an actor, and its way to say that it has nothing to do.
-    private struct Step: Sendable {
+    private final class Step: Sendable {
         typealias Hook = @Sendable (inout MessageContext) async throws -> Void
 
         let middleware: any Middleware
         let name: String
-        let selective: (any SelectiveMiddleware)?
+        /// Whether it has something to do for a message; `nil` if it always may. A closure is passed on for less than the
+        /// middleware itself.
+        let concern: (@Sendable (MessageContext) -> Bool)?
         let hook: Hook
 
         init(_ middleware: any Middleware, _ name: String, _ hook: @escaping Hook) {
             self.middleware = middleware
             self.name = name
             self.hook = hook
-            selective = middleware as? any SelectiveMiddleware
+            if let selective = middleware as? any SelectiveMiddleware {
+                concern = { selective.isConcerned($0) }
+            } else {
+                concern = nil
+            }
         }
 
         func isConcerned(_ context: MessageContext) -> Bool {
-            selective?.isConcerned(context) ?? true
+            concern?(context) ?? true
         }
     }
 
@@ -62,9 +73,7 @@ final class MiddlewareChain: Sendable {
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
         afterEnqueue = middleware.reversed().compactMap { $0 as? any AfterEnqueue }
         beforeDelay = middleware.compactMap { $0 as? any BeforeDelayMessage }
-        beforeProcess = middleware.compactMap { $0 as? any BeforeProcessMessage }.map {
-            Preparation(middleware: $0, immediate: $0 as? any ImmediateMiddleware)
-        }
+        beforeProcess = middleware.compactMap { $0 as? any BeforeProcessMessage }.map { Preparation($0) }
         afterProcess = middleware.reversed().compactMap { $0 as? any AfterProcessMessage }.map { middleware in
             Step(middleware, "afterProcessMessage") { try await middleware.afterProcessMessage(&$0) }
         }
@@ -77,7 +86,7 @@ final class MiddlewareChain: Sendable {
         beforeNack = middleware.compactMap { $0 as? any BeforeNack }.map { middleware in
             Step(middleware, "beforeNack") { try await middleware.beforeNack(&$0) }
         }
-        isSelective = (afterProcess + beforeAck).allSatisfy { $0.selective != nil }
+        isSelective = (afterProcess + beforeAck).allSatisfy { $0.concern != nil }
         afterAck = middleware.reversed().compactMap { $0 as? any AfterAck }
         afterNack = middleware.reversed().compactMap { $0 as? any AfterNack }
         afterRequeue = middleware.reversed().compactMap { $0 as? any AfterRequeue }
@@ -191,6 +200,12 @@ final class MiddlewareChain: Sendable {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
         if isSelective, !context.delivered.hasAnyOptions { return false }
         for step in afterProcess where step.isConcerned(context) { return true }
+        return isConcernedWithEnd(context)
+    }
+
+    /// Whether ``willSettle(_:_:)`` has something to do.
+    func isConcernedWithEnd(_ context: MessageContext) -> Bool {
+        if context.isFailed { return true }
         for step in beforeAck where step.isConcerned(context) { return true }
         return false
     }

@@ -38,7 +38,7 @@ extension Worker {
     /// Does a step that is given up when a shutdown begins.
     private func untilShutdown(_ step: @escaping @Sendable () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(operation: step)
+            group.addTask { try await step() }
             group.addTask { await self.shutdown.wait(for: .draining) }
             defer { group.cancelAll() }
             try await group.next()

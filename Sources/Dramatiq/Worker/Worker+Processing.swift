@@ -176,7 +176,7 @@ extension Worker {
                 }
             }
         }
-        if !context.isRequeued {
+        if !context.isRequeued, chain.isConcernedWithEnd(context) {
             await chain.willSettle(&context, retrying)
         }
     }
