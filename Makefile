@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test snippets soak lint format fixtures measure bench fuzz clean
+.PHONY: demo test snippets soak lint symbols format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -15,6 +15,7 @@ test: lint
 	Scripts/python -c ''
 	Scripts/snippets
 	$(SWIFT) build --build-tests
+	Scripts/public-symbols --check
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
@@ -41,6 +42,12 @@ lint:
 
 format:
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
+
+# Lists the public symbols anew, which `make test` compares.
+symbols:
+	Scripts/install test
+	$(SWIFT) build
+	Scripts/public-symbols
 
 # Captures Fixtures/ again from the PyPI packages.
 fixtures:

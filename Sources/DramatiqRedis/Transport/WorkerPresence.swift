@@ -111,7 +111,7 @@ final class WorkerPresence: Sendable {
         if now >= deadline, commits.isSilent { throw Self.silence }
         let end = max(deadline, now + Self.patience)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(operation: step)
+            group.addTask { try await step() }
             group.addTask { [commits, taskExecutor] in
                 await taskExecutor.sleep(for: end - now)
                 // The step is over, or else it is too late.
