@@ -120,12 +120,20 @@ public struct MessageContext: Sendable {
         self.delivered = delivered
     }
 
-    /// The context of a message that nobody delivered.
-    package init(broker: Broker, message: Message, actor: any AnyTaskActor) {
+    /// The context of a message that nobody delivered, for the test of a middleware: what its hooks add is in ``commit``.
+    ///
+    /// - Parameters:
+    ///   - actor: who the message is for. Defaults to the one that the broker knows by its name.
+    ///   - error: what the actor threw.
+    public init(broker: Broker, message: Message, actor: (any AnyTaskActor)? = nil, error: (any Error)? = nil) {
         let delivery = Delivery(
             queueName: message.queueName, tag: 0, payload: .envelope(Envelope(message, encoder: broker.encoder)),
             isRedelivered: false)
-        self.init(broker: broker, DeliveredMessage(delivery: delivery, message: message, actor: actor))
+        self.init(
+            broker: broker,
+            DeliveredMessage(
+                delivery: delivery, message: message, actor: actor ?? broker.actor(named: message.actorName)))
+        self.error = error
     }
 
     /// Why the message has failed for good, which makes it a dead letter; `nil` if it has not.

@@ -11,8 +11,9 @@ public struct RedisCommand: Sendable {
     private(set) var argumentCount: Int
     /// The arguments, each as `$length CRLF bytes CRLF`. For a script: those that follow its digest.
     private(set) var body: [UInt8]
-    /// What is to be evaluated, if anything.
-    package let script: RedisScript?
+    /// What is to be evaluated, if anything: an executor whose server doesn't know it sends `EVAL` and its source in place
+    /// of the first two ``arguments``.
+    public let script: RedisScript?
 
     /// A command.
     public init<each Argument: RedisArgument>(_ name: String, _ arguments: repeat each Argument) {
