@@ -49,6 +49,37 @@ import Testing
         }
     }
 
+    /// The keys of a barrier lie on two servers. One does its part while the other can't be reached: making the barrier
+    /// again makes what is missing.
+    @Test(arguments: CuttingProxy.Cut.allCases, [0, 1])
+    func aBarrierMadeInPartIsMadeWhole(cut: CuttingProxy.Cut, place: Int) async throws {
+        try await withMemcachedServers(2) { servers in
+            let proxy = try await CuttingProxy(to: servers[place].port)
+            var addresses = servers.map(\.address)
+            addresses[place] = proxy.address
+            try await withMemcached(addresses) {
+                $0.minimumBackoff = .milliseconds(1)
+                $0.maximumBackoff = .milliseconds(1)
+            } _: { client async throws in
+                let steps = BarrierSteps(client)
+                for number in 0..<30 {
+                    let name = "g\(number)"
+                    let isCut = Mutex(false)
+                    proxy.set {
+                        isCut.withLock { isCut in
+                            defer { isCut = true }
+                            return isCut ? nil : cut
+                        }
+                    }
+                    try await insisting { try await steps.create(name, 2) }
+                    proxy.set { nil }
+                    #expect(try await insisting { try await steps.arrive(name, "a") } == .committed)
+                    #expect(try await steps.arrive(name, "b") == .opened)
+                }
+            }
+        }
+    }
+
     /// Many parties at once, over connections that are cut again and again.
     @Test(arguments: TestSeed.first(4))
     func manyArriveWhileConnectionsAreCut(seed: TestSeed) async throws {

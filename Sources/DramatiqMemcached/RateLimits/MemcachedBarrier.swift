@@ -53,7 +53,11 @@ struct MemcachedBarrier {
         if count.lists > 0, try await client.entry(barrier.key) != nil { return }
         let release = barrier.releaseKey.map { MetaCommand.add($0, Self.unreleased, expiry) }
         let lists = keys(ofLists: count.lists).map { MetaCommand.add($0, ArrivalList().entry, expiry) }
-        try await done([release].compactMap(\.self) + lists + [.add(barrier.key, count.entry, expiry)])
+        // The counter last, when the others are known to be there: they may be on other servers, and whoever repeats this
+        // takes the counter for all of it.
+        let others = [release].compactMap(\.self) + lists
+        if !others.isEmpty { try await done(others) }
+        try await done([.add(barrier.key, count.entry, expiry)])
     }
 
     /// Counts a party that has not come before.
