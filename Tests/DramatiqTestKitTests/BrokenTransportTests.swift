@@ -83,12 +83,9 @@ import Testing
     @Test func oneThatChangesMessages() async throws {
         try await expectBroken("a message is delivered as it was sent") { transport in
             transport.change = { commit in
-                commit.sends = Envelopes(
-                    commit.sends.map { envelope in
-                        var message = envelope.message
-                        message.options["mine"] = nil
-                        return Envelope(message, encoder: JSONMessageEncoder())
-                    })
+                commit.changeSends { message in
+                    message.options["mine"] = nil
+                }
             }
         }
     }
@@ -113,12 +110,9 @@ import Testing
     @Test func oneThatKnowsNoPriorities() async throws {
         try await expectBroken("messages with a larger priority are delivered first") { transport in
             transport.change = { commit in
-                commit.sends = Envelopes(
-                    commit.sends.map { envelope in
-                        var message = envelope.message
-                        message.options["broker_priority"] = nil
-                        return Envelope(message, encoder: JSONMessageEncoder())
-                    })
+                commit.changeSends { message in
+                    message.options["broker_priority"] = nil
+                }
             }
         }
     }
@@ -132,13 +126,10 @@ import Testing
     @Test func oneThatDeliversDelayedMessagesAtOnce() async throws {
         try await expectBroken("a delayed message runs no earlier than its time, and keeps none waiting") { transport in
             transport.change = { commit in
-                commit.sends = Envelopes(
-                    commit.sends.map { envelope in
-                        var message = envelope.message
-                        message.options["eta"] = nil
-                        message.queueName = QueueName.canonical(message.queueName)
-                        return Envelope(message, encoder: JSONMessageEncoder())
-                    })
+                commit.changeSends { message in
+                    message.options["eta"] = nil
+                    message.queueName = QueueName.canonical(message.queueName)
+                }
             }
         }
     }
@@ -220,5 +211,17 @@ import Testing
             "an answer that is lost, whichever it is, loses nothing and starts nothing early",
             of: WorkflowPromises.all, on: subject)
         #expect(broken.expected.contains("to run"))
+    }
+}
+
+extension Commit {
+    /// Sends other messages in the place of those that it has.
+    fileprivate mutating func changeSends(_ change: (inout Message) -> Void) {
+        sends = Envelopes(
+            sends.map { envelope in
+                var message = envelope.message
+                change(&message)
+                return Envelope(message, encoder: JSONMessageEncoder())
+            })
     }
 }

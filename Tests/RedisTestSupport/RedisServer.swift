@@ -1,11 +1,11 @@
 public import Foundation
 import Synchronization
-import TestSupport
+public import TestSupport
 
 /// A `redis-server` of a test's own, on a free loopback port, in a temporary directory.
 ///
 /// It dies with the process that started it, however that ends: a shell between them waits for the end of its input.
-public final class RedisServer: Sendable {
+public final class RedisServer: ProcessServer {
     /// How the server is set up.
     public struct Setup: Sendable {
         /// Lines of its configuration file.
@@ -33,7 +33,7 @@ public final class RedisServer: Sendable {
     public let directory: URL
     public let setup: Setup
     private let chosenPort: Mutex<Int>
-    private let process = Mutex<ServerProcess?>(nil)
+    public let process = CurrentProcess()
 
     /// Starts a server and waits until it takes commands.
     public init(_ setup: Setup = .plain) async throws {
@@ -58,7 +58,7 @@ public final class RedisServer: Sendable {
     }
 
     deinit {
-        process.withLock { $0?.kill() }
+        process.kill()
         try? FileManager.default.removeItem(at: directory)
     }
 
@@ -83,8 +83,7 @@ public final class RedisServer: Sendable {
         try directives.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
         let log = directory.appending(path: "log")
         try? FileManager.default.removeItem(at: log)
-        let process = try ServerProcess(["redis-server", configuration.path])
-        self.process.withLock { $0 = process }
+        let process = try process.start(["redis-server", configuration.path])
         guard waits else { return }
         try await eventually {
             // Asked first, so that the log is whole if the server has ended.
@@ -94,24 +93,6 @@ public final class RedisServer: Sendable {
             guard isRunning else { throw DidNotStart(log: text) }
             return false
         }
-    }
-
-    /// Ends the server at once, as a crash would.
-    public func kill() {
-        process.withLock { process in
-            process?.kill()
-            process = nil
-        }
-    }
-
-    /// Lets the server stand still: it takes connections and commands and answers none.
-    public func suspend() {
-        process.withLock { $0?.signal(SIGSTOP) }
-    }
-
-    /// Lets a server that stands still go on.
-    public func resume() {
-        process.withLock { $0?.signal(SIGCONT) }
     }
 
     /// Kills the server and starts it again.

@@ -161,6 +161,28 @@ public final class WorkflowFleet: Sendable {
         try await TaskEvents(redis, namespace: namespace).lives[Self.apart] ?? [:]
     }
 
+    /// Starts random workflows, kills one of two workers at a random moment, and that so many times.
+    ///
+    /// - Parameter firstTree: the seed of the first workflow; the others count from it.
+    /// - Returns: as ``violations(exactlyOnce:losingBarriers:)``, once all workflows have ended.
+    public func violations(killingWorkers rounds: Int, firstTree: Int, _ seed: TestSeed) async throws -> [String] {
+        var generator = seed.generator
+        var workers = [try startWorker(), try startWorker()]
+        for round in 0..<rounds {
+            let hasNothingToDo = try await transport.unfinishedCount() == 0
+            if hasNothingToDo || round.isMultiple(of: 4) { try await startTree(seed: TestSeed(firstTree + round)) }
+            // Between two events that are drawn by lot, so that workers have come to something on any machine.
+            try await progress(by: Int.random(in: 1...20, using: &generator))
+            try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
+            let victim = Int.random(in: 0...1, using: &generator)
+            workers[victim].kill()
+            workers[victim] = try startWorker()
+        }
+        let violations = try await violations(exactlyOnce: false)
+        for worker in workers { worker.kill() }
+        return violations
+    }
+
     /// Waits until as many more starts and ends of tasks were noted, or all messages are done.
     public func progress(by count: Int) async throws {
         let key = TaskEvents.key(namespace: namespace)

@@ -4,10 +4,10 @@ import Synchronization
 /// A `memcached` of a test's own, on a free loopback port.
 ///
 /// It dies with the process that started it, however that ends.
-public final class MemcachedServer: Sendable {
+public final class MemcachedServer: ProcessServer {
     private let arguments: [String]
     private let chosenPort: Mutex<Int>
-    private let process = Mutex<ServerProcess?>(nil)
+    public let process = CurrentProcess()
 
     /// Starts a server and waits until it takes connections.
     ///
@@ -33,7 +33,7 @@ public final class MemcachedServer: Sendable {
     }
 
     deinit {
-        process.withLock { $0?.kill() }
+        process.kill()
     }
 
     public var port: Int { chosenPort.withLock(\.self) }
@@ -43,31 +43,12 @@ public final class MemcachedServer: Sendable {
     /// Starts the server again after ``kill()``; it knows nothing any more.
     public func start() async throws {
         let user = getuid() == 0 ? ["-u", "root"] : []
-        let process = try ServerProcess(
+        let process = try process.start(
             ["memcached", "-l", "127.0.0.1", "-p", "\(port)", "-U", "0"] + user + arguments)
-        self.process.withLock { $0 = process }
         try await eventually {
             guard process.isRunning else { throw DidNotStart(port: port) }
             return try LoopbackPort.isServed(port)
         }
-    }
-
-    /// Ends the server at once, as a crash would.
-    public func kill() {
-        process.withLock { process in
-            process?.kill()
-            process = nil
-        }
-    }
-
-    /// Lets the server stand still: it takes connections and commands and answers none.
-    public func suspend() {
-        process.withLock { $0?.signal(SIGSTOP) }
-    }
-
-    /// Lets a server that stands still go on.
-    public func resume() {
-        process.withLock { $0?.signal(SIGCONT) }
     }
 
     /// Kills the server and starts it again.

@@ -180,19 +180,10 @@ package final class CommitPipeline: Sendable {
     /// Sends messages and makes barriers, which is repeated while there is an outage for as long as the transport is
     /// patient.
     func send(_ new: Commit) async throws {
-        var commit = new
-        let deadline = ContinuousClock.now + sendPatience
-        var pause = Duration.milliseconds(20)
-        while true {
-            do {
-                _ = try await self.commit(commit)
-                return
-            } catch let error as any TransientError where error.isOutage {
-                guard ContinuousClock.now + pause < deadline else { throw error }
-            }
-            try await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(1))
-            commit.isRepeated = true
+        try await repeatingInOutages(for: sendPatience) { isRepeated in
+            var commit = new
+            if isRepeated { commit.isRepeated = true }
+            _ = try await self.commit(commit)
         }
     }
 

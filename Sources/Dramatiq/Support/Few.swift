@@ -58,6 +58,7 @@ extension Few: RandomAccessCollection {
         }
     }
 
+    /// As an array's: only an index out of its bounds ends the program, and no index comes from outside.
     package subscript(position: Int) -> Element {
         switch storage {
         case .none: preconditionFailure("There is no element")

@@ -153,24 +153,16 @@ public final class RedisTransport: Transport {
     }
 
     private func send(_ new: RedisCommit) async throws {
-        var step = new
-        let deadline = ContinuousClock.now + configuration.sendPatience
-        var pause = Duration.milliseconds(20)
-        while true {
+        try await repeatingInOutages(for: configuration.sendPatience) { isRepeated in
+            var step = new
+            step.isRepeated = isRepeated
             defer { ledger.wakeConsumers(of: step) }
-            do {
-                let results = await commits.run([.commit(place: 0, step)])
-                switch try results[0].result.get() {
-                case .committed: return
-                case .failed(let text): throw RedisError(.server, text)
-                default: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
-                }
-            } catch let error as RedisError {
-                guard error.isOutage, ContinuousClock.now + pause < deadline else { throw error }
+            let results = await commits.run([.commit(place: 0, step)])
+            switch try results[0].result.get() {
+            case .committed: return
+            case .failed(let text): throw RedisError(.server, text)
+            default: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
             }
-            try await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(1))
-            step.isRepeated = true
         }
     }
 

@@ -27,23 +27,10 @@ import Testing
 
     private static func killWorkers(_ server: RedisServer, _ lane: Int, rounds: Int) async throws {
         let seed = TestSeed(lane + 1)
-        var generator = seed.generator
         let fleet = try WorkflowFleet(server, namespace: "lane\(lane)", heartbeat: .milliseconds(300))
-        var workers = [try fleet.startWorker(), try fleet.startWorker()]
-        for round in 0..<rounds {
-            let hasNothingToDo = try await fleet.transport.unfinishedCount() == 0
-            if hasNothingToDo || round.isMultiple(of: 4) {
-                try await fleet.startTree(seed: TestSeed(lane * 1000 + round))
-            }
-            // Between two events that are drawn by lot, so that workers have come to something on any machine.
-            try await fleet.progress(by: Int.random(in: 1...20, using: &generator))
-            try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
-            let victim = Int.random(in: 0...1, using: &generator)
-            workers[victim].kill()
-            workers[victim] = try fleet.startWorker()
-        }
-        #expect(try await fleet.violations(exactlyOnce: false) == [], "lane \(lane), \(seed)")
-        for worker in workers { worker.kill() }
+        #expect(
+            try await fleet.violations(killingWorkers: rounds, firstTree: lane * 1000, seed) == [],
+            "lane \(lane), \(seed)")
     }
 
     /// The worker dies at every step of what a workflow commits: before a commit is sent, and after it was done and
