@@ -101,6 +101,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqWorkflow",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
