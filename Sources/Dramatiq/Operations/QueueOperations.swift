@@ -131,21 +131,34 @@ extension QueueOperations {
 
     @discardableResult
     public func requeueDeadLetters(
-        queue: String = "default",
-        encoder: any MessageEncoder = JSONMessageEncoder(),
-        where isIncluded: DeadLetterFilter? = nil
+        queue: String, encoder: any MessageEncoder, where isIncluded: DeadLetterFilter?
     ) async throws -> Int {
         try await forEachDeadLetter(queue, isIncluded) { id in
             try await requeueDeadLetter(id, queue: queue, encoder: encoder)
         }
     }
 
+    /// Puts all dead letters of a queue back into it.
+    ///
+    /// - Returns: how many there were.
     @discardableResult
-    public func removeDeadLetters(
-        queue: String = "default",
-        where isIncluded: DeadLetterFilter? = nil
+    public func requeueDeadLetters(
+        queue: String = "default", encoder: any MessageEncoder = JSONMessageEncoder()
     ) async throws -> Int {
+        try await requeueDeadLetters(queue: queue, encoder: encoder, where: nil)
+    }
+
+    @discardableResult
+    public func removeDeadLetters(queue: String, where isIncluded: DeadLetterFilter?) async throws -> Int {
         try await forEachDeadLetter(queue, isIncluded) { id in try await removeDeadLetter(id, queue: queue) }
+    }
+
+    /// Removes all dead letters of a queue for good.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func removeDeadLetters(queue: String = "default") async throws -> Int {
+        try await removeDeadLetters(queue: queue, where: nil)
     }
 
     /// Does something with each dead letter that is there now.

@@ -71,9 +71,7 @@ extension RedisTransport {
 
     @discardableResult
     public func requeueDeadLetters(
-        queue: String = "default",
-        encoder: any MessageEncoder = JSONMessageEncoder(),
-        where isIncluded: DeadLetterFilter? = nil
+        queue: String, encoder: any MessageEncoder, where isIncluded: DeadLetterFilter?
     ) async throws -> Int {
         if let isIncluded {
             return try await forEachPage(queue, isIncluded) { letters in
@@ -127,10 +125,7 @@ extension RedisTransport {
     }
 
     @discardableResult
-    public func removeDeadLetters(
-        queue: String = "default",
-        where isIncluded: DeadLetterFilter? = nil
-    ) async throws -> Int {
+    public func removeDeadLetters(queue: String, where isIncluded: DeadLetterFilter?) async throws -> Int {
         if let isIncluded {
             return try await forEachPage(queue, isIncluded) { letters in
                 try await remove(queue, count: letters.count, ids: letters.map(\.id))
