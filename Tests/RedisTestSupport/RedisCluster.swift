@@ -28,6 +28,9 @@ public final class RedisCluster: Sendable {
         for (index, client) in clients.enumerated() {
             let share = (Self.slots * index / count)..<(Self.slots * (index + 1) / count)
             _ = try await client.execute(RedisCommand("CLUSTER", "ADDSLOTS", list: Array(share)))
+            // As `redis-cli --cluster create` does it. Servers with the same epoch take new ones once they meet, in an order
+            // by lot: one that still claims a slot that was moved meanwhile could get it back, and then points to the other.
+            _ = try await client.execute(RedisCommand("CLUSTER", "SET-CONFIG-EPOCH", index + 1))
             if index > 0 {
                 _ = try await client.execute(
                     RedisCommand("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, busPorts[0]))
