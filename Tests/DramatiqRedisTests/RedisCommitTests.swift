@@ -63,6 +63,29 @@ import Testing
         }
     }
 
+    /// Many messages go in steps, whatever else is handed over with them, and each step is recognised.
+    @Test func aRepeatedSendOfManyIsRecognisedInOtherCompany() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, wrapping: FaultyExecutor.init)
+            let faulty = try #require(stage.executor as? FaultyExecutor)
+            let one = try await envelope(stage, "one")
+            let many = Envelopes((0..<6000).map { _ in one })
+            var commit = Commit(sends: many)
+            let faults = Mutex<[FaultyExecutor.Fault?]>([.after, nil])
+            faulty.set { command in command.isCommit ? faults.withLock { $0.popLast() ?? nil } : nil }
+            await #expect(throws: RedisError.self) { try await stage.transport.commit(commit) }
+            commit.isRepeated = true
+            let results = await stage.transport.commit([Commit(sends: [one]), commit, Commit(sends: many)])
+            #expect(try results.map { try $0.get().status } == [.committed, .committed, .committed])
+            #expect(try await stage.transport.unfinishedCount() == 12_001)
+            // The server remembers what may be asked for again, and nothing else for long.
+            for _ in 0..<2 { try await stage.transport.commit(Commit(sends: [one])) }
+            let key = try #require(try await stage.keys().first { $0.contains("__commits__") })
+            let tags = try await stage.redis.execute(RedisCommand("HKEYS", key)).array().map { try $0.string() }
+            #expect(tags.filter { $0.contains(".") }.sorted() == ["\(commit.id.value).1", "\(commit.id.value).2"])
+        }
+    }
+
     /// The answer to a fetch is lost: the messages are this worker's and it doesn't know. It finds them.
     @Test func messagesWhoseDeliveryWasLostAreFound() async throws {
         try await withRedisServer { server in

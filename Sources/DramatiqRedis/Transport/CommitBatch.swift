@@ -61,7 +61,7 @@ struct CommitBatch {
 
     private mutating func encoded(_ place: Int) throws -> RedisCommit {
         let commit = entries[place].commit
-        var encoded = RedisCommit(tag: commit.id.value, isRepeated: commit.isRepeated)
+        var encoded = RedisCommit(tag: CommitTag(commit: commit.id.value), isRepeated: commit.isRepeated)
         if let message = entries[place].message, let end = commit.end { encoded.settled = (message, end.outcome) }
         encoded.deadLetterTTL = transport.configuration.deadLetterTTL.redisMilliseconds
         encoded.barriers = commit.state

@@ -9,8 +9,8 @@ final class CommitScripts: Sendable {
         var next: UInt64 = 0
         /// Whether the last script was given up since the server said nothing.
         var isSilent = false
-        /// Commits whose answers have come, so that the server need not remember them.
-        var forgotten: [UInt64] = []
+        /// What was answered and need not be remembered by the server.
+        var forgotten: [CommitTag] = []
     }
 
     /// Bounds on one script, so that it never keeps the server for long.
@@ -80,15 +80,20 @@ final class CommitScripts: Sendable {
         }
         // All of them first, so that nothing is told to anybody if one of them can't be read.
         var outcomes: [Outcome] = []
-        var recorded: [UInt64] = []
+        var recorded: [CommitTag] = []
         for (step, reply) in zip(steps, reply) {
             try step.forEachResult(in: reply) { place, result, tag in
                 outcomes.append((place, .success(result)))
                 if let tag { recorded.append(tag) }
             }
         }
-        if !recorded.isEmpty { state.withLock { $0.forgotten += recorded } }
+        if !recorded.isEmpty { forget(recorded) }
         return outcomes
+    }
+
+    /// The server need not remember these any longer: nobody asks again.
+    func forget(_ tags: [CommitTag]) {
+        state.withLock { $0.forgotten += tags }
     }
 
     private func command(_ steps: ArraySlice<CommitStep>, _ needsMemory: Bool) -> RedisCommand {
@@ -101,7 +106,7 @@ final class CommitScripts: Sendable {
             CommitScript.script, keys: scriptKeys, transportID, RedisTransport.commitRecordTTL, needsMemory ? "1" : "0",
             forgotten.count)
         command.reserve(256 + 16 * forgotten.count + steps.reduce(0) { $0 + $1.size })
-        for tag in forgotten { command.append(String(tag)) }
+        for tag in forgotten { command.append(tag.text) }
         for step in steps { command.append(step) }
         return command
     }

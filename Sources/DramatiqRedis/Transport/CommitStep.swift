@@ -90,12 +90,11 @@ enum CommitStep: Sendable {
     ///
     /// - Parameter body: gets the place and the result of each commit, and the tag under which the server remembers it
     ///   and need not any longer.
-    func forEachResult(in reply: RESPValue, _ body: (Int, RedisCommit.Result, UInt64?) -> Void) throws {
+    func forEachResult(in reply: RESPValue, _ body: (Int, RedisCommit.Result, CommitTag?) -> Void) throws {
         switch self {
         case .commit(let place, let commit):
             let result = RedisCommit.Result(try reply.string())
-            // What was repeated may still be on its way a first time, so that must not be forgotten.
-            body(place, result, !commit.isRepeated && result.isRecorded ? commit.tag : nil)
+            body(place, result, commit.isForgettable && result.isRecorded ? commit.tag : nil)
         case .acknowledgements(let group):
             let result = RedisCommit.Result(try reply.string())
             guard case .notHeld(let places) = result else {
@@ -110,7 +109,9 @@ enum CommitStep: Sendable {
             guard case .array(let texts) = reply else {
                 // They all have the same.
                 let result = RedisCommit.Result(try reply.string())
-                for arrival in group { body(arrival.place, result, result.isRecorded ? arrival.tag : nil) }
+                for arrival in group {
+                    body(arrival.place, result, result.isRecorded ? CommitTag(commit: arrival.tag) : nil)
+                }
                 return
             }
             guard texts.count == group.count else {
@@ -120,7 +121,7 @@ enum CommitStep: Sendable {
             }
             for (arrival, text) in zip(group, texts) {
                 let result = RedisCommit.Result(try text.string())
-                body(arrival.place, result, result.isRecorded ? arrival.tag : nil)
+                body(arrival.place, result, result.isRecorded ? CommitTag(commit: arrival.tag) : nil)
             }
         }
     }

@@ -67,6 +67,16 @@ struct QueuedMessages: Sendable {
     }
 }
 
+/// What the server remembers something by that was done, so that a repetition can be told from what is new.
+struct CommitTag: Sendable {
+    /// ``CommitID/value``.
+    let commit: UInt64
+    /// Which of its steps it is, from 1, if a commit is done in several.
+    var step = 0
+
+    var text: String { step == 0 ? String(commit) : "\(commit).\(step)" }
+}
+
 /// Something that is done in Redis as a whole or not at all: see ``CommitScript``.
 struct RedisCommit: Sendable {
     /// What became of it. Raw values are the script's.
@@ -102,8 +112,7 @@ struct RedisCommit: Sendable {
         }
     }
 
-    /// What this process knows it by, so that a repeated one can be told from a new one.
-    let tag: UInt64
+    let tag: CommitTag
     /// Whether it was tried before, and may have been done.
     var isRepeated = false
     /// The message that ends with it, and how.
@@ -122,6 +131,10 @@ struct RedisCommit: Sendable {
 
     /// Whether it adds to the server's memory rather than moving on what is there.
     var needsMemory: Bool { settled == nil || messageCount > 1 }
+
+    /// Whether nobody asks again once its answer is there. What was repeated may still be on its way a first time, and a
+    /// step is repeated with its commit.
+    var isForgettable: Bool { !isRepeated && tag.step == 0 }
 
     /// About how many bytes it has on the wire.
     var size: Int {
@@ -148,7 +161,7 @@ extension RedisCommand {
     mutating func append(_ commit: RedisCommit) {
         append(12 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
         append("g")
-        append(String(commit.tag))
+        append(commit.tag.text)
         append(commit.isRepeated ? "1" : "0")
         var reason = ""
         switch commit.settled?.outcome {

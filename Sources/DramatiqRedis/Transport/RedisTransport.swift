@@ -120,49 +120,61 @@ public final class RedisTransport: Transport {
     ///
     /// A workflow's start is one step, however large. Only many messages that are sent without anything else go in steps of
     /// up to 5000 messages or 4 MiB, so that the server is never kept for long; an error then means that those of later
-    /// steps were not sent. Each of these steps is repeated while there is no connection, for as long as
-    /// ``Configuration/sendPatience`` allows.
+    /// steps were not sent. Repeated, each step that holds is recognised.
     ///
     /// - Returns: of what failed, `BrokerError.deliveryNotHeld` if the message is no longer this worker's, because it was
     ///   silent for too long: somebody else has it, and nothing was done. `BarrierStateLost`. `RedisError`; whether the
     ///   commit holds is not known if it `mayHaveTakenEffect`.
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
-        if commits.count == 1, commits[0].end == nil, commits[0].state == nil,
-            commits[0].sends.count > Self.maximumStepCount / 4
-        {
-            return [await sendInSteps(commits[0].sends)]
+        guard commits.contains(where: Self.goesInSteps) else { return await commitTogether(commits) }
+        // By what it is, not by what else there is: repeated, it comes in other company.
+        var others = await commitTogether(commits.filter { !Self.goesInSteps($0) })[...]
+        var results: [Result<CommitResult, any Error>] = []
+        for commit in commits {
+            let result = Self.goesInSteps(commit) ? await sendInSteps(commit) : others.popFirst()
+            results.append(result ?? .failure(BrokerError.commitUnanswered))
         }
+        return results
+    }
+
+    private func commitTogether(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         var batch = CommitBatch(commits, transport: self)
         return batch.conclude(await self.commits.run(batch.steps))
     }
 
-    /// Sends many messages.
-    private func sendInSteps(_ envelopes: Envelopes) async -> Result<CommitResult, any Error> {
-        var rest = envelopes[...]
+    /// Whether it sends many messages and nothing else.
+    private static func goesInSteps(_ commit: Commit) -> Bool {
+        commit.sends.count > maximumStepCount / 4 && commit.successors.isEmpty && commit.end == nil
+            && commit.state == nil
+    }
+
+    /// Sends many messages. The same ones always come to the same steps.
+    private func sendInSteps(_ commit: Commit) async -> Result<CommitResult, any Error> {
+        var rest = commit.sends[...]
+        var tags: [CommitTag] = []
         do {
             while !rest.isEmpty {
-                var step = RedisCommit(tag: CommitID().value)
+                let tag = CommitTag(commit: commit.id.value, step: tags.count + 1)
+                var step = RedisCommit(tag: tag, isRepeated: commit.isRepeated)
                 step.enqueues = try QueuedMessages.encoded(
                     &rest, maximumCount: Self.maximumStepCount, maximumSize: Self.maximumStepSize)
                 try await send(step)
+                tags.append(tag)
             }
+            if !commit.isRepeated { commits.forget(tags) }
             return .success(CommitResult(.committed))
         } catch {
             return .failure(error)
         }
     }
 
-    private func send(_ new: RedisCommit) async throws {
-        try await repeatingInOutages(for: configuration.sendPatience) { isRepeated in
-            var step = new
-            step.isRepeated = isRepeated
-            defer { ledger.wakeConsumers(of: step) }
-            let results = await commits.run([.commit(place: 0, step)])
-            switch try results[0].result.get() {
-            case .committed: return
-            case .failed(let text): throw RedisError(.server, text)
-            default: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
-            }
+    private func send(_ step: RedisCommit) async throws {
+        defer { ledger.wakeConsumers(of: step) }
+        let results = await commits.run([.commit(place: 0, step)])
+        switch try results[0].result.get() {
+        case .committed: return
+        case .failed(let text): throw RedisError(.server, text)
+        default: throw RedisError(.unexpectedReply, "Nothing was settled, only sent")
         }
     }
 

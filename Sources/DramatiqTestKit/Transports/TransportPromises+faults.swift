@@ -45,6 +45,23 @@ extension TransportPromises {
             try expectEqual(result.status, .committed, "the result of repeating it")
             try await check.expectQueue(["a", "b"])
         },
+        Promise("sending many messages can be repeated after a lost answer", needs: [.lostAnswers, .operations]) {
+            subject in
+            let check = try await TransportCheck(subject)
+            let names = (0..<6000).map { "\($0)" }
+            for lost in 0..<3 {
+                var commit = Commit(sends: check.envelopes(names))
+                // A transport that sends them in fewer steps loses none of its answers.
+                subject.faults.inject(.loseAnswer, at: lost)
+                let first = await check.transport.commit([commit])
+                subject.faults.clear()
+                commit.isRepeated = true
+                if case .failure? = first.first { try await check.transport.commit(commit) }
+                try expectEqual(
+                    try await check.operations().unfinishedCount(queue: check.queue), (lost + 1) * names.count,
+                    "the number of messages")
+            }
+        },
         Promise("a commit that is repeated because its answer was lost is done once", needs: [.lostAnswers]) {
             subject in
             for outcome in [Commit.Outcome.acknowledge, .reject(reason: "no"), .requeue] {
