@@ -34,7 +34,7 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
 
     /// - Throws: what the store throws.
     public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
-        try await InlineCallbackStorage.triples(callbacks) { callback, remaining in
+        try await CallbackFormat.write(callbacks) { callback, remaining in
             try await remaining.reference(in: refreshes) {
                 try await standIn(for: remaining, callback.completionID)
             }
@@ -74,16 +74,16 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
         }
     }
 
-    /// Reads triples, and the places of what the store has.
+    /// Reads callbacks, and the places of what the store has.
     private func callbacks(
-        _ triples: JSONValue
+        _ value: JSONValue
     ) throws -> (callbacks: [CompletionCallback], places: [(JSONValue, String)]) {
         var places: [(JSONValue, String)] = []
-        let callbacks = try InlineCallbackStorage.callbacks(triples) { stored, completionID throws(WorkflowError) in
-            guard stored.storage == name, stored.version == Self.version else { throw stored.isForeign }
-            places.append((stored.place, completionID))
+        let callbacks = try CallbackFormat.read(value) { stored, completionID throws(WorkflowError) in
+            let place = try stored.place(of: name, version: Self.version)
+            places.append((place, completionID))
             return RemainingWorkflow(reference: stored.jsonValue) { [store] in
-                try JSONValue(parsing: try await store.load(stored.place, completionID: completionID))
+                try JSONValue(parsing: try await store.load(place, completionID: completionID))
             }
         }
         return (callbacks, places)
@@ -97,9 +97,6 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
     }
 
     private func place(in carried: JSONValue) -> JSONValue? {
-        guard let stored = try? StorageReference(reading: carried), stored.storage == name,
-            stored.version == Self.version
-        else { return nil }
-        return stored.place
+        try? StorageReference(reading: carried)?.place(of: name, version: Self.version)
     }
 }

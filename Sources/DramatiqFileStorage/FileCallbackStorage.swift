@@ -39,10 +39,10 @@ public struct FileCallbackStorage: CallbackStorage {
     /// - Throws: ``FileStorageError``, what the compressor throws, or what the storage throws that has a remaining
     ///   workflow.
     public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
-        let triples = try await InlineCallbackStorage.triples(callbacks) { _, remaining in
+        let content = try await CallbackFormat.write(callbacks) { _, remaining in
             try await remaining.reference(in: directory) { try await standIn(for: remaining) }
         }
-        return Self.reference(try await directory.store(triples.encoded()))
+        return Self.reference(try await directory.store(content.encoded()))
     }
 
     /// What callbacks hold in place of a remaining workflow: one that came with a message is carried on without loading.
@@ -81,12 +81,12 @@ public struct FileCallbackStorage: CallbackStorage {
         for digest in apart + [digest] { try await directory.renew(digest, for: wait) }
     }
 
-    /// Reads triples, and the digests of what is in files of its own.
+    /// Reads callbacks, and the digests of what is in files of its own.
     private func callbacks(
-        _ triples: JSONValue
+        _ value: JSONValue
     ) throws -> (callbacks: [CompletionCallback], apart: [ContentDigest]) {
         var apart: [ContentDigest] = []
-        let callbacks = try InlineCallbackStorage.callbacks(triples) { stored, _ throws(WorkflowError) in
+        let callbacks = try CallbackFormat.read(value) { stored, _ throws(WorkflowError) in
             let digest = try Self.digest(stored)
             apart.append(digest)
             return RemainingWorkflow(reference: stored.jsonValue) { [directory] in
@@ -108,7 +108,6 @@ public struct FileCallbackStorage: CallbackStorage {
     }
 
     private static func digest(_ stored: StorageReference) throws(WorkflowError) -> ContentDigest {
-        guard stored.storage == name, stored.version == version else { throw stored.isForeign }
-        return try ContentDigest(reading: stored.place)
+        try ContentDigest(reading: stored.place(of: name, version: version))
     }
 }

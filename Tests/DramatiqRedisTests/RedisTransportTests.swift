@@ -29,6 +29,11 @@ import Testing
                 RedisCommand("HGET", "dramatiq:default.DQ.msgs", delayedID)
             ).string()
             #expect(delayed.contains(#""options":{"redis_message_id":"\#(delayedID)","eta":"#))
+            // What the core must know of it by name: the id is not a copy's, and no queue may have the names of keys.
+            #expect(try JSONMessageEncoder().decode(bytes).withFreshID().options == [:])
+            for key in try await stage.keys() where key != "dramatiq:default" {
+                #expect(QueueName.objection(to: String(key.dropFirst("dramatiq:".count))) != nil, "\(key)")
+            }
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct PipelineTests {
     /// Stands for the middleware that serves what ties a message to others.
     private struct Ties: Middleware {
-        var servedOptions: [ServedOption] { MessageOptions.ties.map { ServedOption($0) } }
+        var servedOptions: [ServedOption] { WireOption.ties.map { ServedOption($0) } }
     }
 
     private let transport = InMemoryTransport(fidelity: .bytes)
@@ -92,7 +92,8 @@ import Testing
 
     private let ties: MessageOptions = [
         "workflow_completion_callbacks": [["id", nil, true]], "group_completion_uuid": "group",
-        "group_completion_callbacks": [], "retries": 3, "traceback": "…", "requeue_timestamp": 5, "max_retries": 7,
+        "group_completion_callbacks": [], "retries": 3, "traceback": "…", "requeue_timestamp": 5,
+        "redis_message_id": "of the original", "max_retries": 7,
     ]
 
     @Test func aCopyWithAFreshIDIsAnotherMessage() throws {

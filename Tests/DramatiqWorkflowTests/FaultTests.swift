@@ -19,7 +19,7 @@ import Testing
     /// The completion ids that a message waits at, outermost first.
     private func completionIDs(_ message: Message) throws -> [String] {
         let reference = try #require(message.options[WorkflowMiddleware.callbacksOption])
-        return try InlineCallbackStorage.callbacks(reference).map(\.completionID)
+        return try CallbackFormat.read(reference).map(\.completionID)
     }
 
     /// Takes all messages out of the queue and gives them back.

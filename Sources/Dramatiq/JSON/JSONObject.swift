@@ -47,6 +47,12 @@ public struct JSONObject: Sendable {
         storage.text ?? JSONValue.object(self).encoded().dropFirst().dropLast()
     }
 
+    /// Whether the object is still text that starts so, after its brace.
+    package func starts(with start: StaticString) -> Bool {
+        guard let text = storage.text else { return false }
+        return text.starts(with: UnsafeBufferPointer(start: start.utf8Start, count: start.utf8CodeUnitCount))
+    }
+
     /// The members in order, each key once. Arrays and objects among the values stay verbatim until they are looked
     /// into in turn.
     public var members: [Member] {

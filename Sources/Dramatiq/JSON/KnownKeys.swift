@@ -1,12 +1,11 @@
 /// Keys that many messages carry and that are too long for a small string: shared, so that reading them allocates
 /// nothing.
 enum KnownKeys {
-    private static let keys = [
-        "workflow_completion_callbacks", "requeue_timestamp", "on_retry_exhausted", "redis_message_id",
-    ]
+    private static let longestSmallString = 15
+    private static let keys = WireOption.all.map(\.name).filter { $0.utf8.count > longestSmallString }
 
     static func string(_ bytes: ArraySlice<UInt8>) -> String {
-        if bytes.count > 15 {
+        if bytes.count > longestSmallString {
             for key in keys where isEqual(key, bytes) { return key }
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -1,7 +1,4 @@
 extension Message {
-    /// What a failed attempt leaves in a message's options.
-    private static let leftovers = ["retries", "traceback", "requeue_timestamp"]
-
     /// A dead letter as it goes back to its queue: with all its retries, and due at once unless its delay is not over
     /// yet. It then names the queue that it goes to.
     ///
@@ -15,7 +12,7 @@ extension Message {
             message.queueName = QueueName.canonical(queueName)
             message.options["eta"] = nil
         }
-        for name in Self.leftovers { message.options[name] = nil }
+        message.options.remove(WireOption.history)
         return message == self && queueName == QueueName.canonical(queueName) ? nil : message
     }
 }

@@ -63,7 +63,7 @@ public struct Message: Sendable, Hashable {
     package func renamed(_ id: String) -> Message {
         var copy = self
         copy.messageID = id
-        copy.options.remove(MessageOptions.ties + MessageOptions.history)
+        copy.options.remove(WireOption.bonds)
         return copy
     }
 
@@ -71,13 +71,13 @@ public struct Message: Sendable, Hashable {
     /// other one doesn't count this one as well.
     func untied(from other: Message) -> Message {
         guard messageID != other.messageID, !options.isEmpty else { return self }
-        let isTied = MessageOptions.ties.contains { name in
+        let isTied = WireOption.ties.contains { name in
             guard let tie = options.value(name) else { return false }
             return tie == other.options.value(name)
         }
         guard isTied else { return self }
         var copy = self
-        copy.options.remove(MessageOptions.ties)
+        copy.options.remove(WireOption.ties)
         return copy
     }
 
@@ -124,17 +124,9 @@ extension Message {
         self = try JSONMessageEncoder().decode(content: object.content, extraField: nil)
     }
 
-    /// Reads a message from the node of a workflow, which has a `__type__` besides.
-    package init(workflowNode object: JSONObject) throws(DecodeError) {
-        self = try JSONMessageEncoder().decode(content: object.content, extraField: "__type__")
-    }
-
-    /// Whether a node of a workflow is a message as Python and this library write it, which its first bytes tell. A
-    /// node that isn't may still be one in another spelling.
-    package static func isPlainWorkflowNode(_ object: JSONObject) -> Bool {
-        guard let text = object.storage.text else { return false }
-        let start: StaticString = "\"__type__\":\"message\","
-        return text.starts(with: UnsafeBufferPointer(start: start.utf8Start, count: start.utf8CodeUnitCount))
+    /// Reads a message from a JSON object that may have one more field, whose value is left out.
+    package init(_ object: JSONObject, besides extraField: StaticString) throws(DecodeError) {
+        self = try JSONMessageEncoder().decode(content: object.content, extraField: extraField)
     }
 }
 

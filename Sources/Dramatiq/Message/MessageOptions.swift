@@ -13,21 +13,11 @@ public struct MessageOptions: Sendable, Hashable {
     /// Whether there is none.
     public var isEmpty: Bool { object.isEmpty }
 
-    /// The option in which messages that came over Redis carry their id there.
-    package static let redisMessageID = "redis_message_id"
-
-    /// The options that let something wait for this very message: the callbacks of a workflow, and those of dramatiq's
-    /// `group`.
-    static let ties = ["workflow_completion_callbacks", "group_completion_uuid", "group_completion_callbacks"]
-
-    /// The options that tell what has happened to a message so far.
-    static let history = ["retries", "traceback", "requeue_timestamp", redisMessageID]
-
     /// Whether there is nothing but what transports note. Nearly all messages are like that, so a worker asks once.
     var isOnlyTransport: Bool {
         switch object.storage {
         case .list(let members, _):
-            members.isEmpty || members.count == 1 && members[0].key == Self.redisMessageID
+            members.isEmpty || members.count == 1 && WireOption.transportIDs.contains(members[0].key)
         case .text: isEmpty
         }
     }

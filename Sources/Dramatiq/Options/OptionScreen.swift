@@ -13,26 +13,6 @@ final class OptionScreen: Sendable {
         case unserved(by: String, losesWork: Bool)
     }
 
-    /// The options of dramatiq and dramatiq-workflow that need a middleware, the middleware's name, and whether work
-    /// would be lost in silence without it.
-    private static let known: [(name: String, middleware: String, losesWork: Bool)] = [
-        ("workflow_completion_callbacks", "WorkflowMiddleware", true),
-        ("pipe_target", "Pipelines", true),
-        ("on_success", "Callbacks", true),
-        ("on_failure", "Callbacks", true),
-        ("on_retry_exhausted", "Retries", true),
-        ("group_completion_callbacks", "GroupCallbacks", true),
-        ("group_completion_uuid", "GroupCallbacks", false),
-        ("store_results", "Results", false),
-        ("result_ttl", "Results", false),
-        ("max_age", "AgeLimit", false),
-        ("time_limit", "TimeLimit", false),
-        ("notify_shutdown", "ShutdownNotifications", false),
-        ("max_retries", "Retries", false),
-        ("min_backoff", "Retries", false),
-        ("max_backoff", "Retries", false),
-    ]
-
     private let concerns: [String: Concern]
     /// A bit for each length of a name; longer ones share the last.
     private let lengths: UInt64
@@ -43,8 +23,9 @@ final class OptionScreen: Sendable {
     init(_ served: [ServedOption], logger: Logger) {
         self.logger = logger
         var concerns: [String: Concern] = [:]
-        for (name, middleware, losesWork) in Self.known {
-            concerns[name] = .unserved(by: middleware, losesWork: losesWork)
+        for option in WireOption.all {
+            guard let middleware = option.middleware else { continue }
+            concerns[option.name] = .unserved(by: middleware, losesWork: option.losesWork)
         }
         for option in served {
             // Of two middleware that serve an option, one may look closer.

@@ -61,7 +61,7 @@ public final class RedisTransport: Transport {
     }
 
     /// The option that carries a message's id in Redis: another one for every enqueue.
-    static let idOption = MessageOptions.redisMessageID
+    static let idOption = "redis_message_id"
     /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
     static let commitRecordTTL = 600_000
     /// How many commits go together: while the server executes some, the next are made.

@@ -19,10 +19,10 @@ public enum CallbackStoragePromises {
             let stored = SampleWorkflows.callbacks(SampleWorkflows.large)
             let message = Message(
                 queueName: "promise", actorName: "task",
-                options: ["workflow_completion_callbacks": try await storage.store(stored)])
+                options: [WorkflowMiddleware.callbacksOption: try await storage.store(stored)])
             let encoder = JSONMessageEncoder()
             let reference = try unwrap(
-                try encoder.decode(try encoder.encode(message)).options["workflow_completion_callbacks"],
+                try encoder.decode(try encoder.encode(message)).options[WorkflowMiddleware.callbacksOption],
                 "the reference")
             try await expectSame(try await storage.retrieve(reference), stored, SampleWorkflows.large)
         },

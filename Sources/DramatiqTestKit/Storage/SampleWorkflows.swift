@@ -43,7 +43,7 @@ extension SampleMessages {
             Message(
                 queueName: "promise", actorName: "workflow",
                 options: [
-                    "workflow_completion_callbacks": [["id", SampleWorkflows.large, false], ["other", nil, true]]
+                    WorkflowMiddleware.callbacksOption: [["id", SampleWorkflows.large, false], ["other", nil, true]]
                 ])
         ]
     }

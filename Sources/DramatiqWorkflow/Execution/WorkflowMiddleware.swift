@@ -13,7 +13,7 @@ import Logging
 /// reason: requeue it once the cause is gone, and the workflow goes on.
 public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, SelectiveMiddleware, StartupCheck {
     /// The option in which messages carry their callbacks.
-    public static let callbacksOption = "workflow_completion_callbacks"
+    public static let callbacksOption = CallbackFormat.option
     /// How long barriers live unless said otherwise: a day, as in dramatiq-workflow.
     public static let defaultBarrierTTL: Duration = .milliseconds(86_400_000)
     /// How long a message may wait in its queue unless said otherwise: two weeks.
@@ -63,7 +63,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
     public var servedOptions: [ServedOption] {
         [
-            ServedOption(Self.callbacksOption),
+            ServedOption(CallbackFormat.option),
             ServedOption(WorkflowFailurePolicy.optionName) { value in
                 try WorkflowFailurePolicy(value)?.address.map { [$0] } ?? []
             },
@@ -75,7 +75,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     package func isConcerned(_ context: MessageContext) -> Bool {
         guard context.delivered.hasOptions else { return false }
         let options = context.delivered.message.options
-        if options.has(Self.callbacksOption) { return true }
+        if options.has(CallbackFormat.option) { return true }
         return options.has(Pipeline.targetOption) && context.delivered.message.workflowTies != nil
     }
 

@@ -86,7 +86,7 @@ enum WorkflowParts {
             try WorkflowNode.write(nodes, into: &writer) { identities.distinct($0) }
             children = JSONArray(validatedText: writer.bytes[...])
         }
-        return ["__type__": "chain", "children": .array(children)]
+        return JSONNode.chain(of: children)
     }
 }
 

@@ -16,15 +16,15 @@ final class RecentCallbacks: Sendable {
 
     /// Reads callbacks that stand in a message.
     ///
-    /// - Throws: as ``InlineCallbackStorage``.
+    /// - Throws: as ``CallbackFormat/read(_:resolve:)``.
     func callbacks(_ reference: JSONValue) throws -> [CompletionCallback] {
         guard case .array(let array) = reference, let text = array.validatedText, text.count <= Self.maximumSize else {
-            return try InlineCallbackStorage.callbacks(reference)
+            return try CallbackFormat.read(reference)
         }
         if let entry = last.withLock(\.self), entry.text[...] == text { return entry.callbacks }
         // A copy, since the text is a part of its message.
         let copy = Array(text)
-        let callbacks = try InlineCallbackStorage.callbacks(.array(JSONArray(validatedText: copy[...])))
+        let callbacks = try CallbackFormat.read(.array(JSONArray(validatedText: copy[...])))
         last.withLock { $0 = Entry(text: copy, callbacks: callbacks) }
         return callbacks
     }

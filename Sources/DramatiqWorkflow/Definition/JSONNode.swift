@@ -11,15 +11,16 @@ enum JSONNode {
     /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
     init(_ value: JSONValue) throws {
         guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
-        if Message.isPlainWorkflowNode(object) {
-            self = .message(try Message(workflowNode: object))
+        // A message as Python and this library write it, which its first bytes tell. It may still be one in another spelling.
+        if object.starts(with: "\"__type__\":\"message\",") {
+            self = .message(try Message(object, besides: "__type__"))
             return
         }
         let members = object.members
         func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
         switch member("__type__")?.stringValue {
         case "message":
-            self = .message(try Message(workflowNode: object))
+            self = .message(try Message(object, besides: "__type__"))
         case "chain":
             guard let children = member("children")?.arrayValue else {
                 throw Self.invalid("a chain needs an array of children", value)
@@ -40,6 +41,11 @@ enum JSONNode {
         case nil:
             throw Self.invalid("a node must say its __type__", value)
         }
+    }
+
+    /// The text of a chain of nodes that are JSON already.
+    static func chain(of children: JSONArray) -> JSONValue {
+        ["__type__": "chain", "children": .array(children)]
     }
 
     private static func invalid(_ reason: String, _ value: JSONValue) -> WorkflowError {

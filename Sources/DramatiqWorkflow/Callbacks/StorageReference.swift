@@ -45,6 +45,14 @@ public struct StorageReference: Sendable, Hashable {
         ["__type__": .string(Self.marker), "by": .string(storage), "version": .integer(version), "at": place]
     }
 
+    /// ``place``, if a storage of that name and version has made the reference.
+    ///
+    /// - Throws: ``WorkflowError/foreignReference(storage:version:)`` if it was another one.
+    package func place(of storage: String, version: Int) throws(WorkflowError) -> JSONValue {
+        guard storage == self.storage, version == self.version else { throw isForeign }
+        return place
+    }
+
     /// The error for a reference that another storage made.
-    package var isForeign: WorkflowError { .foreignReference(storage: storage, version: version) }
+    var isForeign: WorkflowError { .foreignReference(storage: storage, version: version) }
 }

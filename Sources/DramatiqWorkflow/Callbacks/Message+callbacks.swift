@@ -21,18 +21,18 @@ extension Message {
     }
 
     /// The callbacks that the message itself carries.
-    var ownCallbacks: JSONValue? { options.value(WorkflowMiddleware.callbacksOption) }
+    var ownCallbacks: JSONValue? { options.value(CallbackFormat.option) }
 
     /// The message as a task of a workflow, or of none if there are no callbacks.
     mutating func setCallbacks(_ reference: JSONValue?) {
         guard isPiped else {
-            if reference != nil || !options.isEmpty { options[WorkflowMiddleware.callbacksOption] = reference }
+            if reference != nil || !options.isEmpty { options[CallbackFormat.option] = reference }
             return
         }
         var pipeline = Pipeline(self)
         for index in pipeline.messages.indices {
             let isLast = index == pipeline.messages.count - 1
-            pipeline.messages[index].options[WorkflowMiddleware.callbacksOption] = isLast ? reference : nil
+            pipeline.messages[index].options[CallbackFormat.option] = isLast ? reference : nil
         }
         self = pipeline.joined
     }

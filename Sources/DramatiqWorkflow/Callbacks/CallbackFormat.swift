@@ -1,0 +1,65 @@
+package import Dramatiq
+
+/// What messages carry of their workflow in an option, which is dramatiq-workflow's format:
+///
+///     "workflow_completion_callbacks": [[completion_id, remaining_workflow | null, propagates], …]
+///
+/// Outermost first. In the place of a remaining workflow, and of the whole, a storage may have put a ``StorageReference``
+/// instead. Storages write and read callbacks with this, whatever they do with the result.
+package enum CallbackFormat {
+    /// The option's name.
+    package static let option = "workflow_completion_callbacks"
+
+    /// The array for callbacks, with what `standIn` gives in the place of a remaining workflow: the workflow itself, or a
+    /// reference.
+    package static func write(
+        _ callbacks: [CompletionCallback],
+        standIn: (CompletionCallback, RemainingWorkflow) async throws -> JSONValue
+    ) async throws -> JSONValue {
+        var triples: [JSONValue] = []
+        triples.reserveCapacity(callbacks.count)
+        for callback in callbacks {
+            var remaining = JSONValue.null
+            if let workflow = callback.remaining { remaining = try await standIn(callback, workflow) }
+            triples.append([.string(callback.completionID), remaining, .bool(callback.propagates)])
+        }
+        return .array(JSONArray(triples))
+    }
+
+    /// Reads the array.
+    ///
+    /// - Parameter resolve: makes a remaining workflow of a reference that stands in its place, and of the completion
+    ///   id beside it.
+    /// - Throws: ``WorkflowError/invalidCallbacks(reason:)``, ``WorkflowError/foreignReference(storage:version:)`` for
+    ///   a reference unless told how to resolve it.
+    package static func read(
+        _ value: JSONValue,
+        resolve: (StorageReference, String) throws(WorkflowError) -> RemainingWorkflow = {
+            (reference, _) throws(WorkflowError) in throw reference.isForeign
+        }
+    ) throws(WorkflowError) -> [CompletionCallback] {
+        guard let array = value.arrayValue else {
+            if let reference = try StorageReference(reading: value) { throw reference.isForeign }
+            throw .invalidCallbacks(reason: "they must be an array")
+        }
+        var callbacks: [CompletionCallback] = []
+        // Down to the members of the remaining workflows; their children stay text.
+        for triple in array.elements(levels: 2) {
+            guard let parts = triple.arrayValue?.elements, parts.count == 3,
+                let completionID = parts[0].stringValue, let propagates = parts[2].boolValue
+            else {
+                throw .invalidCallbacks(
+                    reason: "entry \(callbacks.count + 1) must be [completion id, workflow or null, boolean]")
+            }
+            var remaining: RemainingWorkflow?
+            if let reference = try StorageReference(reading: parts[1]) {
+                remaining = try resolve(reference, completionID)
+            } else if !parts[1].isNull {
+                remaining = RemainingWorkflow(parts[1])
+            }
+            callbacks.append(
+                CompletionCallback(completionID: completionID, remaining: remaining, propagates: propagates))
+        }
+        return callbacks
+    }
+}
