@@ -59,7 +59,7 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
         return StorageReference(storage: name, version: Self.version, place: place).jsonValue
     }
 
-    /// - Throws: `WorkflowError.invalidCallbacks`, `WorkflowError.foreignReference`. What the store throws and that a
+    /// - Throws: `WorkflowError.Code.invalidCallbacks`, `WorkflowError.Code.foreignReference`. What the store throws and that a
     ///   workflow is not JSON is thrown when it is loaded.
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         let (callbacks, places) = try callbacks(reference)

@@ -61,7 +61,7 @@ public struct FileCallbackStorage: CallbackStorage {
         return Self.reference(try await directory.store(text))
     }
 
-    /// - Throws: ``FileStorageError``, `WorkflowError.invalidCallbacks`, `WorkflowError.foreignReference`.
+    /// - Throws: ``FileStorageError``, `WorkflowError.Code.invalidCallbacks`, `WorkflowError.Code.foreignReference`.
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         if case .array = reference { return try callbacks(reference).callbacks }
         let digest = try Self.digest(reading: reference)

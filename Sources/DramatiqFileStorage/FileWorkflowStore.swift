@@ -33,12 +33,12 @@ public struct FileWorkflowStore: WorkflowStore {
         try await directory.store(workflow).jsonValue
     }
 
-    /// - Throws: ``FileStorageError``, or `WorkflowError.invalidCallbacks` for a reference that is none.
+    /// - Throws: ``FileStorageError``, or `WorkflowError.Code.invalidCallbacks` for a reference that is none.
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
         try await directory.load(ContentDigest(reading: reference)).content
     }
 
-    /// - Throws: ``FileStorageError``, or `WorkflowError.invalidCallbacks` for a reference that is none.
+    /// - Throws: ``FileStorageError``, or `WorkflowError.Code.invalidCallbacks` for a reference that is none.
     public func refresh(_ reference: JSONValue, completionID: String) async throws {
         try await refresh(reference, completionID: completionID, for: .zero)
     }

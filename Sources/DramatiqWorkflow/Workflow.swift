@@ -37,7 +37,7 @@ public struct Workflow: Sendable {
     /// Starts the workflow: sends the messages that wait for nothing, and makes the barriers that they count at, all or
     /// none where the transport can.
     ///
-    /// - Throws: ``WorkflowError/middlewareMissing``, or what the callback storage, the encoder, a middleware, the
+    /// - Throws: ``WorkflowError/Code/middlewareMissing``, or what the callback storage, the encoder, a middleware, the
     ///   rate limiter backend or the transport throws.
     public func run() async throws {
         let commit = try await prepare()
@@ -50,7 +50,7 @@ public struct Workflow: Sendable {
     ///
     /// What the callback storage keeps is stored already. Nothing is to be done if the commit sends nothing.
     ///
-    /// - Throws: ``WorkflowError/middlewareMissing``, or what the callback storage or a middleware throws.
+    /// - Throws: ``WorkflowError/Code/middlewareMissing``, or what the callback storage or a middleware throws.
     public func prepare() async throws -> Commit {
         guard let middleware = broker.middleware(of: WorkflowMiddleware.self) else {
             throw WorkflowError.middlewareMissing

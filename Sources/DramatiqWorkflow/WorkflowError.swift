@@ -1,35 +1,72 @@
 public import Dramatiq
 
 /// Why a workflow can't be started or go on.
-public enum WorkflowError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The broker has no ``WorkflowMiddleware``.
-    case middlewareMissing
-    /// Not a node of a workflow: what is wrong, and with which part.
-    case invalidNode(reason: String, excerpt: String)
-    /// A message's `workflow_completion_callbacks` are not what the storage understands.
-    case invalidCallbacks(reason: String)
-    /// A message's callbacks were stored by a storage that this program's ``WorkflowMiddleware`` has not, or by a later
-    /// version of it.
-    case foreignReference(storage: String, version: Int)
-    /// A `workflow_on_failure` option that means nothing.
-    case invalidFailurePolicy(String)
+public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The sort of error. New ones may be added, so a `switch` needs a `default`.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        public let description: String
 
-    public var description: String {
-        switch self {
-        case .middlewareMissing:
-            "The broker has no WorkflowMiddleware, which workflows need. Add it when you make the broker: "
-                + "Broker(…, middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: …)])"
-        case .invalidNode(let reason, let excerpt):
-            "Not a workflow: \(reason), in \(excerpt)"
-        case .invalidCallbacks(let reason):
-            "The option workflow_completion_callbacks can't be understood: \(reason)"
-        case .foreignReference(let storage, let version):
-            "The message's workflow was stored by the callback storage '\(storage)' (version \(version)), which this "
-                + "program can't read. Add it: WorkflowMiddleware(…, callbackStorage: new.reading(old))"
-        case .invalidFailurePolicy(let value):
-            "The option workflow_on_failure can't be \(value): use \"halt\", \"proceed\" or {\"notify\": \"actor\"}"
+        private init(_ description: String) {
+            self.description = description
         }
+
+        /// The broker has no ``WorkflowMiddleware``.
+        public static let middlewareMissing = Code("middlewareMissing")
+        /// Not a node of a workflow.
+        public static let invalidNode = Code("invalidNode")
+        /// A message's `workflow_completion_callbacks` are not what the storage understands.
+        public static let invalidCallbacks = Code("invalidCallbacks")
+        /// A message's callbacks were stored by a storage that this program's ``WorkflowMiddleware`` has not, or by a
+        /// later version of it.
+        public static let foreignReference = Code("foreignReference")
+        /// A `workflow_on_failure` option that means nothing.
+        public static let invalidFailurePolicy = Code("invalidFailurePolicy")
     }
+
+    public let code: Code
+    /// What is wrong and what helps, for a person to read.
+    public let description: String
+    /// The name of the storage that is missing here.
+    public private(set) var storage: String?
+    /// The version that the missing storage needs to have.
+    public private(set) var storageVersion: Int?
 }
 
 extension WorkflowError: PermanentError {}
+
+/// What callback storages throw.
+extension WorkflowError {
+    /// ``Code/invalidCallbacks``.
+    public static func invalidCallbacks(reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .invalidCallbacks,
+            description: "The option workflow_completion_callbacks can't be understood: \(reason)")
+    }
+
+    /// ``Code/foreignReference``.
+    public static func foreignReference(storage: String, version: Int) -> WorkflowError {
+        WorkflowError(
+            code: .foreignReference,
+            description: "The message's workflow was stored by the callback storage '\(storage)' (version \(version)), "
+                + "which this program can't read. Add it: WorkflowMiddleware(…, callbackStorage: new.reading(old))",
+            storage: storage, storageVersion: version)
+    }
+}
+
+extension WorkflowError {
+    static let middlewareMissing = WorkflowError(
+        code: .middlewareMissing,
+        description: "The broker has no WorkflowMiddleware, which workflows need. Add it when you make the broker: "
+            + "Broker(…, middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: …)])")
+
+    static func invalidNode(reason: String, excerpt: String) -> WorkflowError {
+        WorkflowError(code: .invalidNode, description: "Not a workflow: \(reason), in \(excerpt)")
+    }
+
+    static func invalidFailurePolicy(_ value: String) -> WorkflowError {
+        WorkflowError(
+            code: .invalidFailurePolicy,
+            description: "The option workflow_on_failure can't be \(value): use \"halt\", \"proceed\" or "
+                + "{\"notify\": \"actor\"}")
+    }
+}

@@ -25,7 +25,7 @@ import Testing
         let error = try await #require(throws: WorkflowError.self) {
             try await Workflow(Message(queueName: "q", actorName: "a"), broker: broker).run()
         }
-        #expect(error == .middlewareMissing)
+        #expect(error.code == .middlewareMissing)
         #expect(error.description.contains("Broker.defaultMiddleware + [WorkflowMiddleware(backend:"))
     }
 

@@ -26,7 +26,7 @@ public final class Broker: Sendable {
     ///   - encoder: turns messages into bytes and back.
     ///   - middleware: in the order in which they see messages on their way out, each of them once. A list in which one
     ///     stands twice is logged as critical, and whatever is first done with the broker throws
-    ///     ``BrokerError/middlewareTwice(name:)``.
+    ///     ``BrokerError/Code/middlewareTwice``.
     ///   - logger: gets what has no caller to be thrown to.
     public init(
         transport: any Transport,
@@ -48,7 +48,7 @@ public final class Broker: Sendable {
         }
     }
 
-    /// - Throws: ``BrokerError/middlewareTwice(name:)``. Whatever makes a queue known asks, and nothing is sent or taken
+    /// - Throws: ``BrokerError/Code/middlewareTwice``. Whatever makes a queue known asks, and nothing is sent or taken
     ///   before that.
     func checkMiddleware() throws(BrokerError) {
         if let name = chain.duplicate { throw .middlewareTwice(name: name) }
@@ -121,7 +121,7 @@ public final class Broker: Sendable {
     /// Makes a queue known, so that workers take from it. Declaring an actor does so by itself; enqueuing doesn't, since
     /// the actors may be another program's.
     ///
-    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the transport throws.
+    /// - Throws: ``BrokerError/Code/invalidQueueName``, or what the transport throws.
     public func declare(queue name: String) async throws {
         if registry.withLock({ $0.queues.contains(name) }) { return }
         try checkMiddleware()
@@ -152,7 +152,7 @@ public final class Broker: Sendable {
     /// Makes sure that every actor is known that gets messages by the settings of another one or of a middleware, those
     /// of actors that will be declared included.
     ///
-    /// - Throws: ``BrokerError/invalidTarget(of:option:reason:)``.
+    /// - Throws: ``BrokerError/Code/invalidTarget``.
     func requireTargets() throws {
         var targets: [ActorTarget] = []
         for middleware in chain.middleware {
@@ -169,8 +169,8 @@ public final class Broker: Sendable {
 
     /// The queue to which an actor's messages go.
     ///
-    /// - Throws: ``BrokerError/actorNotFound(name:)`` for an actor that is not declared and whose queue isn't given,
-    ///   ``BrokerError/invalidQueueName(_:)``.
+    /// - Throws: ``BrokerError/Code/actorNotFound`` for an actor that is not declared and whose queue isn't given,
+    ///   ``BrokerError/Code/invalidQueueName``.
     func queue(of address: ActorAddress) throws(BrokerError) -> String {
         try registry.withLock { registry throws(BrokerError) in try registry.queue(of: address) }
     }
@@ -205,7 +205,7 @@ public final class Broker: Sendable {
     ///
     /// - Parameter delay: how long the message waits at least before it may run.
     /// - Returns: the message as it was enqueued.
-    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what the encoder, a middleware or the transport throws;
+    /// - Throws: ``BrokerError/Code/invalidQueueName``, or what the encoder, a middleware or the transport throws;
     ///   nothing was enqueued then.
     @discardableResult
     public func enqueue(_ message: Message, delay: Duration? = nil) async throws -> Message {
@@ -282,15 +282,15 @@ public final class Broker: Sendable {
 
     /// A message for an actor.
     ///
-    /// - Throws: ``BrokerError/actorNotFound(name:)`` for an actor that is not declared and whose queue isn't given,
-    ///   ``BrokerError/invalidQueueName(_:)``.
+    /// - Throws: ``BrokerError/Code/actorNotFound`` for an actor that is not declared and whose queue isn't given,
+    ///   ``BrokerError/Code/invalidQueueName``.
     public func message(for address: ActorAddress, _ arguments: [JSONValue]) throws -> Message {
         Message(queueName: try queue(of: address), actorName: address.actorName, args: JSONArray(arguments))
     }
 
     /// A message for a declared actor.
     ///
-    /// - Throws: ``BrokerError/actorNotFound(name:)``.
+    /// - Throws: ``BrokerError/Code/actorNotFound``.
     public func message(for actorName: String, _ arguments: [JSONValue]) throws -> Message {
         try message(for: ActorAddress(actorName), arguments)
     }

@@ -1,77 +1,151 @@
 /// What went wrong between a program and its broker.
-public enum BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// An actor of that name is declared already.
-    case actorAlreadyDeclared(name: String)
-    /// No actor of that name is declared.
-    case actorNotFound(name: String)
-    /// An option of an actor, or a setting of a middleware, names an actor that is not to be found.
-    case invalidTarget(of: String, option: String, reason: String)
-    /// Actor options that no middleware of the broker knows.
-    case unknownActorOptions(actor: String, options: [String])
-    /// Not a name for a queue; ``QueueName/objection(to:)`` says why.
-    case invalidQueueName(String)
-    /// The broker's list has a middleware more than once.
-    case middlewareTwice(name: String)
-    /// A middleware was to be placed beside one that the list doesn't have.
-    case middlewareNotFound(name: String)
-    /// Waiting for a queue to become empty took too long.
-    case joinTimeout(queue: String, unfinished: Int)
-    /// A dead letter that isn't there, or no longer.
-    case deadLetterNotFound(queue: String, id: String)
-    /// The delivery was settled before, or its consumer was closed and the message returned to its queue.
-    case deliveryNotHeld(queue: String, messageID: String?)
-    /// The transport said nothing about a commit, so nobody knows whether it holds.
-    case commitUnanswered
-    /// A worker was to run that runs already, or has run.
-    case workerRunTwice
-
-    public var description: String {
-        switch self {
-        case .actorAlreadyDeclared(let name):
-            "An actor named '\(name)' is already declared on this broker"
-        case .actorNotFound(let name):
-            "No actor named '\(name)' is declared on this broker, and to address another program's, give its queue, too"
-        case .invalidTarget(let source, let option, let reason):
-            "\(source) can't use its \(option): \(reason)"
-        case .unknownActorOptions(let actor, let options):
-            "Actor '\(actor)' has options that no middleware of this broker knows: \(options.joined(separator: ", ")). "
-                + "Did you forget to add a middleware?"
-        case .invalidQueueName(let name):
-            "'\(name)' can't name a queue: \(QueueName.objection(to: name) ?? "it is reserved")"
-        case .middlewareTwice(let name):
-            "The broker's list has the middleware \(name) twice, so everything that it does would be done twice. Take one "
-                + "of them out, or put it in the place of the other: Broker.defaultMiddleware.replacing(…, with: …). A "
-                + "middleware of your own that shall stand there more than once needs another `name` each time"
-        case .middlewareNotFound(let name):
-            "There is no \(name) in the list of middleware"
-        case .joinTimeout(let queue, let unfinished):
-            "Queue '\(queue)' still has \(unfinished) unfinished messages"
-        case .deadLetterNotFound(let queue, let id):
-            "Queue '\(queue)' has no dead letter \(id)"
-        case .deliveryNotHeld(let queue, let messageID):
-            "The delivery of message \(messageID ?? "(undecoded)") from queue '\(queue)' is no longer held"
-        case .commitUnanswered:
-            "The transport gave no result for a commit, so it is not known whether it holds"
-        case .workerRunTwice:
-            "This worker has been run before. A worker runs once: make another one with Worker(broker)"
-        }
-    }
-}
-
-/// An error that says nothing about the message: the same step will work once an outage is over.
 ///
-/// Transports and backends mark the loss of a connection, a server that is still loading and the like with it. A
-/// worker then repeats the step until it works instead of giving the message up.
-public protocol TransientError: Error {
-    /// Whether it is such an error; for types that also stand for others.
-    var isTransient: Bool { get }
-    /// Whether there is nobody to talk to at present, as opposed to a server that is there and is full: what is sent is
-    /// only repeated then. The same as ``isTransient`` unless implemented.
-    var isOutage: Bool { get }
+/// The ``code`` says what, and the fields beside it with what:
+///
+///     do {
+///         try await broker.operations.removeDeadLetter(id, queue: "images")
+///     } catch let error as BrokerError where error.code == .deadLetterNotFound {
+///         // Somebody else has seen to it.
+///     }
+public struct BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The sort of error. New ones may be added, so a `switch` needs a `default`.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        public let description: String
+
+        private init(_ description: String) {
+            self.description = description
+        }
+
+        /// An actor of that name is declared already.
+        public static let actorAlreadyDeclared = Code("actorAlreadyDeclared")
+        /// No actor of that name is declared.
+        public static let actorNotFound = Code("actorNotFound")
+        /// An option of an actor, or a setting of a middleware, names an actor that is not to be found.
+        public static let invalidTarget = Code("invalidTarget")
+        /// Actor options that no middleware of the broker knows.
+        public static let unknownActorOptions = Code("unknownActorOptions")
+        /// Not a name for a queue; ``QueueName/objection(to:)`` says why.
+        public static let invalidQueueName = Code("invalidQueueName")
+        /// The broker's list has a middleware more than once.
+        public static let middlewareTwice = Code("middlewareTwice")
+        /// A middleware was to be placed beside one that the list doesn't have.
+        public static let middlewareNotFound = Code("middlewareNotFound")
+        /// Waiting for a queue to become empty took too long.
+        public static let joinTimeout = Code("joinTimeout")
+        /// A dead letter that isn't there, or no longer.
+        public static let deadLetterNotFound = Code("deadLetterNotFound")
+        /// The delivery was settled before, or its consumer was closed and the message returned to its queue.
+        public static let deliveryNotHeld = Code("deliveryNotHeld")
+        /// The transport said nothing about a commit, so nobody knows whether it holds.
+        public static let commitUnanswered = Code("commitUnanswered")
+        /// A worker was to run that runs already, or has run.
+        public static let workerRunTwice = Code("workerRunTwice")
+    }
+
+    public let code: Code
+    /// What is wrong and what helps, for a person to read.
+    public let description: String
+    /// The actor that is declared already, not found, or has unknown options.
+    public private(set) var actorName: String?
+    /// The queue that it is about, or what was to be one's name.
+    public private(set) var queueName: String?
+    /// The message of a delivery that is not held; `nil` if it was not decoded.
+    public private(set) var messageID: String?
+    /// The dead letter that was not found.
+    public private(set) var deadLetterID: String?
+    /// The options that are unknown, or the one that names a target.
+    public private(set) var optionNames: [String] = []
+    /// The middleware that is there twice, or not at all.
+    public private(set) var middlewareName: String?
+    /// How many messages of the queue were left when the time for joining it was over.
+    public private(set) var unfinishedCount: Int?
 }
 
-extension TransientError {
-    /// It is.
-    public var isTransient: Bool { true }
-    public var isOutage: Bool { isTransient }
+/// What transports throw.
+extension BrokerError {
+    /// ``Code/joinTimeout``.
+    public static func joinTimeout(queue: String, unfinished: Int) -> BrokerError {
+        BrokerError(
+            code: .joinTimeout, description: "Queue '\(queue)' still has \(unfinished) unfinished messages",
+            queueName: queue, unfinishedCount: unfinished)
+    }
+
+    /// ``Code/deadLetterNotFound``.
+    public static func deadLetterNotFound(queue: String, id: String) -> BrokerError {
+        BrokerError(
+            code: .deadLetterNotFound, description: "Queue '\(queue)' has no dead letter \(id)", queueName: queue,
+            deadLetterID: id)
+    }
+
+    /// ``Code/deliveryNotHeld``.
+    public static func deliveryNotHeld(queue: String, messageID: String?) -> BrokerError {
+        BrokerError(
+            code: .deliveryNotHeld,
+            description:
+                "The delivery of message \(messageID ?? "(undecoded)") from queue '\(queue)' is no longer held",
+            queueName: queue, messageID: messageID)
+    }
+
+    /// ``Code/commitUnanswered``.
+    public static let commitUnanswered = BrokerError(
+        code: .commitUnanswered,
+        description: "The transport gave no result for a commit, so it is not known whether it holds")
+}
+
+/// What brokers and workers throw.
+extension BrokerError {
+    package static func actorAlreadyDeclared(name: String) -> BrokerError {
+        BrokerError(
+            code: .actorAlreadyDeclared, description: "An actor named '\(name)' is already declared on this broker",
+            actorName: name)
+    }
+
+    package static func actorNotFound(name: String) -> BrokerError {
+        BrokerError(
+            code: .actorNotFound,
+            description:
+                "No actor named '\(name)' is declared on this broker, and to address another program's, give its "
+                + "queue, too",
+            actorName: name)
+    }
+
+    package static func invalidTarget(of source: String, option: String, reason: String) -> BrokerError {
+        BrokerError(
+            code: .invalidTarget, description: "\(source) can't use its \(option): \(reason)", optionNames: [option])
+    }
+
+    package static func unknownActorOptions(actor: String, options: [String]) -> BrokerError {
+        BrokerError(
+            code: .unknownActorOptions,
+            description: "Actor '\(actor)' has options that no middleware of this broker knows: "
+                + "\(options.joined(separator: ", ")). Did you forget to add a middleware?",
+            actorName: actor, optionNames: options)
+    }
+
+    package static func invalidQueueName(_ name: String) -> BrokerError {
+        BrokerError(
+            code: .invalidQueueName,
+            description: "'\(name)' can't name a queue: \(QueueName.objection(to: name) ?? "it is reserved")",
+            queueName: name)
+    }
+
+    package static func middlewareTwice(name: String) -> BrokerError {
+        BrokerError(
+            code: .middlewareTwice,
+            description: "The broker's list has the middleware \(name) twice, so everything that it does would be done "
+                + "twice. Take one of them out, or put it in the place of the other: "
+                + "Broker.defaultMiddleware.replacing(…, with: …). A middleware of your own that shall stand there more "
+                + "than once needs another `name` each time",
+            middlewareName: name)
+    }
+
+    package static func middlewareNotFound(name: String) -> BrokerError {
+        BrokerError(
+            code: .middlewareNotFound, description: "There is no \(name) in the list of middleware",
+            middlewareName: name)
+    }
+
+    package static let workerRunTwice = BrokerError(
+        code: .workerRunTwice,
+        description: "This worker has been run before. A worker runs once: make another one with Worker(broker)")
 }

@@ -54,6 +54,8 @@ public final class Envelope: Sendable {
 /// A message that a transport handed out and that waits for its settlement.
 public struct Delivery: Sendable {
     /// What was delivered.
+    ///
+    /// There will be no other: a message comes from outside, as bytes, or from this process.
     public enum Payload: Sendable {
         /// Bytes from a server, not looked at yet.
         case bytes([UInt8])

@@ -39,7 +39,7 @@ public enum QueueName {
         return ReservedQueueName.objection(to: name)
     }
 
-    /// - Throws: ``BrokerError/invalidQueueName(_:)`` if there can't be a queue of that name.
+    /// - Throws: ``BrokerError/Code/invalidQueueName`` if there can't be a queue of that name.
     package static func check(_ name: String) throws(BrokerError) {
         if objection(to: name) != nil { throw .invalidQueueName(name) }
     }

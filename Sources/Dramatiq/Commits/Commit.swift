@@ -7,6 +7,8 @@ import Synchronization
 /// while it is processed; nothing is sent before a ``Transport`` has it.
 public struct Commit: Sendable {
     /// What becomes of a delivery.
+    ///
+    /// There will be no other: each is something that every transport must be able to do.
     public enum Outcome: Sendable, Hashable {
         /// It is done.
         case acknowledge
@@ -96,6 +98,9 @@ extension Commit {
 
 /// What became of a ``Commit``.
 public struct CommitResult: Sendable {
+    /// How far a commit came.
+    ///
+    /// There will be no other: these are all ways in which the arrival at a barrier can turn out.
     public enum Status: Sendable, Hashable {
         /// All of it holds.
         case committed

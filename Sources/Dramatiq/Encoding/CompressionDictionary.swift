@@ -68,35 +68,6 @@ extension CompressionDictionary: CustomStringConvertible {
     public var description: String { "dictionary \(Self.text(of: id)) (\(bytes.count) bytes)" }
 }
 
-/// Why bytes are no dictionary.
-public enum CompressionDictionaryError: Error, Sendable, Hashable, CustomStringConvertible {
-    case empty
-    /// Sizes are in bytes.
-    case tooLarge(size: Int, limit: Int)
-    /// The file doesn't begin as dictionaries do.
-    case notADictionary
-    /// The file has a form that this version doesn't know.
-    case unknownVersion(String)
-    /// The file was cut short, or something was added.
-    case wrongSize(declared: Int, actual: Int)
-    /// The content was changed: it doesn't have the id that the file says.
-    case wrongContent(declared: UInt32, actual: UInt32)
-
-    public var description: String {
-        switch self {
-        case .empty: "A dictionary can't be empty"
-        case .tooLarge(let size, let limit): "The dictionary has \(size) bytes, the limit is \(limit)"
-        case .notADictionary: "This is not a dictionary's file"
-        case .unknownVersion(let version): "The dictionary's file has a form of version '\(version)', which is unknown"
-        case .wrongSize(let declared, let actual):
-            "The dictionary's file holds \(actual) bytes of content and says that it has \(declared)"
-        case .wrongContent(let declared, let actual):
-            "The dictionary's content has the id \(CompressionDictionary.text(of: actual)) and its file says "
-                + "\(CompressionDictionary.text(of: declared)): it was damaged"
-        }
-    }
-}
-
 /// The checksum of RFC 1950.
 private enum Adler32 {
     static func checksum(_ bytes: [UInt8]) -> UInt32 {

@@ -78,24 +78,6 @@ public struct JSONMessageEncoder: MessageEncoder {
     }
 }
 
-/// Why a message can't be written.
-public enum EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The message is larger than the encoder allows. Sizes are in bytes.
-    case tooLarge(messageID: String, size: Int, limit: Int)
-    /// Arrays and objects are nested deeper in the message than the encoder allows, with all that it carries.
-    case tooDeep(messageID: String, depth: Int, limit: Int)
-
-    public var description: String {
-        switch self {
-        case .tooDeep(let messageID, let depth, let limit):
-            "Message \(messageID) is nested \(depth) levels deep, counting its arguments, its options and what they hold; "
-                + "the limit is \(limit)"
-        case .tooLarge(let messageID, let size, let limit):
-            "Message \(messageID) has \(size) bytes, the limit is \(limit)"
-        }
-    }
-}
-
 extension Message {
     /// How deep arrays and objects are nested in the message's text at most, its own braces included.
     package var depth: Int {

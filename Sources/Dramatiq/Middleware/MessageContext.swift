@@ -239,7 +239,7 @@ public struct MessageContext: Sendable {
     ///
     /// It is not sent if the attempt comes to another end than it had so far: see ``fail(_:)``.
     ///
-    /// - Throws: ``BrokerError/invalidQueueName(_:)``, or what a middleware or the transport throws.
+    /// - Throws: ``BrokerError/Code/invalidQueueName``, or what a middleware or the transport throws.
     public mutating func enqueue(_ message: Message, delay: Duration? = nil) async throws {
         let envelope = try await broker.envelope(message.untied(from: self.message), delay: delay)
         effects.rare.sends.append(envelope)

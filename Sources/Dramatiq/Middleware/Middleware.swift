@@ -41,13 +41,15 @@ extension Middleware {
 }
 
 /// What it means for a message that a hook of a middleware throws.
-public enum MiddlewareFailurePolicy: Sendable, Hashable {
+public struct MiddlewareFailurePolicy: Sendable, Hashable {
+    private let isRetried: Bool
+
     /// The error is logged and the message goes on as if the middleware were not there.
-    case log
+    public static let log = MiddlewareFailurePolicy(isRetried: false)
     /// The hook is run again with growing pauses, on the same worker; after the last attempt the message becomes a dead
     /// letter with the error as its reason. It is not acknowledged in between. For middleware that a message's outcome
     /// hangs on.
-    case retryThenReject
+    public static let retryThenReject = MiddlewareFailurePolicy(isRetried: true)
 }
 
 /// Thrown by ``BeforeProcessMessage/beforeProcessMessage(_:)`` to leave a message's actor out. Unless the context was told that

@@ -3,7 +3,7 @@ extension Array where Element == any Middleware {
     ///
     ///     let middleware = try Broker.defaultMiddleware.inserting(Tracing(), before: Retries.self)
     ///
-    /// - Throws: ``BrokerError/middlewareNotFound(name:)`` if the list has none of that type.
+    /// - Throws: ``BrokerError/Code/middlewareNotFound`` if the list has none of that type.
     public func inserting<Anchor: Middleware>(
         _ middleware: any Middleware,
         before anchor: Anchor.Type
@@ -15,7 +15,7 @@ extension Array where Element == any Middleware {
 
     /// The list with a middleware placed after the first one of a type.
     ///
-    /// - Throws: ``BrokerError/middlewareNotFound(name:)`` if the list has none of that type.
+    /// - Throws: ``BrokerError/Code/middlewareNotFound`` if the list has none of that type.
     public func inserting<Anchor: Middleware>(
         _ middleware: any Middleware,
         after anchor: Anchor.Type
@@ -27,7 +27,7 @@ extension Array where Element == any Middleware {
 
     /// The list with another middleware in the place of the first one of a type, say to change its settings.
     ///
-    /// - Throws: ``BrokerError/middlewareNotFound(name:)`` if the list has none of that type.
+    /// - Throws: ``BrokerError/Code/middlewareNotFound`` if the list has none of that type.
     public func replacing<Anchor: Middleware>(
         _ anchor: Anchor.Type,
         with middleware: any Middleware

@@ -23,7 +23,7 @@ public protocol QueueOperations: Sendable {
     /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this queue
     /// can be waited for. Defaults to asking for ``unfinishedCount(queue:)`` every 5 ms.
     ///
-    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
+    /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
     func join(queue: String, timeout: Duration) async throws
 
     /// Removes the messages of a queue that wait, and those that are delayed, for good. What is in flight goes on, and
@@ -52,7 +52,7 @@ public protocol QueueOperations: Sendable {
 
     /// One dead letter.
     ///
-    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    /// - Throws: ``BrokerError/Code/deadLetterNotFound``.
     func deadLetter(_ id: String, queue: String) async throws -> DeadLetter
 
     /// Puts a dead letter back into its queue, to be processed again with all its retries.
@@ -62,7 +62,7 @@ public protocol QueueOperations: Sendable {
     ///
     /// - Parameter encoder: reads and writes the message where it is kept as bytes; the broker's, if that writes something
     ///   else than JSON. What it can't read goes back as it is.
-    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    /// - Throws: ``BrokerError/Code/deadLetterNotFound``.
     func requeueDeadLetter(_ id: String, queue: String, encoder: any MessageEncoder) async throws
 
     /// Puts dead letters of a queue back into it, as ``requeueDeadLetter(_:queue:encoder:)``, oldest first.
@@ -78,7 +78,7 @@ public protocol QueueOperations: Sendable {
 
     /// Removes a dead letter for good.
     ///
-    /// - Throws: ``BrokerError/deadLetterNotFound(queue:id:)``.
+    /// - Throws: ``BrokerError/Code/deadLetterNotFound``.
     func removeDeadLetter(_ id: String, queue: String) async throws
 
     /// Removes dead letters of a queue for good.
@@ -111,7 +111,7 @@ extension QueueOperations {
 
     /// Waits until every message of every queue is finished.
     ///
-    /// - Throws: ``BrokerError/joinTimeout(queue:unfinished:)``, or `CancellationError`.
+    /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
     public func joinAll(timeout: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + timeout
         var isBusy = true
@@ -182,7 +182,7 @@ extension QueueOperations {
             do {
                 try await body(id)
                 count += 1
-            } catch BrokerError.deadLetterNotFound {
+            } catch let error as BrokerError where error.code == .deadLetterNotFound {
                 // Somebody else has seen to it.
             }
         }

@@ -43,7 +43,7 @@ final class OptionScreen: Sendable {
 
     /// The actors that get messages by an actor's options.
     ///
-    /// - Throws: ``BrokerError/invalidTarget(of:option:reason:)`` for a value that can't be read.
+    /// - Throws: ``BrokerError/Code/invalidTarget`` for a value that can't be read.
     func targets(of actor: any AnyTaskActor) throws(BrokerError) -> [ActorTarget] {
         var targets: [ActorTarget] = []
         for option in actor.options.names.sorted() {

@@ -20,7 +20,7 @@ public struct Barrier: Sendable {
     /// Makes the barrier.
     ///
     /// - Returns: whether it was made; `false` if it exists.
-    /// - Throws: ``RateLimitError/invalidArgument(_:)`` for less than one party, or what the backend throws.
+    /// - Throws: ``RateLimitError/Code/invalidArgument`` for less than one party, or what the backend throws.
     @discardableResult
     public func create(parties: Int) async throws -> Bool {
         guard parties > 0 else { throw RateLimitError.invalidArgument("A barrier needs at least one party") }

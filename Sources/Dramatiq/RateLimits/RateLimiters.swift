@@ -70,21 +70,6 @@ public struct RateLimitExceeded: Error, Sendable, Hashable, CustomStringConverti
     public var description: String { "Rate limit exceeded for key '\(key)'" }
 }
 
-/// A rate limiter or barrier was set up or used in a way that can't work.
-public enum RateLimitError: Error, Sendable, Hashable, CustomStringConvertible {
-    case invalidArgument(String)
-    /// The barrier opens at most once and can't be waited for: a party that comes after the release would wait for
-    /// ever.
-    case blockingNotSupported
-
-    public var description: String {
-        switch self {
-        case .invalidArgument(let text): text
-        case .blockingNotSupported: "A barrier that opens at most once can't be waited for"
-        }
-    }
-}
-
 /// At most `limit` operations at the same time. With a limit of 1 it is a distributed mutex.
 public struct ConcurrentRateLimiter: RateLimiter {
     public let backend: any RateLimiterBackend

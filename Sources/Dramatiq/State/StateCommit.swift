@@ -75,6 +75,8 @@ public struct StateCommit: Sendable {
     }
 
     /// What a commit came to.
+    ///
+    /// There will be no other: these are all ways in which the arrival at a barrier can turn out.
     public enum Result: Sendable, Hashable {
         /// Everything was done.
         case committed

@@ -36,7 +36,7 @@ public protocol Transport: Sendable {
     /// ``Commit/isRepeated`` set: what it did already is not done again.
     ///
     /// - Returns: for each commit, in their order, what became of it; an error says that it is not known to hold, and the
-    ///   same commit can be tried again. ``BrokerError/deliveryNotHeld(queue:messageID:)`` if it ends a delivery that is
+    ///   same commit can be tried again. ``BrokerError/Code/deliveryNotHeld`` if it ends a delivery that is
     ///   somebody else's by now; nothing was done then.
     func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>]
 

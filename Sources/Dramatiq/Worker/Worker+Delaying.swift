@@ -72,7 +72,7 @@ extension Worker {
             switch result {
             case .success:
                 done[ObjectIdentifier(move.source), default: (move.source, 0)].count += 1
-            case .failure(BrokerError.deliveryNotHeld):
+            case .failure(let error as BrokerError) where error.code == .deliveryNotHeld:
                 // It was removed, or is another worker's by now.
                 broker.logger.notice(
                     "A delayed message is no longer this worker's", metadata: ["queue_name": "\(move.source.queueName)"]

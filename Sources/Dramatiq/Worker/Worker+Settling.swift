@@ -210,7 +210,7 @@ extension Worker {
 
     /// Whether the message is somebody else's by now.
     private func isNotHeld(_ error: any Error) -> Bool {
-        if case BrokerError.deliveryNotHeld = error { true } else { false }
+        (error as? BrokerError)?.code == .deliveryNotHeld
     }
 
     private func giveBack(_ item: WorkItem) async {

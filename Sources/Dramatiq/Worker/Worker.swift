@@ -64,10 +64,10 @@ public final class Worker: Service {
     ///
     /// An outage of a server is waited for, at the start as later.
     ///
-    /// - Throws: ``BrokerError/workerRunTwice`` if it runs already, or has run. ``BrokerError/invalidQueueName(_:)`` for
-    ///   one of the queues to take from. ``BrokerError/middlewareTwice(name:)``.
-    ///   ``BrokerError/invalidTarget(of:option:reason:)`` if an option of an actor or a setting of a middleware names an
-    ///   actor that is not declared. What the transport throws when it declares one of the queues. What has to be mended
+    /// - Throws: ``BrokerError/Code/workerRunTwice`` if it runs already, or has run.
+    ///   ``BrokerError/Code/invalidQueueName`` for one of the queues to take from. ``BrokerError/Code/middlewareTwice``.
+    ///   ``BrokerError/Code/invalidTarget`` if an option of an actor or a setting of a middleware names an actor that is
+    ///   not declared. What the transport throws when it declares one of the queues. What has to be mended
     ///   before the worker can do anything, such as a password or a permission; see ``Transport/verifyAccess(to:)``.
     public func run() async throws {
         try begin()

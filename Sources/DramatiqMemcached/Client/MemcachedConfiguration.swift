@@ -6,12 +6,21 @@
 /// told otherwise. So all programs that share keys, those in Python included, list the same servers in the same order.
 public struct MemcachedConfiguration: Sendable, Hashable {
     /// The address of a server.
-    public enum Address: Sendable, Hashable, CustomStringConvertible {
-        case host(String, port: Int)
-        case unixSocket(path: String)
+    public struct Address: Sendable, Hashable, CustomStringConvertible {
+        enum Place: Sendable, Hashable {
+            case host(String, port: Int)
+            case unixSocket(path: String)
+        }
+
+        let place: Place
+
+        /// A host by its name or numeric address.
+        public static func host(_ name: String, port: Int) -> Address { Address(place: .host(name, port: port)) }
+        /// A socket in the file system.
+        public static func unixSocket(path: String) -> Address { Address(place: .unixSocket(path: path)) }
 
         public var description: String {
-            switch self {
+            switch place {
             case .host(let name, let port): name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
             case .unixSocket(let path): path
             }

@@ -95,7 +95,7 @@ final class ServerConnection: Sendable {
                 }
             }
         let channel =
-            switch address {
+            switch address.place {
             case .host(let name, let port):
                 bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1).connect(host: name, port: port)
             case .unixSocket(let path): bootstrap.connect(unixDomainSocketPath: path)

@@ -38,8 +38,8 @@ struct BarrierCount: Equatable {
         left = try entry.number(key)
         let exponent = Int(entry.mark & 0xF) - 1
         guard (0...Self.maximumParties).contains(left), exponent <= Self.maximumListsExponent else {
-            throw RateLimitError.invalidArgument(
-                "Key \(key) holds something else than a barrier of at most \(Self.maximumParties) parties")
+            throw RateLimitError.foreignValue(
+                key: key, expected: "a barrier of at most \(Self.maximumParties) parties")
         }
         lists = exponent < 0 ? 0 : 1 << exponent
         counted = Int(entry.mark >> 4)

@@ -36,10 +36,10 @@ struct Entry: Sendable, Equatable {
 
     /// The number.
     ///
-    /// - Throws: ``RateLimitError/invalidArgument(_:)`` if the key holds something else.
+    /// - Throws: `RateLimitError.Code.foreignValue` if the key holds something else.
     func number(_ key: String) throws -> Int {
         guard Self.numberFlags.contains(flags & 0xFF), let number = Int(digits) else {
-            throw RateLimitError.invalidArgument("Key \(key) holds something else than a number")
+            throw RateLimitError.foreignValue(key: key, expected: "a number")
         }
         return number
     }

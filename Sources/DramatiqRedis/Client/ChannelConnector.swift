@@ -45,7 +45,7 @@ struct ChannelConnector: Sendable {
                             driver: driver.value, attempt: attempt, limits: configuration.replyLimits))
                 }
             }
-        return switch configuration.address {
+        return switch configuration.address.place {
         case .host(let name, let port): bootstrap.connect(host: name, port: port)
         case .unixSocket(let path): bootstrap.connect(unixDomainSocketPath: path)
         }
@@ -53,7 +53,7 @@ struct ChannelConnector: Sendable {
 
     /// The name that the certificate must be made out to; `nil` for a numeric address, which is then compared itself.
     private var serverName: String? {
-        guard case .host(let name, _) = configuration.address else { return nil }
+        guard case .host(let name, _) = configuration.address.place else { return nil }
         return (try? SocketAddress(ipAddress: name, port: 0)) == nil ? name : nil
     }
 }
@@ -63,7 +63,7 @@ extension RedisEncryption {
         do {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.certificateVerification =
-                switch verification {
+                switch verification.extent {
                 case .full: .fullVerification
                 case .certificateOnly: .noHostnameVerification
                 case .none: .none

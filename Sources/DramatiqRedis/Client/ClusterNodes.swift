@@ -84,7 +84,7 @@ struct Redirection {
         isOnce = words[0] == "ASK"
         let host = words[2][..<colon]
         if host.isEmpty || host == "?" {
-            guard case .host(let name, _) = answerer else { return nil }
+            guard case .host(let name, _) = answerer.place else { return nil }
             address = .host(name, port: Int(port))
         } else {
             address = .host(String(host), port: Int(port))

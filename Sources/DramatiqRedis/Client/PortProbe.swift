@@ -21,7 +21,7 @@ enum PortProbe {
         _ configuration: RedisConfiguration,
         on eventLoop: any EventLoop
     ) -> EventLoopFuture<RedisError> {
-        guard case .host(let name, let port) = configuration.address else {
+        guard case .host(let name, let port) = configuration.address.place else {
             return eventLoop.makeSucceededFuture(error)
         }
         let encrypts = configuration.encryption != nil

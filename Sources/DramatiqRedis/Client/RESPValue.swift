@@ -1,7 +1,7 @@
 /// A reply of the server, in either version of its protocol.
 ///
 /// The accessors take what RESP2 and RESP3 answer for the same question: a number that came as text, pairs that came
-/// as a flat array.
+/// as a flat array. There will be no other cases: these are the types of RESP2 and RESP3.
 public enum RESPValue: Sendable, Hashable {
     /// Nothing: `$-1`, `*-1` or `_`.
     case null

@@ -3,12 +3,21 @@
 ///     try RedisConfiguration(url: "rediss://worker:secret@redis.example.com:6380/2")
 public struct RedisConfiguration: Sendable, Hashable {
     /// The address of a server.
-    public enum Address: Sendable, Hashable, CustomStringConvertible {
-        case host(String, port: Int)
-        case unixSocket(path: String)
+    public struct Address: Sendable, Hashable, CustomStringConvertible {
+        enum Place: Sendable, Hashable {
+            case host(String, port: Int)
+            case unixSocket(path: String)
+        }
+
+        let place: Place
+
+        /// A host by its name or numeric address.
+        public static func host(_ name: String, port: Int) -> Address { Address(place: .host(name, port: port)) }
+        /// A socket in the file system.
+        public static func unixSocket(path: String) -> Address { Address(place: .unixSocket(path: path)) }
 
         public var description: String {
-            switch self {
+            switch place {
             case .host(let name, let port): name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
             case .unixSocket(let path): path
             }
@@ -83,13 +92,19 @@ extension RedisConfiguration: CustomStringConvertible, CustomDebugStringConverti
 /// How a connection to a Redis server is encrypted.
 public struct RedisEncryption: Sendable, Hashable {
     /// What is checked about the server's certificate.
-    public enum Verification: Sendable, Hashable {
+    public struct Verification: Sendable, Hashable {
+        enum Extent: Sendable, Hashable {
+            case full, certificateOnly, none
+        }
+
+        let extent: Extent
+
         /// That it is trusted and made out to the host.
-        case full
+        public static let full = Verification(extent: .full)
         /// That it is trusted.
-        case certificateOnly
+        public static let certificateOnly = Verification(extent: .certificateOnly)
         /// Nothing: whoever answers is believed.
-        case none
+        public static let none = Verification(extent: .none)
     }
 
     public var verification: Verification

@@ -23,7 +23,7 @@ extension RedisConfiguration {
         let parts = try RedisURLParts(url)
         self.init(address: try parts.address())
         if case .rediss = parts.scheme { encryption = RedisEncryption() }
-        if case .host = address { try readDatabase(try parts.database()) }
+        if case .host = address.place { try readDatabase(try parts.database()) }
         for (name, value) in try parts.options() { try readOption(name, value, parts) }
         let (user, password) = try parts.credentials()
         if let user { self.user = user }

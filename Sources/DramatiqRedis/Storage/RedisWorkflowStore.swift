@@ -89,24 +89,3 @@ public struct RedisWorkflowStore: WorkflowStore {
         !completionID.isEmpty && completionID.utf8.count <= maximumIDLength
     }
 }
-
-/// Why a remaining workflow can't be stored or had.
-public enum RedisStoreError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A completion id that is empty or very long.
-    case invalidCompletionID
-    /// What a message carries for the workflow is not what this store gave out for it.
-    case invalidReference
-    /// It was never stored here, or its time ran out.
-    case notFound(completionID: String)
-
-    public var description: String {
-        switch self {
-        case .invalidCompletionID:
-            "A completion id must have from 1 to 256 bytes"
-        case .invalidReference:
-            "The place of a remaining workflow must be the id of the barrier that it came with"
-        case .notFound(let completionID):
-            "What remains of the workflow after barrier \(completionID) is not in Redis"
-        }
-    }
-}

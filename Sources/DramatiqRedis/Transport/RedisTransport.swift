@@ -122,7 +122,7 @@ public final class RedisTransport: Transport {
     /// up to 5000 messages or 4 MiB, so that the server is never kept for long; an error then means that those of later
     /// steps were not sent. Repeated, each step that holds is recognised.
     ///
-    /// - Returns: of what failed, `BrokerError.deliveryNotHeld` if the message is no longer this worker's, because it was
+    /// - Returns: of what failed, `BrokerError.Code.deliveryNotHeld` if the message is no longer this worker's, because it was
     ///   silent for too long: somebody else has it, and nothing was done. `BarrierStateLost`. `RedisError`; whether the
     ///   commit holds is not known if it `mayHaveTakenEffect`.
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {

@@ -152,7 +152,7 @@ struct TransportCheck: Sendable {
         line: Int = #line
     ) async throws {
         let error = try await expectError(why, file: file, line: line) { try await transport.commit(commit) }
-        guard case BrokerError.deliveryNotHeld = error else {
+        guard (error as? BrokerError)?.code == .deliveryNotHeld else {
             throw Deviation(
                 expected: "BrokerError.deliveryNotHeld, since \(why)", seen: "\(error)", file: file, line: line)
         }

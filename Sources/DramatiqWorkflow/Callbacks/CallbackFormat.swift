@@ -30,7 +30,7 @@ package enum CallbackFormat {
     ///
     /// - Parameter resolve: makes a remaining workflow of a reference that stands in its place, and of the completion
     ///   id beside it.
-    /// - Throws: ``WorkflowError/invalidCallbacks(reason:)``, ``WorkflowError/foreignReference(storage:version:)`` for
+    /// - Throws: ``WorkflowError/Code/invalidCallbacks``, ``WorkflowError/Code/foreignReference`` for
     ///   a reference unless told how to resolve it.
     package static func read(
         _ value: JSONValue,

@@ -25,7 +25,7 @@ public struct StorageReference: Sendable, Hashable {
 
     /// Reads a reference; `nil` if the value is something else, such as a workflow.
     ///
-    /// - Throws: ``WorkflowError/invalidCallbacks(reason:)`` if it is marked as one and is none.
+    /// - Throws: ``WorkflowError/Code/invalidCallbacks`` if it is marked as one and is none.
     public init?(reading value: JSONValue) throws(WorkflowError) {
         guard let members = value.objectValue?.members,
             members.contains(where: { $0.key == "__type__" && $0.value.stringValue == Self.marker })
@@ -47,7 +47,7 @@ public struct StorageReference: Sendable, Hashable {
 
     /// ``place``, if a storage of that name and version has made the reference.
     ///
-    /// - Throws: ``WorkflowError/foreignReference(storage:version:)`` if it was another one.
+    /// - Throws: ``WorkflowError/Code/foreignReference`` if it was another one.
     package func place(of storage: String, version: Int) throws(WorkflowError) -> JSONValue {
         guard storage == self.storage, version == self.version else { throw isForeign }
         return place

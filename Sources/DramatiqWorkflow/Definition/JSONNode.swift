@@ -8,7 +8,7 @@ enum JSONNode {
     /// The delay is in milliseconds.
     case withDelay(JSONValue, Int)
 
-    /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
+    /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
     init(_ value: JSONValue) throws {
         guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
         // A message as Python and this library write it, which its first bytes tell. It may still be one in another spelling.

@@ -3,7 +3,7 @@ public import Dramatiq
 extension WorkflowNode {
     /// Reads a definition from JSON, in the form in which messages carry it and ``jsonValue`` writes it.
     ///
-    /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
+    /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
     public init(_ value: JSONValue) throws {
         /// A chain or group that is being read, or a delay that waits for its task.
         struct Open {

@@ -6,6 +6,9 @@ import Synchronization
 /// ``Chain``, ``Group``, ``WithDelay`` and `Message` make them. See ``content`` for what a node is.
 public struct WorkflowNode: Sendable {
     /// What a node is.
+    ///
+    /// There will be no other: these are the nodes of dramatiq_workflow, and what a message carries of a workflow is
+    /// written with them.
     public enum Content: Sendable {
         /// A single task.
         case message(Message)

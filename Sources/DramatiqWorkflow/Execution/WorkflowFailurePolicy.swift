@@ -37,7 +37,7 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
 
     /// The policy that an option stands for; `nil` if there is none.
     ///
-    /// - Throws: ``WorkflowError/invalidFailurePolicy(_:)``.
+    /// - Throws: ``WorkflowError/Code/invalidFailurePolicy``.
     init?(_ option: JSONValue?) throws(WorkflowError) {
         switch option {
         case nil, .null?: return nil

@@ -37,7 +37,7 @@ struct WorkflowPlan {
     ///   - earlierQueue: the queue of the task after which it is started; `nil` if there was none.
     ///   - identities: tells messages apart.
     ///   - makeCompletionID: names barriers.
-    /// - Throws: ``WorkflowError/invalidNode(reason:excerpt:)``, or `DecodeError` for a message.
+    /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
     init(
         starting part: WorkflowPart,
         outer: [CompletionCallback] = [],

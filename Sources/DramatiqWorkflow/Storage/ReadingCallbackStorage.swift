@@ -71,7 +71,7 @@ struct ReadingCallbackStorage: CallbackStorage {
                 do {
                     return try await body(storage)
                 } catch {
-                    if case WorkflowError.foreignReference = telling { telling = error }
+                    if (telling as? WorkflowError)?.code == .foreignReference { telling = error }
                 }
             }
             throw telling

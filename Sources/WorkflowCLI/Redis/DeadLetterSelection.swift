@@ -70,7 +70,7 @@
             do {
                 try await handle(id)
                 count += 1
-            } catch BrokerError.deadLetterNotFound {
+            } catch let error as BrokerError where error.code == .deadLetterNotFound {
                 missing.append(id)
             } catch let error as any ConfinedError where error.isConfined {
                 failed.append((id, "\(error)"))

@@ -6,11 +6,13 @@ import Synchronization
 /// not at all, and include the barriers of an ``InMemoryRateLimiterBackend``. Nothing survives the process.
 public final class InMemoryTransport: Transport {
     /// The form in which messages wait.
-    public enum Fidelity: Sendable {
+    public struct Fidelity: Sendable, Hashable {
+        fileprivate let isEncoded: Bool
+
         /// As values: the fastest.
-        case values
+        public static let values = Fidelity(isEncoded: false)
         /// As bytes, encoded when sent and decoded when taken as on a server, so that tests meet the encoder.
-        case bytes
+        public static let bytes = Fidelity(isEncoded: true)
     }
 
     private let fidelity: Fidelity
@@ -41,14 +43,13 @@ public final class InMemoryTransport: Transport {
 
     private func outgoing(_ envelope: Envelope) throws -> Outgoing {
         let payload: Delivery.Payload
-        switch fidelity {
-        case .values:
+        if fidelity.isEncoded {
+            payload = .bytes(try envelope.encoded())
+        } else {
             if let failure = envelope.message.argumentFailure { throw failure }
             // Nobody reads it again here, but what one transport takes the others shall take, too.
             if envelope.message.depth > JSONMessageEncoder.defaultMaximumDepth { _ = try envelope.encoded() }
             payload = .envelope(envelope)
-        case .bytes:
-            payload = .bytes(try envelope.encoded())
         }
         return Outgoing(
             queueName: envelope.queueName, payload: payload, priority: try envelope.message.brokerPriority())
