@@ -141,10 +141,33 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // What the tool and its demo have in common.
+        .target(
+            name: "CommandLineSupport",
+            dependencies: [
+                "Dramatiq",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "WorkflowDemo",
+            dependencies: [
+                "CZlib",
+                "CommandLineSupport",
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .executableTarget(
             name: "WorkflowCLI",
             dependencies: [
-                "CZlib",
+                "CommandLineSupport",
                 "Dramatiq",
                 .target(name: "DramatiqDedupStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
@@ -152,10 +175,9 @@ let package = Package(
                 .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
                 .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
+                "WorkflowDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -370,8 +392,8 @@ let package = Package(
         .testTarget(
             name: "WorkflowCLITests",
             dependencies: [
-                "WorkflowCLI",
                 "CZlib",
+                "CommandLineSupport",
                 "Dramatiq",
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
@@ -380,6 +402,8 @@ let package = Package(
                 .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
                 .target(name: "RedisTestSupport", condition: .when(traits: ["Plugins"])),
                 "TestSupport",
+                "WorkflowCLI",
+                "WorkflowDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings

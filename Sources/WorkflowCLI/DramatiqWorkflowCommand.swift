@@ -1,5 +1,7 @@
 import ArgumentParser
+import CommandLineSupport
 import Foundation
+import WorkflowDemo
 
 /// `dramatiq-workflow`: what one wants to see and do with workflows without writing a program.
 @main

@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
 
 /// A console whose output can be read afterwards.
 final class CapturedConsole: Sendable {

@@ -1,6 +1,6 @@
 import TestSupport
 
-@testable import WorkflowCLI
+@testable import WorkflowDemo
 
 extension EightTasksDemo {
     /// The demo with tasks that take no time, but those that run side by side: each waits for the others to start.

@@ -3,7 +3,8 @@ import DramatiqWorkflow
 import Foundation
 import Testing
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
+@testable import WorkflowDemo
 
 @Suite(.timeLimit(.minutes(10))) struct EightTasksTests {
     @Test func runsAsItsDefinitionSays() async throws {

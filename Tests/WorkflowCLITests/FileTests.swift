@@ -2,7 +2,8 @@ import CZlib
 import Foundation
 import Testing
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
+@testable import WorkflowDemo
 
 @Suite struct FilePathTests {
     @Test func argumentsKeepEveryByte() {

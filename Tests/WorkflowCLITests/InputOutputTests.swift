@@ -4,8 +4,6 @@
     import Foundation
     import Testing
 
-    @testable import WorkflowCLI
-
     /// The tool with whatever a shell can give it.
     @Suite(.timeLimit(.minutes(10))) struct InputOutputTests {
         private let directory: TemporaryDirectory

@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
+@testable import WorkflowDemo
 
 @Suite struct ManifestTests {
     private static let digest = SHA256.digest([])

@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Testing
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
+@testable import WorkflowDemo
 
 @Suite(.timeLimit(.minutes(10))) struct PresentationTests {
     private static let plain = OutputStyle(isTerminal: false) { _ in nil }

@@ -9,6 +9,7 @@
     import TestSupport
     import Testing
 
+    @testable import CommandLineSupport
     @testable import WorkflowCLI
 
     @Suite(.timeLimit(.minutes(10))) struct RedisCommandTests {

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import WorkflowCLI
+@testable import WorkflowDemo
 
 @Suite struct SHA256Tests {
     /// FIPS 180-4's examples and NIST's vectors for short and long messages.

@@ -4,6 +4,7 @@
     import Foundation
     import Testing
 
+    @testable import CommandLineSupport
     @testable import WorkflowCLI
 
     @Suite struct StorageCommandTests {

@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import WorkflowCLI
+@testable import CommandLineSupport
 
 /// A directory for the length of a test.
 final class TemporaryDirectory: Sendable {

@@ -1,3 +1,5 @@
+import CommandLineSupport
+
 /// A length of time as one types it: a whole number and `s`, `m`, `h` or `d`.
 struct Age: CustomStringConvertible {
     private static let units: [(letter: Character, seconds: Int64)] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]

@@ -1,4 +1,5 @@
 #if Plugins
+    import CommandLineSupport
     import Dramatiq
 
     /// Messages or a definition as other programs hand them over: with a line break from `redis-cli`, or a byte order

@@ -1,5 +1,6 @@
 #if Plugins
     import ArgumentParser
+    import CommandLineSupport
     import Dramatiq
 
     /// `dramatiq-workflow measure`.

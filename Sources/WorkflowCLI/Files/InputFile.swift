@@ -1,3 +1,4 @@
+import CommandLineSupport
 import Dramatiq
 import Foundation
 

@@ -1,3 +1,4 @@
+import CommandLineSupport
 import Foundation
 
 /// What a person has named to be written: a file, also by a symbolic link, a device or a pipe, or standard output.

@@ -1,5 +1,6 @@
 #if Plugins
     import ArgumentParser
+    import CommandLineSupport
     import Dramatiq
 
     /// Some dead letters of a queue, or all of them.

@@ -1,4 +1,5 @@
 #if Plugins
+    import CommandLineSupport
     import Dramatiq
 
     /// Samples from the queues of a Redis server, one for each queue. Only reads.

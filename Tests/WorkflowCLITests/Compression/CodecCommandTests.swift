@@ -2,6 +2,7 @@
     import Dramatiq
     import Testing
 
+    @testable import CommandLineSupport
     @testable import WorkflowCLI
 
     @Suite struct CodecCommandTests {

@@ -4,6 +4,7 @@
     import DramatiqWorkflow
     import Testing
 
+    @testable import CommandLineSupport
     @testable import WorkflowCLI
 
     @Suite struct FileSampleTests {

@@ -1,4 +1,5 @@
 #if Plugins
+    import CommandLineSupport
     import Dramatiq
     import DramatiqWorkflow
 
