@@ -16,6 +16,7 @@ test: lint
 	Scripts/snippets
 	$(SWIFT) build --build-tests
 	Scripts/public-symbols --check
+	Scripts/rooms
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000

@@ -200,7 +200,7 @@ extension Worker {
         do {
             try await step(&context)
         } catch {
-            log(context.message, "Can't go on with a workflow, trying again", "\(error)")
+            log(context.message, "Can't prepare what follows an open barrier, trying again", "\(error)")
             try await retrying.repeat(after: error) {
                 context.effects = before
                 try await step(&context)
