@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import Synchronization
 
@@ -27,7 +28,9 @@ package protocol CommitOwner: AnyObject, Sendable {
 /// Under load that saves most of what a commit costs; one that comes alone goes at once.
 package final class CommitPipeline: Sendable {
     private enum Waiter {
-        case task(CheckedContinuation<CommitResult, any Error>)
+        /// Not a checked one, which would cost an allocation: every entry is in one batch, and ``finish(_:_:)`` resumes
+        /// each of a batch once.
+        case task(UnsafeContinuation<CommitResult, any Error>)
         /// Of commits that are only counted, the owner is told how many hold.
         case owner(any CommitOwner, token: any AnyObject & Sendable, isCounted: Bool)
     }
@@ -40,7 +43,7 @@ package final class CommitPipeline: Sendable {
     }
 
     private struct State {
-        var waiting: [Entry] = []
+        var waiting: Deque<Entry> = []
         var underWay = 0
 
         /// What goes together next. Without anything to do the batch that is under way was the last one.
@@ -49,12 +52,10 @@ package final class CommitPipeline: Sendable {
                 underWay -= 1
                 return nil
             }
+            let count = min(maximum, waiting.count)
             var batch: [Entry] = []
-            swap(&batch, &waiting)
-            if batch.count > maximum {
-                waiting = Array(batch[maximum...])
-                batch.removeLast(batch.count - maximum)
-            }
+            batch.reserveCapacity(count)
+            for _ in 0..<count { batch.append(waiting.removeFirst()) }
             return batch
         }
     }
@@ -128,7 +129,7 @@ package final class CommitPipeline: Sendable {
 
     /// - Parameter isPart: whether the observers are told of a larger one.
     private func whole(_ commit: Commit, isPart: Bool = false) async throws -> CommitResult {
-        try await withCheckedThrowingContinuation { continuation in
+        try await withUnsafeThrowingContinuation { continuation in
             add(Entry(commit: commit, isPart: isPart, waiter: .task(continuation)))
         }
     }

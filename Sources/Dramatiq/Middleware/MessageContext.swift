@@ -39,7 +39,7 @@ public struct MessageContext: Sendable {
         }
 
         var isSkipped = false
-        var deadline: ContinuousClock.Instant?
+        var deadline: Moment?
         var isCancelledOnShutdown = false
         private var box: SharedBox<Rare>?
 
@@ -153,8 +153,8 @@ public struct MessageContext: Sendable {
 
     /// When the actor is cancelled if it still runs.
     public var deadline: ContinuousClock.Instant? {
-        get { effects.deadline }
-        set { effects.deadline = newValue }
+        get { effects.deadline?.instant }
+        set { effects.deadline = newValue.map { Moment($0) } }
     }
 
     /// Whether the actor is cancelled as soon as its worker begins to shut down.

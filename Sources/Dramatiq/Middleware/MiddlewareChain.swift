@@ -1,26 +1,35 @@
 import Logging
 
 /// A broker's middleware, sorted by the hooks that they conform to.
+///
+/// To call a middleware counts a reference to it, and what all processors count they wait for each other to count. So
+/// each has a ``copy()``, and a hook is a closure, which is a reference of the copy's own.
 final class MiddlewareChain: Sendable {
+    private typealias Hook = @Sendable (inout MessageContext) async throws -> Void
+    private typealias Observer = @Sendable (MessageContext) -> Void
+
     /// A middleware before a message is processed, and its way to do that without waiting.
     private final class Preparation: Sendable {
-        let middleware: any BeforeProcessMessage
-        let immediate: (any ImmediateMiddleware)?
+        let middleware: any Middleware
+        let hook: Hook
+        let prepare: (@Sendable (inout MessageContext) throws -> Void)?
 
         init(_ middleware: any BeforeProcessMessage) {
             self.middleware = middleware
-            immediate = middleware as? any ImmediateMiddleware
+            hook = { try await middleware.beforeProcessMessage(&$0) }
+            if let immediate = middleware as? any ImmediateMiddleware {
+                prepare = { try immediate.prepare(&$0) }
+            } else {
+                prepare = nil
+            }
         }
     }
 
     /// A middleware's hook after an actor, and its way to say that it has nothing to do.
     private final class Step: Sendable {
-        typealias Hook = @Sendable (inout MessageContext) async throws -> Void
-
         let middleware: any Middleware
         let name: String
-        /// Whether it has something to do for a message; `nil` if it always may. A closure is passed on for less than the
-        /// middleware itself.
+        /// Whether it has something to do for a message; `nil` if it always may.
         let concern: (@Sendable (MessageContext) -> Bool)?
         let hook: Hook
 
@@ -57,17 +66,26 @@ final class MiddlewareChain: Sendable {
     private let afterSkip: [Step]
     private let beforeAck: [Step]
     private let beforeNack: [Step]
-    private let afterAck: [any AfterAck]
-    private let afterNack: [any AfterNack]
-    private let afterRequeue: [any AfterRequeue]
+    private let afterAck: [Observer]
+    private let afterNack: [Observer]
+    private let afterRequeue: [Observer]
     private let logger: Logger
 
-    init(_ middleware: [any Middleware], logger: Logger) {
+    convenience init(_ middleware: [any Middleware], logger: Logger) {
+        self.init(middleware, OptionScreen(middleware.flatMap(\.servedOptions), logger: logger), logger)
+    }
+
+    /// The same middleware, for a processor of its own.
+    func copy() -> MiddlewareChain {
+        MiddlewareChain(middleware, optionScreen, logger)
+    }
+
+    private init(_ middleware: [any Middleware], _ optionScreen: OptionScreen, _ logger: Logger) {
         self.middleware = middleware
+        self.optionScreen = optionScreen
         self.logger = logger
         duplicate = middleware.duplicate
         actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
-        optionScreen = OptionScreen(middleware.flatMap(\.servedOptions), logger: logger)
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
         receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
@@ -87,9 +105,15 @@ final class MiddlewareChain: Sendable {
             Step(middleware, "beforeNack") { try await middleware.beforeNack(&$0) }
         }
         isSelective = (afterProcess + beforeAck).allSatisfy { $0.concern != nil }
-        afterAck = middleware.reversed().compactMap { $0 as? any AfterAck }
-        afterNack = middleware.reversed().compactMap { $0 as? any AfterNack }
-        afterRequeue = middleware.reversed().compactMap { $0 as? any AfterRequeue }
+        afterAck = middleware.reversed().compactMap { $0 as? any AfterAck }.map { observer in
+            { observer.afterAck($0) }
+        }
+        afterNack = middleware.reversed().compactMap { $0 as? any AfterNack }.map { observer in
+            { observer.afterNack($0) }
+        }
+        afterRequeue = middleware.reversed().compactMap { $0 as? any AfterRequeue }.map { observer in
+            { observer.afterRequeue($0) }
+        }
     }
 
     // MARK: Enqueuing
@@ -150,10 +174,10 @@ final class MiddlewareChain: Sendable {
             return nil
         }
         for index in beforeProcess.indices {
-            guard let immediate = beforeProcess[index].immediate else { return index }
+            guard let prepare = beforeProcess[index].prepare else { return index }
             let before = context.effects
             do {
-                try immediate.prepare(&context)
+                try prepare(&context)
             } catch is SkipMessage {
                 context.effects.isSkipped = true
                 return nil
@@ -172,10 +196,9 @@ final class MiddlewareChain: Sendable {
 
     func willProcess(_ context: inout MessageContext, _ retrying: TransitionRetry, from start: Int) async {
         for preparation in beforeProcess[start...] where !context.isRequeued {
-            let middleware = preparation.middleware
             let before = context.effects
             do {
-                try await middleware.beforeProcessMessage(&context)
+                try await preparation.hook(&context)
             } catch is SkipMessage {
                 context.effects.isSkipped = true
                 return
@@ -184,9 +207,9 @@ final class MiddlewareChain: Sendable {
                 return context.refuse(error)
             } catch {
                 context.effects = before
-                await recover(error, middleware, "beforeProcessMessage", &context, retrying) { context in
+                await recover(error, preparation.middleware, "beforeProcessMessage", &context, retrying) { context in
                     do {
-                        try await middleware.beforeProcessMessage(&context)
+                        try await preparation.hook(&context)
                     } catch is SkipMessage {
                         context.effects.isSkipped = true
                     }
@@ -249,7 +272,7 @@ final class MiddlewareChain: Sendable {
         _ name: String,
         _ context: inout MessageContext,
         _ retrying: TransitionRetry,
-        _ hook: Step.Hook
+        _ hook: Hook
     ) async {
         if let error = error as? OptionError {
             // The fault is the message's, so the middleware's policy has no say.
@@ -285,9 +308,9 @@ final class MiddlewareChain: Sendable {
         for envelope in commit.sends { didEnqueue(envelope) }
         if result.status == .committed { for envelope in commit.successors { didEnqueue(envelope) } }
         switch commit.end?.outcome {
-        case .acknowledge?: for observer in afterAck { observer.afterAck(context) }
-        case .reject?: for observer in afterNack { observer.afterNack(context) }
-        case .requeue?: for observer in afterRequeue { observer.afterRequeue(context) }
+        case .acknowledge?: for observe in afterAck { observe(context) }
+        case .reject?: for observe in afterNack { observe(context) }
+        case .requeue?: for observe in afterRequeue { observe(context) }
         case nil: break
         }
     }

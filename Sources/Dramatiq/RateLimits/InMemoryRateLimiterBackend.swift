@@ -4,7 +4,7 @@ import Synchronization
 public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     fileprivate struct Entry {
         var value: Int
-        var expiry: ContinuousClock.Instant
+        var expiry: Moment
         /// For a barrier: who has come, so that the same party coming again changes nothing.
         var arrivals: Set<String> = []
         var isComplete = false
@@ -24,15 +24,15 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     }
 
     private let state = Mutex(State())
-    private let now: @Sendable () -> ContinuousClock.Instant
+    private let now: @Sendable () -> Moment
 
-    public convenience init() {
-        self.init(now: { ContinuousClock.now })
+    public init() {
+        now = { Moment.now }
     }
 
     /// - Parameter now: the clock by which keys expire, for tests.
     package init(now: @escaping @Sendable () -> ContinuousClock.Instant) {
-        self.now = now
+        self.now = { Moment(now()) }
     }
 
     /// A key's value, or `nil` if it doesn't exist or has expired.
@@ -46,7 +46,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         let now = now()
         return state.withLock { state in
             guard let entry = state.entries[key], entry.expiry > now else { return nil }
-            return now.duration(to: entry.expiry)
+            return entry.expiry - now
         }
     }
 
@@ -164,25 +164,25 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
 }
 
 extension InMemoryRateLimiterBackend.State {
-    func value(_ key: String, _ now: ContinuousClock.Instant) -> Int? {
+    func value(_ key: String, _ now: Moment) -> Int? {
         guard let entry = entries[key], entry.expiry > now else { return nil }
         return entry.value
     }
 
-    mutating func set(_ key: String, _ value: Int, _ now: ContinuousClock.Instant, _ ttl: Duration) {
+    mutating func set(_ key: String, _ value: Int, _ now: Moment, _ ttl: Duration) {
         entries[key, default: InMemoryRateLimiterBackend.Entry(value: value, expiry: now)].renew(value, now, ttl)
         if entries.count > sweepThreshold { sweep(now) }
     }
 
     /// Drops what has expired. The threshold grows with what is alive, so the cost per entry stays constant.
-    private mutating func sweep(_ now: ContinuousClock.Instant) {
+    private mutating func sweep(_ now: Moment) {
         entries = entries.filter { $0.value.expiry > now }
         sweepThreshold = max(1024, entries.count * 2)
     }
 
     mutating func apply(
         _ steps: StateCommit,
-        _ now: ContinuousClock.Instant
+        _ now: Moment
     ) throws(BarrierStateLost) -> StateCommit.Result {
         for barrier in steps.releases {
             if try find(barrier, now) == nil { return .alreadyReleased }
@@ -207,7 +207,7 @@ extension InMemoryRateLimiterBackend.State {
         return .committed
     }
 
-    private mutating func renew(_ barrier: BarrierKey, _ now: ContinuousClock.Instant) {
+    private mutating func renew(_ barrier: BarrierKey, _ now: Moment) {
         for key in [barrier.key, barrier.releaseKey] {
             guard let key, let place = entries.index(forKey: key) else { continue }
             entries.values[place].keep(now, barrier.ttl)
@@ -223,7 +223,7 @@ extension InMemoryRateLimiterBackend.State {
     /// Finds a barrier; `nil` if it was released.
     private func find(
         _ barrier: BarrierKey,
-        _ now: ContinuousClock.Instant
+        _ now: Moment
     ) throws(BarrierStateLost) -> Places? {
         guard let count = entries.index(forKey: barrier.key), entries.values[count].expiry > now else {
             // A release takes the keys away.
@@ -241,7 +241,7 @@ extension InMemoryRateLimiterBackend.State {
     private mutating func record(
         _ arrival: StateCommit.Arrival,
         _ places: Places,
-        _ now: ContinuousClock.Instant
+        _ now: Moment
     ) -> Bool {
         let isComplete = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
         if let release = places.release {
@@ -252,7 +252,7 @@ extension InMemoryRateLimiterBackend.State {
         return isComplete
     }
 
-    private mutating func release(_ barrier: BarrierKey, _ now: ContinuousClock.Instant) {
+    private mutating func release(_ barrier: BarrierKey, _ now: Moment) {
         guard let releaseKey = barrier.releaseKey else {
             // Not recorded, so a party that comes again may release it again.
             set(barrier.key, 1, now, barrier.ttl)
@@ -263,7 +263,7 @@ extension InMemoryRateLimiterBackend.State {
         released.insert(barrier.key)
     }
 
-    private mutating func create(_ creation: StateCommit.Creation, _ now: ContinuousClock.Instant) {
+    private mutating func create(_ creation: StateCommit.Creation, _ now: Moment) {
         let barrier = creation.barrier
         guard value(barrier.key, now) == nil, !released.contains(barrier.key) else { return }
         set(barrier.key, creation.parties, now, barrier.ttl)
@@ -274,7 +274,7 @@ extension InMemoryRateLimiterBackend.State {
 }
 
 extension InMemoryRateLimiterBackend.Entry {
-    fileprivate mutating func renew(_ value: Int, _ now: ContinuousClock.Instant, _ ttl: Duration) {
+    fileprivate mutating func renew(_ value: Int, _ now: Moment, _ ttl: Duration) {
         if expiry <= now {
             arrivals = []
             isComplete = false
@@ -284,12 +284,12 @@ extension InMemoryRateLimiterBackend.Entry {
     }
 
     /// Lives on for at least a time, unless it has expired.
-    fileprivate mutating func keep(_ now: ContinuousClock.Instant, _ ttl: Duration) {
+    fileprivate mutating func keep(_ now: Moment, _ ttl: Duration) {
         if expiry > now { expiry = max(expiry, now + ttl) }
     }
 
     /// Counts a party that has not come before. Returns whether all have come.
-    fileprivate mutating func record(_ party: String, _ now: ContinuousClock.Instant, _ ttl: Duration) -> Bool {
+    fileprivate mutating func record(_ party: String, _ now: Moment, _ ttl: Duration) -> Bool {
         keep(now, ttl)
         if isComplete { return true }
         if value <= 1, arrivals.isEmpty {

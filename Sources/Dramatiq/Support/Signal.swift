@@ -1,11 +1,14 @@
 import Synchronization
 
 /// Wakes one waiting task. A signal that comes while nobody waits is remembered, once.
+///
+/// A continuation leaves the state in the same step in which it is taken to be resumed, so it is resumed exactly once
+/// and need not be a checked one, which costs an allocation for every wait.
 package final class Signal: Sendable {
     private enum State {
         case idle
         case signalled
-        case waiting(CheckedContinuation<Void, Never>)
+        case waiting(UnsafeContinuation<Void, Never>)
     }
 
     private let state = Mutex(State.idle)
@@ -14,7 +17,7 @@ package final class Signal: Sendable {
 
     /// Wakes the waiting task, or the next one that waits.
     package func signal() {
-        let continuation: CheckedContinuation<Void, Never>? = state.withLock { state in
+        let continuation: UnsafeContinuation<Void, Never>? = state.withLock { state in
             if case .waiting(let continuation) = state {
                 state = .idle
                 return continuation
@@ -28,7 +31,7 @@ package final class Signal: Sendable {
     /// Waits for a signal or the task's cancellation. Only one task may wait at a time.
     package func wait() async {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 let isReady = state.withLock { state in
                     if case .signalled = state {
                         state = .idle

@@ -26,7 +26,7 @@ final class AcknowledgementWindow: Sendable {
     private struct State {
         var pending = 0
         /// When something was acknowledged.
-        var latest: ContinuousClock.Instant?
+        var latest: Moment?
         /// Processors that have to wait.
         var waiting: [Signal] = []
         /// What has to be seen to; they are pending as well.
@@ -37,7 +37,7 @@ final class AcknowledgementWindow: Sendable {
         func hasPlace(promptLimit: Int, limit: Int) -> Bool {
             if pending < limit { return true }
             guard pending < promptLimit, let latest else { return false }
-            return ContinuousClock.now - latest < AcknowledgementWindow.patience
+            return Moment.now - latest < AcknowledgementWindow.patience
         }
 
         mutating func enter(promptLimit: Int, limit: Int) -> (isIn: Bool, next: Signal?) {
@@ -92,7 +92,7 @@ final class AcknowledgementWindow: Sendable {
     ///
     /// - Parameter isPrompt: whether the messages were acknowledged at once.
     func leave(_ count: Int, isPrompt: Bool) {
-        let now = isPrompt ? ContinuousClock.now : nil
+        let now = isPrompt ? Moment.now : nil
         let (next, drain) = state.withLock { state in
             state.pending -= count
             state.latest = now

@@ -11,16 +11,22 @@ final class ProcessorSlot: Sendable {
 
     private struct State {
         var isRunning = false
-        var deadline: ContinuousClock.Instant?
+        var deadline: Moment?
         var isCancelledOnShutdown = false
         var interruption: Interruption?
         var signal = Signal()
     }
 
+    /// The broker's middleware.
+    let chain: MiddlewareChain
     private let state = Mutex(State())
 
+    init(_ chain: MiddlewareChain) {
+        self.chain = chain.copy()
+    }
+
     /// Begins an execution.
-    func start(deadline: ContinuousClock.Instant?, isCancelledOnShutdown: Bool) {
+    func start(deadline: Moment?, isCancelledOnShutdown: Bool) {
         state.withLock { state in
             state.isRunning = true
             state.deadline = deadline
@@ -45,7 +51,7 @@ final class ProcessorSlot: Sendable {
     }
 
     /// Interrupts what is past its deadline.
-    func interruptIfOverdue(_ now: ContinuousClock.Instant) {
+    func interruptIfOverdue(_ now: Moment) {
         interrupt(.timeLimit) { state in state.deadline.map { $0 <= now } ?? false }
     }
 

@@ -29,7 +29,7 @@ extension Worker {
     /// message is then done out here, and another loop begun. So a message that is not cancelled costs no task.
     func runProcessor(_ slot: ProcessorSlot) async {
         while let interrupted = await runLoop(slot) {
-            await finish(interrupted)
+            await finish(interrupted, slot.chain)
         }
     }
 
@@ -80,16 +80,16 @@ extension Worker {
     /// - Parameter idle: the processor's own.
     private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
         if shutdown.hasBegun { return .notBegun }
-        let chain = broker.chain
+        let chain = slot.chain
         var context = MessageContext(broker: broker, item.delivered)
-        if !chain.receiving.isEmpty { await receive(item, &context) }
+        if !chain.receiving.isEmpty { await receive(item, &context, chain) }
         if !context.isFailed, !context.isRequeued, let next = chain.prepare(&context) {
             await chain.willProcess(&context, retrying, from: next)
             // The hooks can have taken long.
             if shutdown.hasBegun { context.requeue() }
         }
         if !context.isSkipped, !context.isFailed, !context.isRequeued {
-            slot.start(deadline: context.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
+            slot.start(deadline: context.effects.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
                 if chain.processing.isEmpty {
                     context.result = try await context.actor.perform(context.message)
@@ -105,16 +105,16 @@ extension Worker {
             }
         }
         // Most messages end here, with nothing that has to be waited for.
-        if context.isRequeued || chain.isConcerned(context) { await conclude(&context) }
-        let (hasEnded, earlier) = settleNow(item, context)
-        if hasEnded || submitNow(item, context) { return .done(next: nil) }
+        if context.isRequeued || chain.isConcerned(context) { await conclude(&context, chain) }
+        let (hasEnded, earlier) = settleNow(item, context, chain)
+        if hasEnded || submitNow(item, context, chain) { return .done(next: nil) }
         return .done(next: await settle(item, &context, after: earlier, idle))
     }
 
     /// Has the middleware change a message that is to be processed.
-    private func receive(_ item: WorkItem, _ context: inout MessageContext) async {
+    private func receive(_ item: WorkItem, _ context: inout MessageContext, _ chain: MiddlewareChain) async {
         do {
-            let message = try await broker.chain.received(item.message, broker: broker, retrying)
+            let message = try await chain.received(item.message, broker: broker, retrying)
             let delivered = DeliveredMessage(
                 delivery: item.delivery, message: message, actor: broker.actor(named: message.actorName))
             context = MessageContext(broker: broker, delivered)
@@ -136,7 +136,7 @@ extension Worker {
         return try await first.process(context) { try await perform($0, context, middleware.dropFirst()) }
     }
 
-    private func finish(_ interrupted: Interrupted) async {
+    private func finish(_ interrupted: Interrupted, _ chain: MiddlewareChain) async {
         // What came later goes back before it does, so that it is in front of that again.
         if interrupted.interruption == .shutdown { await unbegunReturned.wait() }
         var context = interrupted.context
@@ -152,13 +152,12 @@ extension Worker {
                 context.requeue()
             }
         }
-        await conclude(&context)
+        await conclude(&context, chain)
         if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
     }
 
     /// Runs the hooks after a message's actor.
-    private func conclude(_ context: inout MessageContext) async {
-        let chain = broker.chain
+    private func conclude(_ context: inout MessageContext, _ chain: MiddlewareChain) async {
         if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == context.delivered.message.messageID
         {
             // The same arguments will never fit.

@@ -25,7 +25,11 @@ extension Worker {
     /// Commits without waiting, if the transport can.
     ///
     /// - Returns: whether the message has ended. Otherwise what there was of it: ``settle(_:_:_:)`` goes on from there.
-    func settleNow(_ item: WorkItem, _ context: MessageContext) -> (hasEnded: Bool, earlier: Earlier) {
+    func settleNow(
+        _ item: WorkItem,
+        _ context: MessageContext,
+        _ chain: MiddlewareChain
+    ) -> (hasEnded: Bool, earlier: Earlier) {
         if context.isFailed { return (false, .nothing) }
         let commit = context.commit
         switch broker.pipeline.commitNow(commit) {
@@ -33,7 +37,7 @@ extension Worker {
             return (false, .opened)
         case .success(let result)?:
             item.source.finish()
-            if broker.chain.observesEnds { broker.chain.didEnd(context, commit, result) }
+            if chain.observesEnds { chain.didEnd(context, commit, result) }
             return (true, .nothing)
         case .failure(let error)?:
             return (false, .failed(commit, error))
@@ -45,9 +49,9 @@ extension Worker {
     /// Hands a commit over that nobody has to wait for, if there is a place for it.
     ///
     /// One with successors is waited for, since one of them may come with the answer.
-    func submitNow(_ item: WorkItem, _ context: MessageContext) -> Bool {
+    func submitNow(_ item: WorkItem, _ context: MessageContext, _ chain: MiddlewareChain) -> Bool {
         guard canSubmit(context), acknowledgements.enterNow() else { return false }
-        submit(item, context)
+        submit(item, context, chain)
         return true
     }
 
@@ -57,10 +61,10 @@ extension Worker {
         return (commit.successors.isEmpty || relay(for: commit) == nil) && broker.pipeline.canSubmit(commit)
     }
 
-    private func submit(_ item: WorkItem, _ context: MessageContext) {
+    private func submit(_ item: WorkItem, _ context: MessageContext, _ chain: MiddlewareChain) {
         let commit = context.commit
         // What is only acknowledged needs no more to be done again than is known of the message anyway.
-        let isObserved = broker.chain.observesEnds
+        let isObserved = chain.observesEnds
         let token: any AnyObject & Sendable =
             commit.isPlainAcknowledgement && !isObserved ? item.delivered : Unattended(item, context)
         broker.pipeline.submit(commit, token: token, item.source, isCounted: !isObserved)
@@ -77,7 +81,7 @@ extension Worker {
         _ idle: Signal? = nil
     ) async -> WorkItem? {
         if case .nothing = earlier, let idle, canSubmit(context), await acknowledgements.enter(idle) {
-            submit(item, context)
+            submit(item, context, broker.chain)
             return nil
         }
         let next = await settleInTurn(item, &context, earlier)

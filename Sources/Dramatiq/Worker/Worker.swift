@@ -54,7 +54,7 @@ public final class Worker: Service {
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
         acknowledgements = AcknowledgementWindow(limit: self.concurrency, promptLimit: self.prefetch)
-        slots = (0..<self.concurrency).map { _ in ProcessorSlot() }
+        slots = (0..<self.concurrency).map { _ in ProcessorSlot(broker.chain) }
     }
 
     /// Works until a graceful shutdown or the task's cancellation. A worker runs once.
@@ -180,7 +180,7 @@ public final class Worker: Service {
     private func watch() async {
         while !Task.isCancelled, shutdown.phase < .draining {
             let now = ContinuousClock.now
-            for slot in slots { slot.interruptIfOverdue(now) }
+            for slot in slots { slot.interruptIfOverdue(Moment(now)) }
             await shutdown.wait(for: .draining, until: now + .milliseconds(100))
         }
         let end = ContinuousClock.now + gracePeriod
@@ -189,7 +189,7 @@ public final class Worker: Service {
             if now >= end { shutdown.advance(to: .forced) }
             let isForced = shutdown.phase == .forced
             for slot in slots {
-                slot.interruptIfOverdue(now)
+                slot.interruptIfOverdue(Moment(now))
                 slot.interruptForShutdown(onlyNotified: !isForced)
             }
             // A processor may be between two messages, so even a forced shutdown looks again.

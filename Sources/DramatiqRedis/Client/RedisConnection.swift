@@ -39,13 +39,13 @@ final class RedisConnection: Sendable {
     /// - Throws: `CancellationError`; what else goes wrong is in the results.
     func run(_ request: RedisRequest) async throws -> RedisRequest.Results {
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { submit(request, $0) }
+            try await withUnsafeThrowingContinuation { submit(request, $0) }
         } onCancel: {
             cancel(request)
         }
     }
 
-    private func submit(_ request: RedisRequest, _ continuation: CheckedContinuation<RedisRequest.Results, any Error>) {
+    private func submit(_ request: RedisRequest, _ continuation: UnsafeContinuation<RedisRequest.Results, any Error>) {
         let count = request.commands.count
         let refusal = pendingCount.admit(count)
         let (isTaken, wakes) = inbox.withLock { inbox in

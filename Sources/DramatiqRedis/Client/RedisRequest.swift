@@ -7,8 +7,9 @@ final class RedisRequest: Sendable {
 
     private enum State {
         case new
-        /// Handed to a connection, under an id.
-        case submitted(id: UInt64, CheckedContinuation<Results, any Error>)
+        /// Handed to a connection, under an id. Who ends the waiting takes the continuation out, so it is resumed once and
+        /// need not be a checked one, which costs an allocation for every request.
+        case submitted(id: UInt64, UnsafeContinuation<Results, any Error>)
         case finished
         case cancelled
     }
@@ -32,7 +33,7 @@ final class RedisRequest: Sendable {
     }
 
     /// A connection takes it. Returns `false`, and ends the waiting, if the task was cancelled before.
-    func submit(id: UInt64, _ continuation: CheckedContinuation<Results, any Error>) -> Bool {
+    func submit(id: UInt64, _ continuation: UnsafeContinuation<Results, any Error>) -> Bool {
         let isCancelled = state.withLock { state in
             if case .cancelled = state { return true }
             state = .submitted(id: id, continuation)
@@ -54,11 +55,11 @@ final class RedisRequest: Sendable {
 
     /// Marks it as cancelled, unless it has ended. Returns who waits, to be told by the caller, and the id under which
     /// a connection has it.
-    func cancel() -> (id: UInt64, continuation: CheckedContinuation<Results, any Error>)? {
+    func cancel() -> (id: UInt64, continuation: UnsafeContinuation<Results, any Error>)? {
         take(.cancelled)
     }
 
-    private func take(_ next: State) -> (id: UInt64, continuation: CheckedContinuation<Results, any Error>)? {
+    private func take(_ next: State) -> (id: UInt64, continuation: UnsafeContinuation<Results, any Error>)? {
         state.withLock { state in
             switch state {
             case .submitted(let id, let continuation):

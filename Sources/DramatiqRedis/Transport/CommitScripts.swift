@@ -5,7 +5,7 @@ import Synchronization
 final class CommitScripts: Sendable {
     private struct State {
         /// The scripts that are on their way.
-        var underWay: [UInt64: (since: ContinuousClock.Instant, task: Task<[RESPValue], any Error>)] = [:]
+        var underWay: [UInt64: (since: Moment, task: Task<[RESPValue], any Error>)] = [:]
         var next: UInt64 = 0
         /// Whether the last script was given up since the server said nothing.
         var isSilent = false
@@ -145,8 +145,8 @@ final class CommitScripts: Sendable {
     /// Gives up the scripts that are to be answered by an instant and were not; those that were sent late have a little
     /// longer, unless the server is known to be silent. Nobody knows what became of them.
     func giveUpSilent(_ deadline: ContinuousClock.Instant, _ patience: Duration) {
-        let now = ContinuousClock.now
-        guard now >= deadline else { return }
+        let now = Moment.now
+        guard now >= Moment(deadline) else { return }
         let tasks = state.withLock { state in
             let late = state.underWay.values.filter { state.isSilent || now - $0.since >= patience }
             if !late.isEmpty { state.isSilent = true }
