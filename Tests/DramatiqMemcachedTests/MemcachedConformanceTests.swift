@@ -1,5 +1,6 @@
 import Dramatiq
 import DramatiqTestKit
+import RedisTestSupport
 import TestSupport
 import Testing
 
@@ -22,15 +23,22 @@ import Testing
     @Test(arguments: WorkflowPromises.all.claimed(by: InMemoryTransportSubject.splitClaims))
     func workflows(promise: Promise<any TransportSubject>) async throws {
         try await withMemcachedServers(1) { servers in
-            let barriers = try await MemcachedSubject(servers[0], claims: MemcachedSubject.storeClaims)
-            let store = try await barriers.makeStore()
             try await promise.check(
-                InMemoryTransportSubject(
-                    claims: InMemoryTransportSubject.splitClaims,
-                    storing: { _ in store },
-                    passing: { try await barriers.letPass($0) },
-                    forgetting: { try await barriers.forget() }))
-            await barriers.finish()
+                TransportWithStoreApart(
+                    InMemoryTransportSubject(claims: InMemoryTransportSubject.workflowClaims),
+                    try await MemcachedSubject(servers[0], claims: MemcachedSubject.storeClaims)))
+        }
+    }
+
+    @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.splitClaims))
+    func workflowsOverRedis(promise: Promise<any TransportSubject>) async throws {
+        try await withMemcachedServers(1) { servers in
+            try await withRedisServer { redis in
+                try await promise.check(
+                    TransportWithStoreApart(
+                        try RedisTransportSubject(redis, checking: promise),
+                        try await MemcachedSubject(servers[0], claims: MemcachedSubject.storeClaims)))
+            }
         }
     }
 

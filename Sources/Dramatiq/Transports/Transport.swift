@@ -119,6 +119,10 @@ public protocol TransportWrapper: Transport {
     var base: any Transport { get }
 }
 
+extension TransportWrapper where Self: QueueOperations {
+    public var operations: (any QueueOperations)? { self }
+}
+
 extension TransportWrapper {
     public var traits: TransportTraits { base.traits }
     public var operations: (any QueueOperations)? { base.operations }

@@ -23,22 +23,20 @@ import Testing
     @Test(arguments: WorkflowPromises.all.claimed(by: RedisTransportSubject.splitClaims))
     func workflowsWithBarriersInMemory(promise: Promise<any TransportSubject>) async throws {
         try await withRedisServer { server in
-            try await promise.check(try RedisTransportSubject(server, checking: promise, isSplit: true))
+            try await promise.check(
+                TransportWithStoreApart(
+                    try RedisTransportSubject(server, checking: promise),
+                    InMemoryStateSubject(claims: InMemoryStateSubject.storeClaims)))
         }
     }
 
     @Test(arguments: WorkflowPromises.all.claimed(by: InMemoryTransportSubject.splitClaims))
     func workflowsInMemoryWithBarriersOnAServer(promise: Promise<any TransportSubject>) async throws {
         try await withRedisServer { server in
-            let barriers = try RedisStateSubject(server, claims: RedisStateSubject.storeClaims)
-            let store = try await barriers.makeStore()
             try await promise.check(
-                InMemoryTransportSubject(
-                    claims: InMemoryTransportSubject.splitClaims,
-                    storing: { _ in store },
-                    passing: { try await barriers.letPass($0) },
-                    forgetting: { try await barriers.forget() }))
-            await barriers.finish()
+                TransportWithStoreApart(
+                    InMemoryTransportSubject(claims: InMemoryTransportSubject.workflowClaims),
+                    try RedisStateSubject(server, claims: RedisStateSubject.storeClaims)))
         }
     }
 

@@ -5,23 +5,19 @@ import DramatiqWorkflow
 import Synchronization
 import TestSupport
 
-/// Messages on a server, with the barriers on the same one or in a store apart.
+/// Messages on a server, with the barriers on the same one.
 public final class RedisTransportSubject: TransportSubject {
-    /// With the barriers on the same server.
     public static let claims: Set<Claim> = [
         .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .operations,
     ]
-    /// With a store apart, which has a time and a memory of its own.
+    /// The same with a store in another place.
     public static let splitClaims = claims.subtracting([.barriers])
 
-    public let claims: Set<Claim>
+    public var claims: Set<Claim> { Self.claims }
     public let faults = FaultSwitch()
     public let patience: Duration = .patience
     private let heartbeatTimeout: Duration
     private let place: RedisPlace
-    private let clock: TestClock
-    private let memory: InMemoryRateLimiterBackend
-    private let apart: StoreApart?
     private let wrapping: @Sendable (RedisTransport) -> any Transport
     private let storing: @Sendable (RedisRateLimiterBackend) -> any StateStore
     private let made = Mutex<[(client: RedisClient, executor: any RedisExecutor, transport: RedisTransport)]>([])
@@ -29,23 +25,16 @@ public final class RedisTransportSubject: TransportSubject {
     /// - Parameters:
     ///   - server: set up as `appendOnly`.
     ///   - promise: what is going to be checked. Only where a client is killed does a silent one go quickly for dead.
-    ///   - isSplit: whether the barriers are in this process's memory.
     ///   - wrapping: wraps what is tested.
     ///   - storing: wraps the store of barriers.
     public init(
         _ server: RedisServer,
         checking promise: Promise<any TransportSubject>,
-        isSplit: Bool = false,
         wrapping: @escaping @Sendable (RedisTransport) -> any Transport = { $0 },
         storing: @escaping @Sendable (RedisRateLimiterBackend) -> any StateStore = { $0 }
     ) throws {
         heartbeatTimeout = promise.needs.contains(.kills) ? .seconds(1) : .seconds(60)
-        claims = isSplit ? Self.splitClaims : Self.claims
         place = try RedisPlace(server)
-        let clock = TestClock()
-        self.clock = clock
-        memory = InMemoryRateLimiterBackend(now: { clock.instant })
-        apart = isSplit ? StoreApart(memory) : nil
         self.wrapping = wrapping
         self.storing = storing
     }
@@ -63,8 +52,7 @@ public final class RedisTransportSubject: TransportSubject {
     }
 
     public func makeStore(beside transport: any Transport) async throws -> any StateStore {
-        if let apart { return apart }
-        return storing(RedisRateLimiterBackend(try made(transport).executor))
+        storing(RedisRateLimiterBackend(try made(transport).executor))
     }
 
     private func made(
@@ -78,16 +66,8 @@ public final class RedisTransportSubject: TransportSubject {
         return found
     }
 
-    public func letPass(_ time: Duration) async throws {
-        clock.advance(by: time)
-        if apart == nil { try await place.letPass(time) }
-    }
-
-    public func forget() async throws {
-        memory.removeAll()
-        try await place.forget()
-    }
-
+    public func letPass(_ time: Duration) async throws { try await place.letPass(time) }
+    public func forget() async throws { try await place.forget() }
     public func restart() async throws { try await place.restart() }
     public func cut() async throws { try await place.cut() }
     public func finish() async { await place.finish() }
