@@ -1,7 +1,7 @@
 import CommandLineSupport
 
-/// SHA-256 (FIPS 180-4), fed in pieces of any size. By hand, since it takes longer to build swift-crypto than all of the
-/// demo, which must be there a minute after it was cloned.
+/// SHA-256 (FIPS 180-4), fed in pieces of any size. By hand, so that the demo's first build, for which somebody waits,
+/// needn't compile the hundreds of files of swift-crypto.
 struct SHA256: Sendable {
     /// A hash: 32 bytes.
     struct Digest: Sendable, Hashable, CustomStringConvertible {
