@@ -121,7 +121,10 @@ import Testing
     }
 
     /// One of a queue's keys holds something else: a step that needs it changes nothing.
-    @Test(arguments: ["default", "default.msgs", "default.XQ", "default.XQ.msgs", "__acks__", "__heartbeats__"])
+    @Test(arguments: [
+        "default", "default.msgs", "default.XQ", "default.XQ.msgs", "__acks__", "__heartbeats__",
+        "__redelivered__.default",
+    ])
     func aKeyOfAnotherTypeStopsAStepBeforeItWrites(name: String) async throws {
         try await withRedisServer { server in
             let steps: [@Sendable (RedisTransport, any TransportConsumer) async throws -> Void] = [

@@ -67,6 +67,7 @@ public final class WorkflowFleet: Sendable {
     ///
     /// - Parameters:
     ///   - fault: at which of its commits it kills itself, as `RedisTestWorker` has it.
+    ///   - lethal: a text that it dies of when it reads a message with that.
     ///   - held: a file until which tasks with a negative time keep their threads busy. They take no time unless given.
     ///   - log: a file for what it prints.
     public func startWorker(
@@ -74,6 +75,7 @@ public final class WorkflowFleet: Sendable {
         queues: String? = nil,
         concurrency: Int = 4,
         die fault: String? = nil,
+        dyingOf lethal: String? = nil,
         holdingUntil held: URL? = nil,
         log: String? = nil
     ) throws -> ChildProcess {
@@ -83,6 +85,7 @@ public final class WorkflowFleet: Sendable {
         ]
         if let queues { arguments.append("queues=\(queues)") }
         if let fault { arguments.append("die=\(fault)") }
+        if let lethal { arguments.append("lethal=\(lethal)") }
         if let held { arguments.append("hold=\(held.path)") }
         if !memcached.isEmpty { arguments.append("memcached=\(memcached.joined(separator: ","))") }
         if barriers == .counting { arguments.append("barriers=counting") }
@@ -147,12 +150,14 @@ public final class WorkflowFleet: Sendable {
     }
 
     /// Sends tasks that belong to no workflow and take a time each; a negative one is for workers that hold.
-    public func sendTasks(_ tasks: Range<Int>, milliseconds: Int) async throws {
+    ///
+    /// - Parameter failures: how often each fails; a negative number kills whoever runs it.
+    public func sendTasks(_ tasks: Range<Int>, failures: Int = 0, milliseconds: Int) async throws {
         try await broker.enqueue(
             tasks.map { task in
                 Message(
                     queueName: "default", actorName: "task",
-                    args: [.integer(Self.apart), .integer(task), 0, .integer(milliseconds)])
+                    args: [.integer(Self.apart), .integer(task), .integer(failures), .integer(milliseconds)])
             })
     }
 

@@ -13,10 +13,23 @@ import TestSupport
 /// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the
 /// third commit is sent; `after:3`: once it was done and before anybody hears of it), `hold` (a file until which tasks
 /// with a negative time keep a thread busy), `memcached` (the servers that keep the barriers; Redis unless given),
-/// `barriers` (`counting`: those of dramatiq's own `Barrier`).
+/// `barriers` (`counting`: those of dramatiq's own `Barrier`), `lethal` (a text: it kills itself when it reads a message
+/// with that).
 @main
 struct RedisTestWorker {
     private struct Failure: Error {}
+
+    /// Kills the process that reads a message with a text in it.
+    private struct LethalEncoder: MessageEncoder {
+        let text: String
+
+        func encode(_ message: Message) throws -> [UInt8] { try JSONMessageEncoder().encode(message) }
+
+        func decode(_ bytes: [UInt8]) throws -> Message {
+            if String(decoding: bytes, as: UTF8.self).contains(text) { kill(getpid(), SIGKILL) }
+            return try JSONMessageEncoder().decode(bytes)
+        }
+    }
 
     static func main() async throws {
         var arguments: [String: String] = [:]
@@ -36,6 +49,7 @@ struct RedisTestWorker {
                 heartbeatTimeout: .milliseconds(Int(arguments["heartbeat"] ?? "") ?? 60_000)))
         let broker = Broker(
             transport: transport,
+            encoder: arguments["lethal"].map { LethalEncoder(text: $0) } ?? JSONMessageEncoder(),
             middleware: Broker.defaultMiddleware + [
                 CurrentMessage(),
                 WorkflowMiddleware(
@@ -60,7 +74,7 @@ struct RedisTestWorker {
         try await work.value
     }
 
-    /// A task that fails as often as it is told, and takes as long.
+    /// A task that fails as often as it is told, and takes as long. A negative number of failures kills the process.
     private static func task(
         _ name: String,
         queue: String,
@@ -73,6 +87,7 @@ struct RedisTestWorker {
             let options = CurrentMessage.message?.options
             let enqueue = options?["redis_message_id"]?.stringValue ?? "none"
             try await note("start \(workflow) \(id) \(enqueue)", redis, events)
+            if failures < 0 { kill(getpid(), SIGKILL) }
             if (options?["retries"]?.intValue ?? 0) < failures { throw Failure() }
             if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
             if milliseconds < 0, let held {

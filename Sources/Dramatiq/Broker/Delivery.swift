@@ -68,17 +68,26 @@ public struct Delivery: Sendable {
     /// How the transport knows it; meaningless to others.
     public let tag: UInt64
     public let payload: Payload
-    /// Whether it was delivered before and came back.
+    /// Whether it was delivered before and came back. What is sent again, such as a retry, is another message, and a dead
+    /// letter that was requeued counts as one.
     public let isRedelivered: Bool
+    private let storedCrashes: UInt16
     /// What the transport keeps about it, to save itself a search.
     package var handle: (any AnyObject & Sendable)?
 
-    public init(queueName: String, tag: UInt64, payload: Payload, isRedelivered: Bool) {
+    /// - Parameter crashes: see ``crashes``.
+    public init(queueName: String, tag: UInt64, payload: Payload, isRedelivered: Bool, crashes: Int = 0) {
         self.queueName = queueName
         self.tag = tag
         self.payload = payload
         self.isRedelivered = isRedelivered
+        storedCrashes = UInt16(clamping: crashes)
     }
+
+    /// How many workers were lost while they read the message or ran its actor: killed, crashed or silent for too long.
+    /// Only of a message that is redelivered, from then on, and only if the transport counts them; see
+    /// ``TransportConsumer/note(_:isUnderWay:)``.
+    public var crashes: Int { Int(storedCrashes) }
 
     /// The message.
     ///

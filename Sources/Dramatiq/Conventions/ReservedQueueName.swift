@@ -19,9 +19,10 @@ enum ReservedQueueName {
         }
     }
 
-    /// dramatiq's names of keys in Redis, and this package's `__commits__`.
+    /// dramatiq's names of keys in Redis, and this package's `__commits__` and `__redelivered__`.
     private static let redisKeys: [Pattern] = [
-        .suffix(".msgs"), .prefix("__acks__."), .prefix("__commits__."), .name("__heartbeats__"), .name("__reaper__"),
+        .suffix(".msgs"), .prefix("__acks__."), .prefix("__commits__."), .prefix("__redelivered__."),
+        .name("__heartbeats__"), .name("__reaper__"),
         .part(".XQ.reason."),
     ]
 

@@ -100,6 +100,13 @@ public protocol TransportConsumer: AnyObject, Sendable {
     /// Takes a message if there is one and that needs no waiting; see ``TransportTraits/isImmediate``. Defaults to `nil`.
     func takeNow() -> Delivery?
 
+    /// Notes whether a message that was redelivered is read or processed from now on, so that it can be said how often that
+    /// took its worker with it: ``Delivery/crashes``. It isn't any more once its delivery ends. Only asked for what is
+    /// ``Delivery/isRedelivered``. Defaults to asking ``innermost``, which by default notes nothing.
+    ///
+    /// - Throws: ``BrokerError/Code/deliveryNotHeld``, if that shows.
+    func note(_ delivery: Delivery, isUnderWay: Bool) async throws
+
     /// Stops taking messages. Deliveries that are not ended go back to their queue.
     func close() async
 
@@ -111,6 +118,10 @@ public protocol TransportConsumer: AnyObject, Sendable {
 extension TransportConsumer {
     public var innermost: any TransportConsumer { self }
     public func takeNow() -> Delivery? { nil }
+    public func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
+        let innermost = innermost
+        if innermost !== self { try await innermost.note(delivery, isUnderWay: isUnderWay) }
+    }
     public func finish(by deadline: ContinuousClock.Instant) {}
 }
 

@@ -63,13 +63,15 @@ extension Worker {
     }
 
     /// What a delivery turns out to be.
-    private enum Taken {
+    enum Taken {
         /// A message that can be processed.
         case item(WorkItem)
         /// One that has to wait; the time is in milliseconds since 1970.
         case delayed(Message, eta: Int)
         /// One that nobody here can process; without a message if it can't be decoded.
         case useless(Message?, reason: String)
+        /// One that this worker doesn't hold any more.
+        case gone
     }
 
     /// Sorts deliveries: what can be processed, what has to wait, and what nobody can process.
@@ -78,13 +80,19 @@ extension Worker {
         items.reserveCapacity(deliveries.count)
         var delayed: [DelayedItem] = []
         for delivery in deliveries {
-            switch look(at: delivery, source) {
+            if delivery.crashes > 0 {
+                suspects.add(SuspectQueue.Suspect(delivery: delivery, source: source))
+                continue
+            }
+            switch delivery.isRedelivered ? await lookWarily(at: delivery, source) : look(at: delivery, source) {
             case .item(let item):
                 items.append(item)
             case .delayed(let message, let eta):
                 delayed.append(await delay(delivery, source, message, eta))
             case .useless(let message, let reason):
                 await reject(delivery, source, message, reason)
+            case .gone:
+                break
             }
         }
         if !items.isEmpty { workQueue.push(items) }
@@ -101,13 +109,16 @@ extension Worker {
         }
     }
 
-    private func look(at delivery: Delivery, _ source: WorkSource) -> Taken {
+    func look(at delivery: Delivery, _ source: WorkSource) -> Taken {
+        let excess = excessOfCrashes(delivery)
+        if excess > 0 { return .useless(nil, reason: crashReason(delivery)) }
         let message: Message
         do {
             message = try delivery.message(decoder: broker.encoder)
         } catch {
             return .useless(nil, reason: "The message can't be decoded: \(error)")
         }
+        if excess == 0 { return .useless(message, reason: crashReason(delivery)) }
         do {
             if let eta = try message.eta() { return .delayed(message, eta: eta) }
         } catch {
@@ -121,7 +132,7 @@ extension Worker {
                 delivered: DeliveredMessage(delivery: delivery, message: message, actor: actor), source: source))
     }
 
-    private func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
+    func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
         switch taken {
         case .item(let item):
             workQueue.push([item])
@@ -129,6 +140,8 @@ extension Worker {
             delayQueue.push([await delay(delivery, source, message, eta)])
         case .useless(let message, let reason):
             await reject(delivery, source, message, reason)
+        case .gone:
+            break
         }
     }
 
@@ -182,7 +195,9 @@ extension Worker {
             return await settleOutside(source, Commit(.reject(reason: reason), delivery))
         }
         let item = WorkItem(
-            delivered: DeliveredMessage(delivery: delivery, message: message, actor: nil), source: source)
+            delivered: DeliveredMessage(
+                delivery: delivery, message: message, actor: broker.actor(named: message.actorName)),
+            source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
         await Task { await self.reject(item, reason) }.value
     }

@@ -30,6 +30,7 @@ extension Worker {
     func runProcessor(_ slot: ProcessorSlot) async {
         while let interrupted = await runLoop(slot) {
             await finish(interrupted, slot.chain)
+            if interrupted.item.delivery.crashes > 0 { suspects.noteEnd() }
         }
     }
 
@@ -52,6 +53,7 @@ extension Worker {
                         return .finished
                     case .interrupted(let interrupted): return .interrupted(interrupted)
                     case .done(let relayed):
+                        if item.delivery.crashes > 0 { self.suspects.noteEnd() }
                         next = self.nextNow(after: relayed)
                         if next == nil { next = await self.nextItem(idle) }
                     }
@@ -80,6 +82,13 @@ extension Worker {
     /// - Parameter idle: the processor's own.
     private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
         if shutdown.hasBegun { return .notBegun }
+        if item.delivery.isRedelivered {
+            switch await begin(item) {
+            case .begun: break
+            case .notBegun: return .notBegun
+            case .gone: return .done(next: nil)
+            }
+        }
         let chain = slot.chain
         var context = MessageContext(broker: broker, item.delivered)
         if !chain.receiving.isEmpty { await receive(item, &context, chain) }
@@ -107,8 +116,10 @@ extension Worker {
         // Most messages end here, with nothing that has to be waited for.
         if context.isRequeued || chain.isConcerned(context) { await conclude(&context, chain) }
         let (hasEnded, earlier) = settleNow(item, context, chain)
-        if hasEnded || submitNow(item, context, chain) { return .done(next: nil) }
-        return .done(next: await settle(item, &context, after: earlier, idle))
+        // The next suspect could take the worker with it before this one's commit holds.
+        let isSuspect = item.delivery.crashes > 0
+        if hasEnded || !isSuspect && submitNow(item, context, chain) { return .done(next: nil) }
+        return .done(next: await settle(item, &context, after: earlier, isSuspect ? nil : idle))
     }
 
     /// Has the middleware change a message that is to be processed.

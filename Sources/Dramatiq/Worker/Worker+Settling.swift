@@ -213,7 +213,7 @@ extension Worker {
     }
 
     /// Whether the message is somebody else's by now.
-    private func isNotHeld(_ error: any Error) -> Bool {
+    func isNotHeld(_ error: any Error) -> Bool {
         (error as? BrokerError)?.code == .deliveryNotHeld
     }
 
@@ -279,6 +279,7 @@ extension Worker {
     /// Returns to the queues what was taken and not begun.
     func returnUnbegun() async {
         var deliveries = workQueue.drain().map(\.delivery)
+        deliveries += suspects.drain().map(\.delivery)
         deliveries += delayQueue.drain().map(\.delivery)
         // Each goes to the front of its queue, so the last one goes first.
         let commits = deliveries.reversed().map { Commit(.requeue, $0) }

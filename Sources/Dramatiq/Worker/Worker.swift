@@ -22,9 +22,13 @@ public final class Worker: Service {
     public let gracePeriod: Duration
     /// How steps that fail after an actor ran are repeated.
     public let transitionRetries: TransitionRetryPolicy
+    /// How many workers a message may take with it, after the first one, before it becomes a dead letter: at least one,
+    /// or `nil` for any number. See ``Delivery/crashes``.
+    public let maximumCrashes: Int?
 
     let workQueue = WorkQueue()
     let delayQueue = DelayQueue()
+    let suspects = SuspectQueue()
     let shutdown = WorkerShutdown()
     let slots: [ProcessorSlot]
     let acknowledgements: AcknowledgementWindow
@@ -39,13 +43,16 @@ public final class Worker: Service {
     ///   - prefetch: how many messages of each queue to hold at most; twice the concurrency unless given.
     ///   - gracePeriod: how long running actors may go on once a shutdown has begun.
     ///   - transitionRetries: how steps that fail after an actor ran are repeated.
+    ///   - maximumCrashes: how many workers a message may take with it, after the first one, before it becomes a dead
+    ///     letter; any number if it is `nil`.
     public init(
         _ broker: Broker,
         concurrency: Int = 8,
         queues: Set<String>? = nil,
         prefetch: Int? = nil,
         gracePeriod: Duration = .seconds(30),
-        transitionRetries: TransitionRetryPolicy = TransitionRetryPolicy()
+        transitionRetries: TransitionRetryPolicy = TransitionRetryPolicy(),
+        maximumCrashes: Int? = 5
     ) {
         self.broker = broker
         self.concurrency = max(1, concurrency)
@@ -53,6 +60,7 @@ public final class Worker: Service {
         self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
+        self.maximumCrashes = maximumCrashes
         acknowledgements = AcknowledgementWindow(limit: self.concurrency, promptLimit: self.prefetch)
         slots = (0..<self.concurrency).map { _ in ProcessorSlot(broker.chain) }
     }
@@ -163,6 +171,7 @@ public final class Worker: Service {
         await withTaskGroup(of: Void.self) { takers in
             takers.addTask { await self.runConsumers() }
             takers.addTask { await self.runDelayQueue() }
+            takers.addTask { await self.runSuspects() }
             await notify("afterWorkerBoot", broker.middleware.reversed()) {
                 try await ($0 as? any AfterWorkerBoot)?.afterWorkerBoot(self)
             }

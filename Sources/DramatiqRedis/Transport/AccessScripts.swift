@@ -62,6 +62,7 @@ enum AccessScripts {
           end
           check('SCARD', namespace .. ':__acks__.' .. id .. '.' .. ARGV[i])
           check('SREM', namespace .. ':__acks__.' .. id .. '.' .. ARGV[i], '')
+          check('HDEL', namespace .. ':__redelivered__.' .. ARGV[i], '')
           check('ZCARD', list .. '.XQ')
           check('ZREM', list .. '.XQ', '')
           check('HDEL', list .. '.XQ.msgs', '')

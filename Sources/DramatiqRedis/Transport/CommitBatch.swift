@@ -40,9 +40,9 @@ struct CommitBatch {
             let message = entries[place].message
             if commit.end != nil, message?.isEnded ?? true {
                 entries[place].result = .failure(notHeld(place))
-            } else if let message, commit.isPlainAcknowledgement {
+            } else if let message, message.crashes == nil, commit.isPlainAcknowledgement {
                 acknowledgements.append(CommitStep.Acknowledgement(place: place, message: message))
-            } else if let message, !commit.isRepeated, let arrival = commit.plainArrival {
+            } else if let message, message.crashes == nil, !commit.isRepeated, let arrival = commit.plainArrival {
                 arrivals.append(
                     CommitStep.Arrival(
                         place: place, tag: commit.id.value, message: message, barrier: arrival.barrier,

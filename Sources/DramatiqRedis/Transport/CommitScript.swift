@@ -8,13 +8,14 @@
 ///         acknowledge, and nothing besides
 ///     h <taken> <queue> <barrier> <tag, id and party of each>
 ///         acknowledge, and arrive at a barrier without releasing it
-///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl>
+///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl> <crashes>
 ///       <worker> <enqueues> <successors> <1, barriers | 0>
 ///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
 ///         messages, and these as id and bytes
 ///
 /// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
-/// or `-` for a commit that sends and settles nothing. The worker, if there is one, takes the first successor at once
+/// or `-` for a commit that sends and settles nothing. The crashes are what is noted about a message that goes back to its
+/// queue; otherwise, unless empty, there is a note that ends with it. The worker, if there is one, takes the first successor at once
 /// unless something waits in its queue.
 ///
 /// It answers with one text per commit: `committed`, `relayed` (committed, and the worker has the first successor),
@@ -130,7 +131,7 @@ enum CommitScript {
         local function read_step()
           local step = { tag = take(), is_repeated = take() == '1', outcome = take() }
           step.taken, step.queue, step.id = namespace .. ':__acks__.' .. take(), take(), take()
-          step.dead_letters, step.reason, step.ttl = take(), take(), take()
+          step.dead_letters, step.reason, step.ttl, step.crashes = take(), take(), take(), take()
           step.worker = take()
           step.enqueues, step.successors = read_messages(), read_messages()
           step.barriers = take() == '1' and read_barriers()
@@ -143,7 +144,8 @@ enum CommitScript {
             local record = redis.call('HGET', commits, tag)
             if record then return record end
           end
-          local messages = namespace .. ':' .. queue .. '.msgs'
+          local messages, marks = namespace .. ':' .. queue .. '.msgs', namespace .. ':__redelivered__.' .. queue
+          local is_marked = step.crashes and step.crashes ~= ''
           if outcome ~= '-' then
             if redis.call('SISMEMBER', taken, id) == 0 then return 'not held' end
             if redis.call('HEXISTS', messages, id) == 0 then
@@ -156,10 +158,9 @@ enum CommitScript {
           check_queues(step.enqueues)
           check_queues(step.successors)
           if outcome == 'q' then check_queue(queue) end
-          if outcome == 'r' then
-            step.ttl = duration(step.ttl)
-            check_dead_letters(step.dead_letters)
-          end
+          if outcome == 'r' then check_dead_letters(step.dead_letters) end
+          if is_marked then redis.call('HLEN', marks) end
+          if is_marked or outcome == 'r' then step.ttl = duration(step.ttl) end
 
           local result = 'committed'
           if step.barriers then
@@ -178,6 +179,12 @@ enum CommitScript {
           end
           if outcome == 'r' then bury(queue, id, step.dead_letters, step.reason, step.ttl) end
           if outcome == 'q' then redis.call('LPUSH', namespace .. ':' .. queue, id) end
+          if is_marked and outcome == 'q' then
+            redis.call('HSET', marks, id, step.crashes)
+            redis.call('PEXPIRE', marks, step.ttl)
+          elseif is_marked then
+            redis.call('HDEL', marks, id)
+          end
           if outcome ~= '-' then redis.call('SREM', taken, id) end
           if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
           records[#records + 1] = tag

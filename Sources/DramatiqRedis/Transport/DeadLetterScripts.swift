@@ -51,7 +51,7 @@ enum DeadLetterScripts {
     static let requeue = RedisScript(
         """
         local list = KEYS[1] .. ':' .. ARGV[1]
-        local name = list .. '.XQ'
+        local name, marks = list .. '.XQ', KEYS[1] .. ':__redelivered__.' .. ARGV[1]
         -- Keys of another type are found before anything is written.
         for _, target in ipairs({ list, list .. '.DQ' }) do
           redis.call('LLEN', target)
@@ -59,6 +59,7 @@ enum DeadLetterScripts {
         end
         redis.call('ZCARD', name)
         redis.call('HLEN', name .. '.msgs')
+        redis.call('HLEN', marks)
         local count = 0
         for i = 2, #ARGV, 3 do
           local id, target, bytes = ARGV[i], list .. ARGV[i + 1], ARGV[i + 2]
@@ -67,6 +68,8 @@ enum DeadLetterScripts {
             if bytes ~= '' then message = bytes end
             redis.call('HSET', target .. '.msgs', id, message)
             redis.call('RPUSH', target, id)
+            -- Python leaves behind what it doesn't know.
+            redis.call('HDEL', marks, id)
             count = count + 1
           end
           redis.call('ZREM', name, id)

@@ -6,7 +6,8 @@ enum QueueScripts {
     /// Moves ids from a queue to the worker's, in one step with the heartbeat, and answers with ids and bytes in turn.
     ///
     /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maximumUnpack``), after how many bytes
-    /// no further message is taken. An id without a message is left behind by a repair and dropped.
+    /// no further message is taken. An id without a message is left behind by a repair and dropped. If some of them came
+    /// back, a list follows: the place of each, from 0, and how many workers were lost over it.
     static let fetch = RedisScript(
         """
         local namespace, worker, queue = KEYS[1], ARGV[1], ARGV[2]
@@ -14,7 +15,9 @@ enum QueueScripts {
         local ids = redis.call('LRANGE', list, 0, ARGV[3] - 1)
         if #ids == 0 then return ids end
         local messages = redis.call('HMGET', list .. '.msgs', unpack(ids))
-        local reply, kept, size, taken = {}, {}, 0, #ids
+        local marks = namespace .. ':__redelivered__.' .. queue
+        local crashes = redis.call('EXISTS', marks) == 1 and redis.call('HMGET', marks, unpack(ids))
+        local reply, kept, returned, size, taken = {}, {}, {}, 0, #ids
         for i, id in ipairs(ids) do
           local message = messages[i]
           if message then
@@ -26,8 +29,13 @@ enum QueueScripts {
             kept[#kept + 1] = id
             reply[#reply + 1] = id
             reply[#reply + 1] = message
+            if crashes and crashes[i] then
+              returned[#returned + 1] = #kept - 1
+              returned[#returned + 1] = crashes[i]
+            end
           end
         end
+        if #returned > 0 then reply[#reply + 1] = returned end
         local acks, heartbeats = namespace .. ':__acks__.' .. worker .. '.' .. queue, namespace .. ':__heartbeats__'
         -- Keys of another type are found before anything is written.
         redis.call('SCARD', acks)
@@ -44,7 +52,8 @@ enum QueueScripts {
     /// Takes some of a worker's ids, or the given ones, back to their queue, and answers how many it had.
     ///
     /// Arguments: worker, queue, how many at most, how long the worker must have been silent in milliseconds (or empty:
-    /// it asks itself), `LPUSH` or `RPUSH`, ids (none: any). Answers -1 if the worker was not silent.
+    /// it asks itself), `LPUSH` or `RPUSH`, for how many milliseconds it is known at least that they came back (or empty:
+    /// not at all), ids (none: any). Answers -1 if the worker was not silent.
     static let giveBack = RedisScript(
         """
         local namespace, worker, queue, limit, silence, push = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -54,22 +63,42 @@ enum QueueScripts {
           if heard and time[1] * 1000 + time[2] / 1000 - heard < tonumber(silence) then return -1 end
         end
         local taken = namespace .. ':__acks__.' .. worker .. '.' .. queue
-        local list = namespace .. ':' .. queue
+        local list, marks, ttl = namespace .. ':' .. queue, namespace .. ':__redelivered__.' .. queue, ARGV[6]
         -- Keys of another type are found before anything is written.
         redis.call('LLEN', list)
         redis.call('HLEN', list .. '.msgs')
+        redis.call('HLEN', marks)
         local ids = {}
-        if #ARGV > 5 then
-          for i = 6, #ARGV do
+        if #ARGV > 6 then
+          for i = 7, #ARGV do
             if redis.call('SREM', taken, ARGV[i]) == 1 then ids[#ids + 1] = ARGV[i] end
           end
         else
           ids = redis.call('SPOP', taken, limit)
         end
         for _, id in ipairs(ids) do
-          if redis.call('HEXISTS', list .. '.msgs', id) == 1 then redis.call(push, list, id) end
+          if redis.call('HEXISTS', list .. '.msgs', id) == 1 then
+            redis.call(push, list, id)
+            if ttl ~= '' and redis.call('HEXISTS', marks, id) == 0 then redis.call('HSET', marks, id, 0) end
+          end
         end
+        if ttl ~= '' then redis.call('PEXPIRE', marks, ttl) end
         return #ids
+        """)
+
+    /// Notes how many workers are lost over a message that came back if the one that has it is lost, too. Answers 0 if
+    /// that doesn't have it.
+    ///
+    /// Arguments: what follows `__acks__.` for it, queue, id, the number, for how many milliseconds it is known at least.
+    static let note = RedisScript(
+        """
+        local namespace, id = KEYS[1], ARGV[3]
+        local marks = namespace .. ':__redelivered__.' .. ARGV[2]
+        redis.call('HDEL', marks, '')
+        if redis.call('SISMEMBER', namespace .. ':__acks__.' .. ARGV[1], id) == 0 then return 0 end
+        redis.call('HSET', marks, id, ARGV[4])
+        redis.call('PEXPIRE', marks, ARGV[5])
+        return 1
         """)
 
     /// Shows that workers are alive, and answers how many ids each has of each of its queues.
@@ -146,7 +175,9 @@ enum QueueScripts {
         redis.call('HLEN', list .. '.msgs')
         local ids = redis.call('LRANGE', list, 0, ARGV[2] - 1)
         if #ids == 0 then return 0 end
+        redis.call('HLEN', KEYS[1] .. ':__redelivered__.' .. ARGV[1])
         redis.call('LTRIM', list, #ids, -1)
+        redis.call('HDEL', KEYS[1] .. ':__redelivered__.' .. ARGV[1], unpack(ids))
         return redis.call('HDEL', list .. '.msgs', unpack(ids))
         """)
 

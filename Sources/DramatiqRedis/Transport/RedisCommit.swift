@@ -125,6 +125,16 @@ struct RedisCommit: Sendable {
     /// For how long a rejected message is kept, in milliseconds.
     var deadLetterTTL = 0
 
+    /// What the server is to note about the message that goes back to its queue, or has noted about the one that ends; empty
+    /// for nothing. Only what is due is noted.
+    fileprivate var crashes: String {
+        guard let (message, outcome) = settled else { return "" }
+        if case .requeue = outcome, message.queueName == QueueName.canonical(message.queueName) {
+            return String(message.crashes ?? 0)
+        }
+        return message.crashes.map { String($0) } ?? ""
+    }
+
     var messageCount: Int {
         enqueues.reduce(0) { $0 + $1.messages.count } + successors.reduce(0) { $0 + $1.messages.count }
     }
@@ -159,7 +169,7 @@ extension RedisCommand {
 
     /// Adds a commit as the script reads it.
     mutating func append(_ commit: RedisCommit) {
-        append(12 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
+        append(13 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
         append("g")
         append(commit.tag.text)
         append(commit.isRepeated ? "1" : "0")
@@ -178,6 +188,7 @@ extension RedisCommand {
         append(commit.settled.map { QueueName.deadLetter(QueueName.canonical($0.message.queueName)) } ?? "")
         append(reason)
         append(commit.deadLetterTTL)
+        append(commit.crashes)
         append(commit.relayWorkerID ?? "")
         append(commit.enqueues)
         append(commit.successors)

@@ -24,6 +24,11 @@ final class RedisConsumer: TransportConsumer {
         return []
     }
 
+    func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
+        guard let message = delivery.handle as? TakenMessage else { return }
+        try await source.note(message, isUnderWay: isUnderWay)
+    }
+
     func close() async {
         let isFirst = isClosed.withLock { isClosed in
             defer { isClosed = true }

@@ -1,7 +1,7 @@
 import Dramatiq
 
-/// The names of a transport's keys that commands name by themselves; scripts know more of them. All but ``commits(_:)`` are
-/// dramatiq's.
+/// The names of a transport's keys that commands name by themselves; scripts know more of them. All but ``commits(_:)`` and
+/// ``redelivered(_:)`` are dramatiq's.
 struct RedisKeys: Sendable {
     let namespace: String
 
@@ -20,6 +20,10 @@ struct RedisKeys: Sendable {
     func deadLetters(_ queue: String) -> String { "\(namespace):\(QueueName.deadLetter(queue))" }
     /// What became of a transport's latest commits, until it has heard of it: a hash.
     func commits(_ transport: String) -> String { "\(namespace):__commits__.\(transport)" }
+
+    /// The ids of a queue's messages that came back and have not ended, with the number of workers that were lost over
+    /// each, the one that has it now included if it is under way: a hash.
+    func redelivered(_ queue: String) -> String { "\(namespace):__redelivered__.\(queue)" }
 
     /// A text as a pattern of `SCAN` that matches it alone.
     static func escaped(_ text: String) -> String {

@@ -14,6 +14,7 @@ final class RedisMessageSource: Sendable {
     let watcher: QueueWatcher
     private let executor: any RedisExecutor
     private let keys: RedisKeys
+    private let redeliveryTTL: String
     private let ledger: TakenLedger
     private struct Held {
         /// Ids that are held apart from the ledger.
@@ -28,13 +29,14 @@ final class RedisMessageSource: Sendable {
     private let mayHaveStrays = Mutex(false)
 
     init(
-        executor: any RedisExecutor, keys: RedisKeys, workerID: String, queueName: String, ledger: TakenLedger,
-        logger: Logger
+        executor: any RedisExecutor, keys: RedisKeys, workerID: String, queueName: String, redeliveryTTL: String,
+        ledger: TakenLedger, logger: Logger
     ) {
         self.executor = executor
         self.keys = keys
         self.workerID = workerID
         self.queueName = queueName
+        self.redeliveryTTL = redeliveryTTL
         self.ledger = ledger
         watcher = QueueWatcher(executor: executor, list: keys.queue(queueName), logger: logger)
         ledger.observe(queueName, watcher.arrival)
@@ -47,6 +49,8 @@ final class RedisMessageSource: Sendable {
     struct Message: Sendable {
         let id: String
         let bytes: [UInt8]
+        /// ``TakenMessage/crashes``.
+        var crashes: UInt16?
     }
 
     /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none.
@@ -60,13 +64,32 @@ final class RedisMessageSource: Sendable {
             QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, limit, Self.maximumSize)
         do {
             let reply = try await executor.execute(command).array()
-            return try stride(from: 0, to: reply.count - 1, by: 2).map {
+            var messages = try stride(from: 0, to: reply.count - 1, by: 2).map {
                 Message(id: try reply[$0].string(), bytes: try reply[$0 + 1].bytes())
             }
+            if !reply.count.isMultiple(of: 2) { try note(reply[reply.count - 1].array(), on: &messages) }
+            return messages
         } catch {
             suspectStrays()
             throw error
         }
+    }
+
+    /// Reads which messages came back.
+    private func note(_ returned: [RESPValue], on messages: inout [Message]) throws {
+        for index in stride(from: 0, to: returned.count - 1, by: 2) {
+            let place = try returned[index].integer()
+            guard messages.indices.contains(place) else {
+                throw RedisError(
+                    .unexpectedReply, "There is no message \(place) that came back", mayHaveTakenEffect: true)
+            }
+            messages[place].crashes = Self.crashes(returned[index + 1])
+        }
+    }
+
+    /// What somebody else may have written there is taken for none.
+    private static func crashes(_ value: RESPValue) -> UInt16 {
+        UInt16(clamping: (try? value.integer()) ?? 0)
     }
 
     /// The messages of ids that are taken. What is gone from the server is given up.
@@ -92,7 +115,8 @@ final class RedisMessageSource: Sendable {
         var rest = ids[...]
         while !rest.isEmpty {
             var command = RedisCommand(
-                QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH")
+                QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+                redeliveryTTL)
             for id in rest.prefix(Self.maximumCount) { command.append(id) }
             _ = try await executor.execute(command)
             rest = rest.dropFirst(Self.maximumCount)
@@ -101,28 +125,57 @@ final class RedisMessageSource: Sendable {
 
     /// Gives everything back that is taken.
     func giveBackAll() async throws {
+        // What ends in order is no crash.
+        let underWay = ledger.underWay(taken: taken)
+        if !underWay.isEmpty {
+            _ = try await executor.pipeline(underWay.map { noting($0, crashes: Int($0.crashes ?? 0)) })
+        }
         let command = RedisCommand(
-            QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH")
+            QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+            redeliveryTTL)
         while try await executor.execute(command).integer() == Self.maximumCount {}
         ledger.end(taken: taken)
+    }
+
+    // MARK: What came back
+
+    /// Notes whether a message that came back is under way.
+    ///
+    /// - Throws: `BrokerError.deliveryNotHeld`.
+    func note(_ message: TakenMessage, isUnderWay: Bool) async throws {
+        guard let crashes = message.crashes else { return }
+        if isUnderWay { message.note(isUnderWay: true) }
+        let command = noting(message, crashes: Int(crashes) + (isUnderWay ? 1 : 0))
+        guard try await executor.execute(command).integer() == 1 else {
+            ledger.end([message])
+            throw BrokerError.deliveryNotHeld(queue: queueName, messageID: nil)
+        }
+        message.note(isUnderWay: isUnderWay)
+    }
+
+    private func noting(_ message: TakenMessage, crashes: Int) -> RedisCommand {
+        RedisCommand(
+            QueueScripts.note, keys: [keys.namespace], message.taken, queueName, message.id, crashes, redeliveryTTL)
     }
 
     // MARK: What is held
 
     /// Makes a delivery of a message.
     func deliveries(_ messages: [Message]) -> [Delivery] {
-        let taken = ledger.add(messages.map(\.id), taken: taken, queueName: queueName)
+        let taken = ledger.add(messages.map { ($0.id, $0.crashes) }, taken: taken, queueName: queueName)
         return zip(messages, taken).map { delivery(of: $1, .bytes($0.bytes)) }
     }
 
     /// Makes deliveries of messages that were looked at.
     func deliveries(_ messages: [(id: String, payload: Delivery.Payload)]) -> [Delivery] {
-        let taken = ledger.add(messages.map(\.id), taken: taken, queueName: queueName)
+        let taken = ledger.add(messages.map { ($0.id, nil) }, taken: taken, queueName: queueName)
         return zip(messages, taken).map { delivery(of: $1, $0.payload) }
     }
 
     private func delivery(of message: TakenMessage, _ payload: Delivery.Payload) -> Delivery {
-        var delivery = Delivery(queueName: queueName, tag: message.tag, payload: payload, isRedelivered: false)
+        var delivery = Delivery(
+            queueName: queueName, tag: message.tag, payload: payload, isRedelivered: message.crashes != nil,
+            crashes: Int(message.crashes ?? 0))
         delivery.handle = message
         return delivery
     }
@@ -147,7 +200,7 @@ final class RedisMessageSource: Sendable {
 
     /// The step has taken the message.
     func endRelay(_ id: String, taking payload: Delivery.Payload) -> Delivery {
-        let message = ledger.add([id], taken: taken, queueName: queueName)[0]
+        let message = ledger.add([(id, nil)], taken: taken, queueName: queueName)[0]
         // After that: it must always be known.
         stopHolding([id])
         return delivery(of: message, payload)
@@ -185,7 +238,15 @@ final class RedisMessageSource: Sendable {
             try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert($0) }
             let strays = ids.subtracting(known)
             if strays.count > limit { suspectStrays() }
-            return try await load(Array(strays.prefix(limit)))
+            var messages = try await load(Array(strays.prefix(limit)))
+            if messages.isEmpty { return [] }
+            let crashes = try await executor.execute(
+                RedisCommand("HMGET", keys.redelivered(queueName), list: messages.map(\.id))
+            ).array()
+            for (place, value) in zip(messages.indices, crashes) where !value.isNull {
+                messages[place].crashes = Self.crashes(value)
+            }
+            return messages
         } catch {
             suspectStrays()
             throw error

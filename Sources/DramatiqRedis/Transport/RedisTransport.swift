@@ -50,6 +50,12 @@ public final class RedisTransport: Transport {
             self.sendPatience = sendPatience.boundedForRedis()
         }
 
+        /// For how many milliseconds it is known at least of a message that it came back to its queue; empty for not at all:
+        /// of what is delayed nobody asks.
+        func redeliveryTTL(_ queue: String) -> String {
+            QueueName.canonical(queue) == queue ? String(deadLetterTTL.redisMilliseconds) : ""
+        }
+
         /// The same, also after something was set to what can't be.
         fileprivate var bounded: Configuration {
             var bounded = Configuration(
@@ -73,6 +79,7 @@ public final class RedisTransport: Transport {
     public let configuration: Configuration
     /// The keys of barriers begin with the namespace's tag, such as `{dramatiq}`, if it has one. Of delayed messages, a
     /// worker holds a thousand that are due: those that are not are held by the consumer, most without their bytes.
+    /// Redelivered messages are known, except for what Python's workers returned.
     public let traits: TransportTraits
     let executor: any RedisExecutor
     let keys: RedisKeys
@@ -98,7 +105,7 @@ public final class RedisTransport: Transport {
         traits = TransportTraits(
             maximumBatch: Self.maximumBatch, maximumBatchesUnderWay: 2, sendPatience: configuration.sendPatience,
             deadLetterRetention: configuration.deadLetterTTL,
-            barrierKeyPrefix: KeySlot.tag(of: configuration.namespace))
+            barrierKeyPrefix: KeySlot.tag(of: configuration.namespace), knowsRedelivery: true)
         keys = RedisKeys(namespace: configuration.namespace)
         commits = CommitScripts(executor: executor, keys: keys, transportID: id)
         presence = WorkerPresence(
@@ -183,8 +190,8 @@ public final class RedisTransport: Transport {
     public func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer {
         let source = presence.enter(queue) { workerID in
             RedisMessageSource(
-                executor: executor, keys: keys, workerID: workerID, queueName: queue, ledger: ledger,
-                logger: logger)
+                executor: executor, keys: keys, workerID: workerID, queueName: queue,
+                redeliveryTTL: configuration.redeliveryTTL(queue), ledger: ledger, logger: logger)
         }
         guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(

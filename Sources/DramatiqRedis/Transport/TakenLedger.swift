@@ -13,11 +13,12 @@ final class TakenLedger: Sendable {
     private let state = Mutex(State())
 
     /// Notes messages that were taken.
-    func add(_ ids: [String], taken: String, queueName: String) -> [TakenMessage] {
+    func add(_ messages: [(id: String, crashes: UInt16?)], taken: String, queueName: String) -> [TakenMessage] {
         state.withLock { state in
-            ids.map { id in
+            messages.map { id, crashes in
                 state.nextTag += 1
-                let message = TakenMessage(tag: state.nextTag, taken: taken, queueName: queueName, id: id)
+                let message = TakenMessage(
+                    tag: state.nextTag, taken: taken, queueName: queueName, id: id, crashes: crashes)
                 state.entries[state.nextTag] = message
                 return message
             }
@@ -44,6 +45,11 @@ final class TakenLedger: Sendable {
         state.withLock { state in
             Set(state.entries.values.lazy.filter { $0.taken == taken }.map(\.id))
         }
+    }
+
+    /// What was taken by one worker from one queue and noted as under way.
+    func underWay(taken: String) -> [TakenMessage] {
+        state.withLock { $0.entries.values.filter { $0.isUnderWay && $0.taken == taken } }
     }
 
     // MARK: Waking

@@ -38,6 +38,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let priorities = Claim("messages have priorities")
     /// ``TransportTraits/knowsRedelivery``.
     public static let redelivery = Claim("redelivered messages are told apart")
+    /// It is counted how often a message took its client with it: ``Delivery/crashes``.
+    public static let crashCounts = Claim("crashes are counted")
     /// Commits execute the steps of the store that ``TransportSubject/makeStore(beside:)`` gives.
     public static let barriers = Claim("barriers are part of a commit")
     /// A transport has ``Transport/operations``.

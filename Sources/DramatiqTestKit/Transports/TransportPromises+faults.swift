@@ -125,6 +125,48 @@ extension TransportPromises {
             try expectEqual(Set(seen), ["a", "c"], "what another client gets")
             await next.close()
         },
+        Promise("how often a message took its client with it is counted", needs: [.kills, .redelivery, .crashCounts]) {
+            subject in
+            var check = try await TransportCheck(subject)
+            try await check.send("a", "b")
+            var consumer = try await check.consumer()
+            var held: [String: Delivery] = [:]
+
+            /// Gives both messages to another client.
+            func expectCrashes(_ a: Int, _ b: Int, line: Int = #line) async throws {
+                check = try await check.another()
+                consumer = try await check.consumer()
+                held = [:]
+                for delivery in try await check.take(2, from: consumer) { held[try check.name(delivery)] = delivery }
+                let came = held.mapValues(\.isRedelivered)
+                try expectEqual(came, ["a": true, "b": true], "whether they came back", line: line)
+                try expectEqual(held.mapValues(\.crashes), ["a": a, "b": b], "the crashes", line: line)
+            }
+            func note(_ name: String, isUnderWay: Bool) async throws {
+                try await consumer.note(unwrap(held[name], name), isUnderWay: isUnderWay)
+            }
+
+            try await check.expectNext(["a", "b"], from: consumer)
+            try await subject.kill(check.transport)
+            try await expectCrashes(0, 0)
+            try await note("a", isUnderWay: true)
+            try await subject.kill(check.transport)
+            try await expectCrashes(1, 0)
+            // What was survived doesn't count, nor what ends in order.
+            try await note("a", isUnderWay: true)
+            try await note("a", isUnderWay: false)
+            try await note("b", isUnderWay: true)
+            try await check.end(.requeue, unwrap(held["b"], "b"))
+            try await subject.kill(check.transport)
+            try await expectCrashes(1, 0)
+            try await note("a", isUnderWay: true)
+            await consumer.close()
+            try await expectCrashes(1, 0)
+            try await note("a", isUnderWay: true)
+            try await subject.kill(check.transport)
+            try await expectCrashes(2, 0)
+            await consumer.close()
+        },
         Promise("a connection that ends loses no message", needs: [.cuts]) { subject in
             let check = try await TransportCheck(subject)
             let names = (0..<20).map { "\($0)" }

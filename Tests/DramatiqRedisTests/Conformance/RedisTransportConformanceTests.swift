@@ -42,8 +42,8 @@ import Testing
 
     @Test func whatIsNotClaimedNeedsAnotherKindOfTransport() {
         let promises = TransportPromises.all.notClaimed(by: RedisTransportSubject.claims)
-        #expect(promises.map(\.needs).allSatisfy { !$0.isDisjoint(with: [.priorities, .redelivery, .immediacy]) })
-        #expect(promises.count == 3)
+        #expect(promises.map(\.needs).allSatisfy { !$0.isDisjoint(with: [.priorities, .immediacy]) })
+        #expect(promises.count == 2)
         #expect(WorkflowPromises.all.notClaimed(by: RedisTransportSubject.claims).isEmpty)
     }
 }

@@ -53,7 +53,9 @@ import Testing
         let promises = TransportPromises.all.notClaimed(by: InMemoryTransportSubject.transportClaims)
         #expect(
             promises.reduce(into: Set()) { $0.formUnion($1.needs) }
-                .subtracting(InMemoryTransportSubject.transportClaims) == [.lostAnswers, .kills, .cuts, .restarts])
+                .subtracting(InMemoryTransportSubject.transportClaims) == [
+                    .lostAnswers, .kills, .cuts, .restarts, .crashCounts,
+                ])
         #expect(WorkflowPromises.all.notClaimed(by: InMemoryTransportSubject.workflowClaims).map(\.needs) == [[.kills]])
     }
 }

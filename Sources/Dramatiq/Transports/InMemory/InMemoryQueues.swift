@@ -175,7 +175,7 @@ struct InMemoryQueues {
         }
         let canonical = QueueName.canonical(name)
         let place = place(isDelayed ? QueueName.delayed(canonical) : canonical)
-        push(Entry(queue: place, payload: payload, priority: entry.priority, isRedelivered: true), atFront: false)
+        push(Entry(queue: place, payload: payload, priority: entry.priority), atFront: false)
         return true
     }
 
