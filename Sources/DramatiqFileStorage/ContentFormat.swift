@@ -19,13 +19,13 @@ struct ContentFormat: Sendable {
     /// The compressors that files may be read with, by name.
     private let readable: [String: any Compressor]
     /// The largest content, in bytes.
-    let maximumSize: Int
+    let maxSize: Int
 
-    init(compressor: (any Compressor)?, readable: [any Compressor], maximumSize: Int) {
+    init(compressor: (any Compressor)?, readable: [any Compressor], maxSize: Int) {
         self.compressor = compressor
         self.readable = Dictionary(
             (readable + [compressor].compactMap(\.self)).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        self.maximumSize = maximumSize
+        self.maxSize = maxSize
     }
 
     /// The bytes of a content's file. It is compressed if that makes it smaller.
@@ -61,9 +61,9 @@ struct ContentFormat: Sendable {
                 .unknownVersion, "load", path, "It is in version \(version) of the format, known is \(Self.version)")
         }
         guard words.count == 4, let size = Int(words[3]), size >= 0 else { throw corrupt("Its header is damaged") }
-        guard size <= maximumSize else {
+        guard size <= maxSize else {
             throw FileStorageError(
-                .tooLarge, "load", path, "The content has \(size) bytes, the limit is \(maximumSize)")
+                .tooLarge, "load", path, "The content has \(size) bytes, the limit is \(maxSize)")
         }
         let content = try content(file[(end + 1)...], String(words[2]), size, path)
         guard content.count == size else {
@@ -88,7 +88,7 @@ struct ContentFormat: Sendable {
                     + (known.isEmpty ? "(none)" : known))
         }
         do {
-            return try compressor.decompress(Array(payload), maximumSize: size)
+            return try compressor.decompress(Array(payload), maxSize: size)
         } catch {
             // A compressor with another dictionary is another codec; everything else is the file's fault.
             let code: FileStorageError.Code = error.code == .missingDictionary ? .unknownCodec : .corrupt

@@ -10,7 +10,7 @@ public import Dramatiq
 /// Nothing of this waits for a disk on the threads that run Swift's tasks.
 public final class StorageDirectory: Sendable {
     /// The largest content unless given: 256 MiB, or a workflow of more than a million tasks.
-    public static let defaultMaximumSize = 256 << 20
+    public static let defaultMaxSize = 256 << 20
 
     /// The directory's path.
     public let path: String
@@ -30,14 +30,14 @@ public final class StorageDirectory: Sendable {
     ///   - durability: what stored content survives.
     ///   - compressor: compresses what is stored; `nil` for none. All processes that read must have it.
     ///   - readableCompressors: those that files may have been compressed with besides.
-    ///   - maximumSize: the largest content to store or load, in bytes before compression.
+    ///   - maxSize: the largest content to store or load, in bytes before compression.
     ///   - retention: for how long what is stored is kept.
     public init(
         _ path: String,
         durability: Durability = .powerFailure,
         compressor: (any Compressor)? = nil,
         readableCompressors: [any Compressor] = [],
-        maximumSize: Int = StorageDirectory.defaultMaximumSize,
+        maxSize: Int = StorageDirectory.defaultMaxSize,
         retention: StorageRetention = StorageRetention()
     ) {
         let place = StoragePath(path)
@@ -47,7 +47,7 @@ public final class StorageDirectory: Sendable {
         files = ContentFiles(
             places: FanOut(root: place, durability: durability),
             format: ContentFormat(
-                compressor: compressor, readable: readableCompressors, maximumSize: maximumSize))
+                compressor: compressor, readable: readableCompressors, maxSize: maxSize))
     }
 
     // MARK: Contents

@@ -15,7 +15,7 @@ public struct StorageRetention: Sendable, Hashable {
     /// The longest delay of a task, and the longest wait before a retry, where nobody tells the storage of it.
     public var longestDelay: Duration
     /// How long dead letters are kept, where nobody tells the storage of them.
-    public var deadLetterRetention: Duration
+    public var deadLetterTTL: Duration
     /// For clocks that differ and dates that a loss of power brings back.
     public var margin: Duration
 
@@ -24,23 +24,23 @@ public struct StorageRetention: Sendable, Hashable {
     ///   - longestWait: how long a message may wait in its queue, two weeks unless given.
     ///   - longestDelay: the longest delay of a task, and the longest wait before a retry; that of `Retries`, seven
     ///     days, unless given.
-    ///   - deadLetterRetention: how long dead letters are kept, seven days unless given, as dramatiq keeps them.
+    ///   - deadLetterTTL: how long dead letters are kept, seven days unless given, as dramatiq keeps them.
     ///   - margin: for clocks that differ and dates that a loss of power brings back.
     public init(
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
-        longestDelay: Duration = .milliseconds(Retries.longestBackoff),
-        deadLetterRetention: Duration = .seconds(7 * 86_400),
+        longestDelay: Duration = Retries.longestBackoff,
+        deadLetterTTL: Duration = .seconds(7 * 86_400),
         margin: Duration = .seconds(86_400)
     ) {
         self.barrierTTL = barrierTTL
         self.longestWait = longestWait
         self.longestDelay = longestDelay
-        self.deadLetterRetention = deadLetterRetention
+        self.deadLetterTTL = deadLetterTTL
         self.margin = margin
     }
 
     /// The age from which nothing needs a file any more: a barrier's life, the margin, and either the wait in a queue or
     /// the waits that the storage was not told of, whichever is longer. 16 days unless changed.
-    public var age: Duration { barrierTTL + max(longestWait, longestDelay + deadLetterRetention) + margin }
+    public var age: Duration { barrierTTL + max(longestWait, longestDelay + deadLetterTTL) + margin }
 }

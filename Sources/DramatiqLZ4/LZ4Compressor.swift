@@ -60,10 +60,10 @@ public struct LZ4Compressor: Compressor {
         return frame
     }
 
-    public func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    public func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
         guard let reader = reader() else { throw LZ4Failure.noMemoryToDecompress }
         defer { if reader.isReusable { readers.give(reader) } }
-        return try reader.content(of: bytes, maximumSize: maximumSize)
+        return try reader.content(of: bytes, maxSize: maxSize)
     }
 
     // The pools hold nothing but what they have made.

@@ -5,7 +5,7 @@ internal import Dramatiq
 struct LZ4DictionaryFrame {
     let info: LZ4F_frameInfo_t
     let dictionary: [UInt8]
-    let maximumSize: Int
+    let maxSize: Int
 
     func content(
         of frame: [UInt8],
@@ -62,8 +62,8 @@ struct LZ4DictionaryFrame {
         _ buffer: inout GrowingBuffer
     ) throws(DecodeError) {
         let wanted = isStored ? block.count : largestBlock
-        let hasRoom = buffer.reserve(wanted, limit: maximumSize)
-        let room = buffer.unused(limit: maximumSize)
+        let hasRoom = buffer.reserve(wanted, limit: maxSize)
+        let room = buffer.unused(limit: maxSize)
         let count = frame.withUnsafeBytes { frame in
             let source = UnsafeRawBufferPointer(rebasing: frame[block])
             if isStored {
@@ -84,7 +84,7 @@ struct LZ4DictionaryFrame {
             // Without room for a whole block nobody knows which of the two it is; the limit is the likelier one.
             throw hasRoom
                 ? LZ4Failure.corrupt("decompression failed", offset: block.lowerBound)
-                : LZ4Failure.tooLarge(limit: maximumSize, offset: block.lowerBound)
+                : LZ4Failure.tooLarge(limit: maxSize, offset: block.lowerBound)
         }
         buffer.count += count
     }

@@ -32,9 +32,9 @@ final class LZ4FrameReader: @unchecked Sendable {
     }
 
     /// What a frame holds.
-    func content(of frame: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    func content(of frame: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
         do throws(DecodeError) {
-            return try unsafe(frame, maximumSize)
+            return try unsafe(frame, maxSize)
         } catch {
             abandonFrame()
             buffer.clear()
@@ -55,7 +55,7 @@ final class LZ4FrameReader: @unchecked Sendable {
         context = fresh
     }
 
-    private func unsafe(_ frame: [UInt8], _ maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    private func unsafe(_ frame: [UInt8], _ maxSize: Int) throws(DecodeError) -> [UInt8] {
         var info = LZ4F_frameInfo_t()
         var headerSize = frame.count
         let next = LZ4F_getFrameInfo(context, &info, frame, &headerSize)
@@ -64,21 +64,21 @@ final class LZ4FrameReader: @unchecked Sendable {
         isReusable = info.blockSizeID.rawValue <= LZ4F_max256KB.rawValue
 
         let declared = info.contentSize
-        guard declared <= UInt64(max(0, maximumSize)) else { throw LZ4Failure.tooLarge(limit: maximumSize, offset: 0) }
+        guard declared <= UInt64(max(0, maxSize)) else { throw LZ4Failure.tooLarge(limit: maxSize, offset: 0) }
         let possible = (frame.count - headerSize).multipliedReportingOverflow(by: Self.largestRatio)
         guard possible.overflow || declared <= UInt64(possible.partialValue) else {
             throw LZ4Failure.corrupt("it can't hold the \(declared) bytes that it says", offset: 0)
         }
         if info.dictID != 0 {
             guard let dictionary = dictionaries[info.dictID] else { throw LZ4Failure.missingDictionary(info.dictID) }
-            let reader = LZ4DictionaryFrame(info: info, dictionary: dictionary, maximumSize: maximumSize)
+            let reader = LZ4DictionaryFrame(info: info, dictionary: dictionary, maxSize: maxSize)
             let content = try reader.content(of: frame, from: headerSize, &buffer)
             // For liblz4 the frame has only begun.
             abandonFrame()
             return content
         }
         if declared > 0 { return try sized(frame, from: headerSize, size: Int(declared)) }
-        return try unsized(frame, from: headerSize, maximumSize)
+        return try unsized(frame, from: headerSize, maxSize)
     }
 
     /// Reads blocks into an array of the size that the header says.
@@ -102,15 +102,15 @@ final class LZ4FrameReader: @unchecked Sendable {
     }
 
     /// Reads blocks into memory that grows.
-    private func unsized(_ frame: [UInt8], from start: Int, _ maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    private func unsized(_ frame: [UInt8], from start: Int, _ maxSize: Int) throws(DecodeError) -> [UInt8] {
         var position = start
         while true {
-            let hasRoom = buffer.grow(limit: maximumSize, hint: frame.count * 4)
+            let hasRoom = buffer.grow(limit: maxSize, hint: frame.count * 4)
             var count = 0
-            let isComplete = try read(frame, &position, buffer.unused(limit: maximumSize), &count)
+            let isComplete = try read(frame, &position, buffer.unused(limit: maxSize), &count)
             buffer.count += count
             if isComplete { break }
-            guard hasRoom else { throw LZ4Failure.tooLarge(limit: maximumSize, offset: position) }
+            guard hasRoom else { throw LZ4Failure.tooLarge(limit: maxSize, offset: position) }
         }
         try expectEnd(frame, position)
         return buffer.take()

@@ -8,30 +8,30 @@ public typealias LZ4MessageEncoder = CompressedMessageEncoder<LZ4Compressor>
 extension CompressedMessageEncoder where C == LZ4Compressor {
     /// A frame with one block and a checksum is 31 bytes longer than what is in it. Measured over `Fixtures/messages`,
     /// hardly any smaller message loses more than a sixth.
-    public static var defaultMinimumSize: Int { 384 }
+    public static var defaultMinSize: Int { 384 }
     /// With a dictionary nearly every message shrinks: one without arguments from 253 bytes to about 140.
-    public static var defaultMinimumSizeWithDictionary: Int { 128 }
+    public static var defaultMinSizeWithDictionary: Int { 128 }
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 0 (quick) to 12.
-    ///   - minimumSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
-    ///   - maximumDecodedSize: the largest message, in bytes before compression.
+    ///   - minSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
+    ///   - maxDecodedSize: the largest message, in bytes before compression.
     ///   - dictionary: what frames are written with; whoever reads them needs it as well.
     ///   - others: more dictionaries that frames may have been written with.
     ///   - wrapped: writes and reads what is compressed.
     public init(
         level: Int = LZ4Compressor.defaultLevel,
-        minimumSize: Int? = nil,
-        maximumDecodedSize: Int = LZ4MessageEncoder.defaultMaximumDecodedSize,
+        minSize: Int? = nil,
+        maxDecodedSize: Int = LZ4MessageEncoder.defaultMaxDecodedSize,
         dictionary: CompressionDictionary? = nil,
         readingDictionaries others: [CompressionDictionary] = [],
         wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
     ) {
         self.init(
             LZ4Compressor(level: level, dictionary: dictionary, readingDictionaries: others),
-            minimumSize: minimumSize
-                ?? (dictionary == nil ? Self.defaultMinimumSize : Self.defaultMinimumSizeWithDictionary),
-            maximumDecodedSize: maximumDecodedSize,
+            minSize: minSize
+                ?? (dictionary == nil ? Self.defaultMinSize : Self.defaultMinSizeWithDictionary),
+            maxDecodedSize: maxDecodedSize,
             wrapping: wrapped)
     }
 }

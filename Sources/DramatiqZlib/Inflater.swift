@@ -30,13 +30,13 @@ final class Inflater: @unchecked Sendable {
     }
 
     /// What a stream holds.
-    func content(of stream: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    func content(of stream: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
         defer { buffer.clear() }
         inflateReset(state)
         var consumed = 0
         while true {
-            let hasRoom = buffer.grow(limit: maximumSize, hint: stream.count * Self.usualRatio)
-            let (code, input, output) = step(stream, consumed, buffer.unused(limit: maximumSize))
+            let hasRoom = buffer.grow(limit: maxSize, hint: stream.count * Self.usualRatio)
+            let (code, input, output) = step(stream, consumed, buffer.unused(limit: maxSize))
             consumed += input
             buffer.count += output
             switch code {
@@ -51,7 +51,7 @@ final class Inflater: @unchecked Sendable {
                 if input > 0 || output > 0 { continue }
                 guard hasRoom else {
                     // All of the stream may have been read and its end be missing; the limit is the likelier one.
-                    throw ZlibFailure.tooLarge(limit: maximumSize, offset: consumed)
+                    throw ZlibFailure.tooLarge(limit: maxSize, offset: consumed)
                 }
                 throw ZlibFailure.corrupt("it is cut short", offset: consumed)
             case Z_MEM_ERROR:

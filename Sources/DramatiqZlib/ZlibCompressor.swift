@@ -58,11 +58,11 @@ public struct ZlibCompressor: Compressor {
         return stream
     }
 
-    public func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    public func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
         guard let inflater = inflater() else { throw ZlibFailure.noMemoryToDecompress }
         // Begins with a reset, so an error does no harm to the next one.
         defer { inflaters.give(inflater) }
-        return try inflater.content(of: bytes, maximumSize: maximumSize)
+        return try inflater.content(of: bytes, maxSize: maxSize)
     }
 
     // The pools hold nothing but what they have made.

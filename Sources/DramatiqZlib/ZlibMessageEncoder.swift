@@ -8,30 +8,30 @@ public typealias ZlibMessageEncoder = CompressedMessageEncoder<ZlibCompressor>
 extension CompressedMessageEncoder where C == ZlibCompressor {
     /// A stream is 6 bytes longer than what is in it, and letters take less than a byte each. Measured over
     /// `Fixtures/messages`, messages of 200 bytes lose a third; smaller ones are not worth the time.
-    public static var defaultMinimumSize: Int { 192 }
+    public static var defaultMinSize: Int { 192 }
     /// With a dictionary nearly every message shrinks: one without arguments from 253 bytes to about 100.
-    public static var defaultMinimumSizeWithDictionary: Int { 128 }
+    public static var defaultMinSizeWithDictionary: Int { 128 }
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 1 (quick) to 9.
-    ///   - minimumSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
-    ///   - maximumDecodedSize: the largest message, in bytes before compression.
+    ///   - minSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
+    ///   - maxDecodedSize: the largest message, in bytes before compression.
     ///   - dictionary: what streams are written with; whoever reads them needs it as well.
     ///   - others: more dictionaries that streams may have been written with.
     ///   - wrapped: writes and reads what is compressed.
     public init(
         level: Int = ZlibCompressor.defaultLevel,
-        minimumSize: Int? = nil,
-        maximumDecodedSize: Int = ZlibMessageEncoder.defaultMaximumDecodedSize,
+        minSize: Int? = nil,
+        maxDecodedSize: Int = ZlibMessageEncoder.defaultMaxDecodedSize,
         dictionary: CompressionDictionary? = nil,
         readingDictionaries others: [CompressionDictionary] = [],
         wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
     ) {
         self.init(
             ZlibCompressor(level: level, dictionary: dictionary, readingDictionaries: others),
-            minimumSize: minimumSize
-                ?? (dictionary == nil ? Self.defaultMinimumSize : Self.defaultMinimumSizeWithDictionary),
-            maximumDecodedSize: maximumDecodedSize,
+            minSize: minSize
+                ?? (dictionary == nil ? Self.defaultMinSize : Self.defaultMinSizeWithDictionary),
+            maxDecodedSize: maxDecodedSize,
             wrapping: wrapped)
     }
 }

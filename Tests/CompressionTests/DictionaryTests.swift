@@ -47,7 +47,7 @@ import Testing
         let compressed = try format.compressor(dictionary: dictionary).compress(Samples.text(2000, seed: 1))
         for reader in [format.compressor(), format.compressor(dictionary: other)] {
             let error = try #require(throws: DecodeError.self) {
-                try reader.decompress(compressed, maximumSize: 1 << 20)
+                try reader.decompress(compressed, maxSize: 1 << 20)
             }
             #expect(error.code == .missingDictionary)
             #expect(error.reason.contains(CompressionDictionary.text(of: dictionary.id)))
@@ -62,18 +62,18 @@ import Testing
         let plain = Samples.text(2000, seed: 2)
         let reader = format.compressor(dictionary: new, reading: [old])
         for writer in [format.compressor(), format.compressor(dictionary: old), format.compressor(dictionary: new)] {
-            #expect(try reader.decompress(try writer.compress(plain), maximumSize: plain.count) == plain)
+            #expect(try reader.decompress(try writer.compress(plain), maxSize: plain.count) == plain)
         }
     }
 
     /// LZ4 looks back over 64 KiB and zlib over 32; the dictionary is in front of the message.
     @Test(arguments: Format.allCases)
     func largeDictionariesAndMessages(format: Format) throws {
-        let dictionary = try CompressionDictionary(Samples.text(CompressionDictionary.maximumSize, seed: 3))
+        let dictionary = try CompressionDictionary(Samples.text(CompressionDictionary.maxSize, seed: 3))
         for size in [1, 1000, 65_536, 65_537, 262_145, 600_000] {
             let plain = Samples.text(size, seed: 3)
             let compressor = format.compressor(dictionary: dictionary)
-            #expect(try compressor.decompress(try compressor.compress(plain), maximumSize: size) == plain)
+            #expect(try compressor.decompress(try compressor.compress(plain), maxSize: size) == plain)
         }
     }
 
@@ -111,7 +111,7 @@ import Testing
         var damaged = file
         damaged[damaged.count - 1] ^= 1
         #expect(error(damaged)?.code == .wrongContent)
-        let large = [UInt8](repeating: 0, count: CompressionDictionary.maximumSize + 1)
+        let large = [UInt8](repeating: 0, count: CompressionDictionary.maxSize + 1)
         #expect(throws: CompressionDictionaryError.tooLarge(size: large.count, limit: large.count - 1)) {
             try CompressionDictionary(large)
         }

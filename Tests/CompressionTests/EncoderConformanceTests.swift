@@ -13,22 +13,22 @@ import Testing
     private static let encoders: [(name: String, make: @Sendable () throws -> any MessageEncoder)] = [
         ("json", { JSONMessageEncoder() }),
         ("lz4", { Format.lz4.encoder() }),
-        ("lz4, all", { Format.lz4.encoder(minimumSize: 0) }),
+        ("lz4, all", { Format.lz4.encoder(minSize: 0) }),
         ("zlib", { Format.zlib.encoder() }),
-        ("zlib, all", { Format.zlib.encoder(minimumSize: 0) }),
+        ("zlib, all", { Format.zlib.encoder(minSize: 0) }),
         (
             "zlib with a dictionary",
-            { Format.zlib.encoder(minimumSize: 0, dictionary: try CompressionDictionary(Samples.text(5000, seed: 1))) }
+            { Format.zlib.encoder(minSize: 0, dictionary: try CompressionDictionary(Samples.text(5000, seed: 1))) }
         ),
         (
             "lz4 with a dictionary",
-            { Format.lz4.encoder(minimumSize: 0, dictionary: try CompressionDictionary(Samples.text(5000, seed: 1))) }
+            { Format.lz4.encoder(minSize: 0, dictionary: try CompressionDictionary(Samples.text(5000, seed: 1))) }
         ),
         (
             "one that reads several",
             {
                 MultiFormatMessageEncoder(
-                    writing: Format.lz4.encoder(minimumSize: 0), reading: Format.zlib.encoder())
+                    writing: Format.lz4.encoder(minSize: 0), reading: Format.zlib.encoder())
             }
         ),
     ]

@@ -47,9 +47,9 @@ import Testing
         let bytes = try frame.bytes()
         let content = try frame.content()
         #expect(compressor.recognizes(bytes))
-        #expect(try compressor.decompress(bytes, maximumSize: content.count) == content)
+        #expect(try compressor.decompress(bytes, maxSize: content.count) == content)
         let error = try #require(throws: DecodeError.self) {
-            try compressor.decompress(bytes, maximumSize: content.count - 1)
+            try compressor.decompress(bytes, maxSize: content.count - 1)
         }
         #expect(error.code == .tooLarge)
         if dictionary == nil {
@@ -65,7 +65,7 @@ import Testing
         let isAnothers = !frame.format.compressor().recognizes(bytes)
         let holdsNoMessage = ["empty-content", "not-json", "-in-"].contains { frame.file.contains($0) }
         let error = try #require(throws: DecodeError.self) {
-            try frame.format.encoder(maximumDecodedSize: 1 << 20).decode(bytes)
+            try frame.format.encoder(maxDecodedSize: 1 << 20).decode(bytes)
         }
         if !isAnothers, !holdsNoMessage {
             #expect(error.reason.hasPrefix("The \(frame.format) "), "\(error)")

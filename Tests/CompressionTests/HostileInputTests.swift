@@ -10,7 +10,7 @@ import Testing
     /// What a decoder says to bytes; `nil` if it takes them.
     private func failure(_ compressor: any Compressor, _ bytes: [UInt8], limit: Int = 1 << 20) -> DecodeError? {
         do throws(DecodeError) {
-            _ = try compressor.decompress(bytes, maximumSize: limit)
+            _ = try compressor.decompress(bytes, maxSize: limit)
             return nil
         } catch {
             return error
@@ -48,7 +48,7 @@ import Testing
             flipped[index / 8] ^= 1 << UInt8(index % 8)
             guard compressor.recognizes(flipped) else { continue }
             do throws(DecodeError) {
-                let content = try compressor.decompress(flipped, maximumSize: 1 << 20)
+                let content = try compressor.decompress(flipped, maxSize: 1 << 20)
                 if content == Self.plain { meaningless += 1 } else { missed += 1 }
             } catch {
                 #expect(error.reason.contains(format.rawValue))
@@ -94,7 +94,7 @@ import Testing
             #expect(error.code == .tooLarge)
             #expect(error.reason.contains("\(limit) bytes"))
         }
-        #expect(throws: DecodeError.self) { try format.encoder(maximumDecodedSize: 1 << 20).decode(bomb) }
+        #expect(throws: DecodeError.self) { try format.encoder(maxDecodedSize: 1 << 20).decode(bomb) }
         #expect(failure(compressor, bomb, limit: size) == nil)
     }
 
@@ -137,7 +137,7 @@ import Testing
             compressor.compress(Self.plain).dropLast(0),
         ] {
             _ = failure(compressor, Array(damaged))
-            #expect(try compressor.decompress(sizeless, maximumSize: content.count) == content)
+            #expect(try compressor.decompress(sizeless, maxSize: content.count) == content)
         }
     }
 
@@ -146,7 +146,7 @@ import Testing
     func theDeadLetterHasTheBytes(format: Format) async throws {
         let transport = InMemoryTransport(fidelity: .bytes)
         let log = RecordingLog()
-        let encoder = Damaging(format.encoder(minimumSize: 0))
+        let encoder = Damaging(format.encoder(minSize: 0))
         let broker = Broker(transport: transport, encoder: encoder, logger: log.logger)
         let ran = Recorder<Int>()
         let task = TaskActor("task") { (text: String) in _ = ran.add(text.count) }

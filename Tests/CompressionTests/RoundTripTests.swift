@@ -9,7 +9,7 @@ import Testing
     func everyMessageComesBack(format: Format, name: String) throws {
         let plain = try Fixtures.bytes("messages/\(name)")
         let message = try JSONMessageEncoder().decode(plain)
-        for encoder in [format.encoder(), format.encoder(minimumSize: 0)] {
+        for encoder in [format.encoder(), format.encoder(minSize: 0)] {
             let encoded = try encoder.encode(message)
             #expect(encoded.count <= plain.count)
             #expect(try encoder.decode(encoded) == message)
@@ -28,7 +28,7 @@ import Testing
             for bytes in [Samples.text(size, seed: 1), Samples.random(size, seed: 2)] {
                 let compressed = try compressor.compress(bytes)
                 #expect(compressor.recognizes(compressed))
-                #expect(try compressor.decompress(compressed, maximumSize: max(1, size)) == bytes, "\(size) bytes")
+                #expect(try compressor.decompress(compressed, maxSize: max(1, size)) == bytes, "\(size) bytes")
             }
         }
     }
@@ -43,7 +43,7 @@ import Testing
                 format.compressor(level: level), format.compressor(level: level, dictionary: dictionary),
             ] {
                 let compressed = try compressor.compress(bytes)
-                #expect(try compressor.decompress(compressed, maximumSize: bytes.count) == bytes, "level \(level)")
+                #expect(try compressor.decompress(compressed, maxSize: bytes.count) == bytes, "level \(level)")
                 sizes.append(compressed.count)
             }
         }
@@ -54,8 +54,8 @@ import Testing
     func smallMessagesAreSentAsTheyAre(format: Format) throws {
         let message = Samples.message(tasksLeft: 3)
         let plain = try JSONMessageEncoder().encode(message)
-        #expect(try format.encoder(minimumSize: plain.count + 1).encode(message) == plain)
-        let compressed = try format.encoder(minimumSize: plain.count).encode(message)
+        #expect(try format.encoder(minSize: plain.count + 1).encode(message) == plain)
+        let compressed = try format.encoder(minSize: plain.count).encode(message)
         #expect(compressed.starts(with: format.beginning))
         #expect(compressed.count < plain.count)
     }
@@ -66,12 +66,12 @@ import Testing
         let message = Message(queueName: "q", actorName: "a", args: [.string(noise)], messageID: "m")
         let plain = try JSONMessageEncoder().encode(message)
         #expect(try LZ4Compressor().compress(plain).count > plain.count)
-        let encoder = LZ4MessageEncoder(minimumSize: 0)
+        let encoder = LZ4MessageEncoder(minSize: 0)
         #expect(try encoder.encode(message) == plain)
         #expect(try encoder.decode(plain) == message)
         // Letters take less than a byte each in a zlib stream, so a message always shrinks; one of no length can't.
-        #expect(try CompressedMessageEncoder(Lengthening(by: 0), minimumSize: 0).encode(message) == plain)
-        #expect(try CompressedMessageEncoder(Lengthening(by: -1), minimumSize: 0).encode(message) != plain)
+        #expect(try CompressedMessageEncoder(Lengthening(by: 0), minSize: 0).encode(message) == plain)
+        #expect(try CompressedMessageEncoder(Lengthening(by: -1), minSize: 0).encode(message) != plain)
     }
 
     @Test(arguments: Format.allCases)
@@ -79,15 +79,15 @@ import Testing
         let message = Samples.message(tasksLeft: 20)
         let size = try JSONMessageEncoder().encode(message).count
         #expect(throws: EncodeError.tooLarge(messageID: message.messageID, size: size, limit: size - 1)) {
-            try format.encoder(maximumDecodedSize: size - 1).encode(message)
+            try format.encoder(maxDecodedSize: size - 1).encode(message)
         }
-        let encoder = format.encoder(maximumDecodedSize: size)
+        let encoder = format.encoder(maxDecodedSize: size)
         #expect(try encoder.decode(try encoder.encode(message)) == message)
     }
 
     @Test(arguments: Format.allCases)
     func manyTasksShareAnEncoder(format: Format) async throws {
-        let encoder = format.encoder(minimumSize: 0, dictionary: try CompressionDictionary(Samples.text(2000, seed: 5)))
+        let encoder = format.encoder(minSize: 0, dictionary: try CompressionDictionary(Samples.text(2000, seed: 5)))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<64 {
                 group.addTask {
@@ -108,7 +108,7 @@ import Testing
     @Test(arguments: Format.allCases)
     func anEncoderCanWrapAnother(format: Format) throws {
         let other: any MessageEncoder = format == .lz4 ? ZlibMessageEncoder() : LZ4MessageEncoder()
-        let encoder = CompressedMessageEncoder(AnyCompressor(format.compressor()), minimumSize: 0, wrapping: other)
+        let encoder = CompressedMessageEncoder(AnyCompressor(format.compressor()), minSize: 0, wrapping: other)
         let message = Samples.message(tasksLeft: 30)
         #expect(try encoder.decode(try encoder.encode(message)) == message)
         #expect(try encoder.decode(try other.encode(message)) == message)
@@ -127,8 +127,8 @@ private struct AnyCompressor: Compressor {
     var name: String { base.name }
     func recognizes(_ bytes: [UInt8]) -> Bool { base.recognizes(bytes) }
     func compress(_ bytes: [UInt8]) throws -> [UInt8] { try base.compress(bytes) }
-    func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
-        try base.decompress(bytes, maximumSize: maximumSize)
+    func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
+        try base.decompress(bytes, maxSize: maxSize)
     }
 }
 
@@ -143,5 +143,5 @@ private struct Lengthening: Compressor {
     var name: String { "lengthening" }
     func recognizes(_ bytes: [UInt8]) -> Bool { false }
     func compress(_ bytes: [UInt8]) throws -> [UInt8] { [UInt8](repeating: 0, count: bytes.count + length) }
-    func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] { bytes }
+    func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] { bytes }
 }

@@ -147,7 +147,7 @@ import Testing
     // MARK: Limits
 
     @Test func whatIsTooLargeIsNotStored() async throws {
-        let small = FileWorkflowStore(StorageDirectory(scratch.storage, maximumSize: 100))
+        let small = FileWorkflowStore(StorageDirectory(scratch.storage, maxSize: 100))
         _ = try await small.store(Array(repeating: 1, count: 100), completionID: "a")
         let error = try await #require(throws: FileStorageError.self) {
             _ = try await small.store(Array(repeating: 1, count: 101), completionID: "a")

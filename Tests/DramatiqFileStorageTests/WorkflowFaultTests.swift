@@ -59,7 +59,7 @@ import Testing
         let worker = Worker(
             stage.broker, concurrency: 1,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 10_000, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+                attempts: 10_000, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
         try await withWorker(worker) {
             try await eventually { stage.log.complaints.contains { "\($0)".contains("No such file") } }
             #expect(stage.transport.unfinishedCount(queue: "default") == 1)

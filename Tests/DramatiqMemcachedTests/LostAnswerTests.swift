@@ -14,8 +14,8 @@ import Testing
         try await withMemcached { direct, server async throws in
             let proxy = try await CuttingProxy(to: server.port)
             try await withMemcached([proxy.address]) {
-                $0.minimumBackoff = .milliseconds(1)
-                $0.maximumBackoff = .milliseconds(1)
+                $0.minBackoff = .milliseconds(1)
+                $0.maxBackoff = .milliseconds(1)
             } _: { client async throws in
                 try await body(BarrierSteps(client), proxy, direct)
             }
@@ -58,8 +58,8 @@ import Testing
             var addresses = servers.map(\.address)
             addresses[place] = proxy.address
             try await withMemcached(addresses) {
-                $0.minimumBackoff = .milliseconds(1)
-                $0.maximumBackoff = .milliseconds(1)
+                $0.minBackoff = .milliseconds(1)
+                $0.maxBackoff = .milliseconds(1)
             } _: { client async throws in
                 let steps = BarrierSteps(client)
                 for number in 0..<30 {

@@ -286,7 +286,7 @@ import Testing
         try await withMemcached { client, _ async throws in
             let steps = BarrierSteps(client, ttl: .seconds(40 * 86_400))
             try await BarrierSteps(client, ttl: .seconds(100)).create("g", 5)
-            let renewal = StateCommit(store: steps.backend, renewals: [steps.key("g"), steps.key("missing")])
+            let renewal = StateCommit(store: steps.backend, refreshes: [steps.key("g"), steps.key("missing")])
             #expect(try await steps.backend.apply(renewal) == .committed)
             let times = try await remaining(client, BarrierSteps.keys("g"))
             #expect(times.allSatisfy { (40 * 86_400 - 60...40 * 86_400 + 1).contains($0) })
@@ -300,7 +300,7 @@ import Testing
             try await steps.create("g", 2)
             _ = try await steps.arrive("g", "a")
             #expect(try await steps.arrive("g", "b", releases: true) == .committed)
-            let renewal = StateCommit(store: steps.backend, renewals: [steps.key("g")])
+            let renewal = StateCommit(store: steps.backend, refreshes: [steps.key("g")])
             #expect(try await steps.backend.apply(renewal) == .committed)
             let times = try await remaining(client, BarrierSteps.keys("g"))
             #expect(times[0] <= 900 && times[1] <= 900 && times[2] == -1)

@@ -16,7 +16,7 @@ import Testing
         let log = RecordingLog()
         try await withMemcachedServers(1) { servers in
             try await withMemcached([servers[0].address], log: log) {
-                $0.maximumBackoff = .milliseconds(100)
+                $0.maxBackoff = .milliseconds(100)
             } _: { client async throws in
                 try await client.verifyServers()
                 for _ in 0..<3 {
@@ -68,8 +68,8 @@ import Testing
     @Test func noConnectionIsMadeInVainAgainAndAgain() async throws {
         let server = try await ScriptedMemcached { _ in nil }
         try await withMemcached([server.address]) {
-            $0.minimumBackoff = .seconds(1000)
-            $0.maximumBackoff = .seconds(1000)
+            $0.minBackoff = .seconds(1000)
+            $0.maxBackoff = .seconds(1000)
         } _: { client async throws in
             #expect(await memcachedError { try await get(client) }?.code == .connectionClosed)
             for _ in 0..<50 { #expect(await memcachedError { try await get(client) }?.isTransient == true) }
@@ -82,7 +82,7 @@ import Testing
     @Test func onlySoManyCommandsWait() async throws {
         let server = try await ScriptedMemcached { _ in "" }
         try await withMemcached([server.address]) {
-            $0.maximumPendingCommands = 10
+            $0.maxPendingCommands = 10
             $0.commandTimeout = .seconds(1000)
         } _: { client async throws in
             try await withThrowingTaskGroup(of: MemcachedError?.self) { group in
@@ -109,15 +109,15 @@ import Testing
                 try await withMemcached([servers[0].address]) {
                     $0.connectTimeout = max(time, .seconds(30))
                     $0.commandTimeout = max(time, .seconds(30))
-                    $0.minimumBackoff = time
-                    $0.maximumBackoff = time
-                    $0.maximumPendingCommands = 1
+                    $0.minBackoff = time
+                    $0.maxBackoff = time
+                    $0.maxPendingCommands = 1
                 } _: { client async throws in
                     #expect(try await get(client) == nil)
                 }
                 try await withMemcached(["127.0.0.1:1"]) {
-                    $0.minimumBackoff = time
-                    $0.maximumBackoff = time
+                    $0.minBackoff = time
+                    $0.maxBackoff = time
                 } _: { client async throws in
                     for _ in 0..<3 { #expect(await memcachedError { try await get(client) }?.isTransient == true) }
                 }
@@ -136,8 +136,8 @@ import Testing
     func whatIsNoAnswerIsAnError(answer: String) async throws {
         let server = try await ScriptedMemcached { _ in answer }
         try await withMemcached([server.address]) {
-            $0.minimumBackoff = .milliseconds(1)
-            $0.maximumBackoff = .milliseconds(1)
+            $0.minBackoff = .milliseconds(1)
+            $0.maxBackoff = .milliseconds(1)
         } _: { client async throws in
             for _ in 0..<3 {
                 let error = await memcachedError {

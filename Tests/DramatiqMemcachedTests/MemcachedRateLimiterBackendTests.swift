@@ -88,7 +88,7 @@ import Testing
             var acquired = 0
             for _ in 0..<10 where try await bucket.tryAcquire() { acquired += 1 }
             #expect((3...6).contains(acquired))
-            let window = try WindowRateLimiter(backend: backend, key: "window", limit: 5, window: 60)
+            let window = try WindowRateLimiter(backend: backend, key: "window", limit: 5, window: .seconds(60))
             acquired = 0
             for _ in 0..<20 where try await window.tryAcquire() { acquired += 1 }
             #expect((5...10).contains(acquired))

@@ -71,7 +71,7 @@ import Testing
         try await withMemcachedServers(1) { servers in
             try await withMemcached([servers[0].address]) {
                 $0.commandTimeout = .milliseconds(100)
-                $0.maximumBackoff = .milliseconds(100)
+                $0.maxBackoff = .milliseconds(100)
             } _: { client async throws in
                 let stage = try await MemcachedStage(client)
                 let m = stage.task.message

@@ -2,6 +2,7 @@ import Dramatiq
 import DramatiqDedupStorage
 import DramatiqRedis
 import DramatiqWorkflow
+import Foundation
 import Logging
 import RedisTestSupport
 import TestSupport
@@ -30,6 +31,29 @@ import Testing
         }
     }
 
+    @Test func timesThatOthersWroteAreDates() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            let scores = ["inf", "-inf", "1e308", "-1e308", "0", "1.5e-300"]
+            for score in scores {
+                _ = try await stage.redis.pipeline([
+                    RedisCommand("ZADD", "dramatiq:default.XQ", score, score),
+                    RedisCommand("HSET", "dramatiq:default.XQ.msgs", score, "no message"),
+                    RedisCommand("ZADD", "dramatiq:__heartbeats__", score, score),
+                ])
+            }
+            let years = Date(milliseconds: -.infinity)...Date(milliseconds: .infinity)
+            let letters = try await stage.transport.deadLetters()
+            #expect(Set(letters.map(\.id)) == Set(scores))
+            for letter in letters { #expect(years.contains(letter.timestamp), "\(letter.id)") }
+            #expect(try await stage.transport.deadLetter("inf").timestamp == years.upperBound)
+            #expect(try await stage.transport.status().oldestDeadLetter == years.lowerBound)
+            let workers = try await stage.transport.workers()
+            #expect(Set(scores).isSubset(of: workers.map(\.id)))
+            for worker in workers { #expect(years.contains(worker.lastHeard), "\(worker.id)") }
+        }
+    }
+
     @Test func everyTimeOfATransportIsBounded() async throws {
         for time in Self.extremes {
             var configuration = RedisTransport.Configuration(
@@ -53,8 +77,8 @@ import Testing
                     $0.connectTimeout = max(time, .seconds(30))
                     $0.commandTimeout = max(time, .seconds(30))
                     $0.blockingIdleTimeout = time
-                    $0.minimumBackoff = min(time, .milliseconds(10))
-                    $0.maximumBackoff = min(time, .milliseconds(10))
+                    $0.minBackoff = min(time, .milliseconds(10))
+                    $0.maxBackoff = min(time, .milliseconds(10))
                 } _: { redis in
                     _ = try await redis.execute(RedisCommand("SET", "a", 1))
                     #expect(try await redis.block(RedisCommand("GET", "a"), timeout: time).string() == "1")

@@ -268,7 +268,7 @@ import Testing
 
     @Test func blockingConnectionsAreUsedAgainAndBounded() async throws {
         try await withRedisServer { server in
-            try await withRedis(server.url, { $0.maximumBlockingConnections = 2 }) { redis in
+            try await withRedis(server.url, { $0.maxBlockingConnections = 2 }) { redis in
                 for _ in 0..<20 {
                     _ = try await redis.block(RedisCommand("BLPOP", "queue", 0.01), timeout: .milliseconds(10))
                 }

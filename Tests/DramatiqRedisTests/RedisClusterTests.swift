@@ -75,9 +75,9 @@ import Testing
             let barrier = Barrier(backend: stage.backend, key: "elsewhere", ttl: .seconds(1000))
             try await barrier.create(parties: 1)
             #expect(try await barrier.wait(block: true, timeout: .seconds(100)))
-            let window = try WindowRateLimiter(backend: stage.backend, key: "{w}", limit: 2, window: 5)
+            let window = try WindowRateLimiter(backend: stage.backend, key: "{w}", limit: 2, window: .seconds(5))
             #expect(try await window.tryAcquire())
-            let bare = try WindowRateLimiter(backend: stage.backend, key: "w", limit: 2, window: 5)
+            let bare = try WindowRateLimiter(backend: stage.backend, key: "w", limit: 2, window: .seconds(5))
             let error = await redisError { try await bare.tryAcquire() }
             #expect(error?.description.contains("WindowRateLimiter") == true && error?.isTransient == false)
         }

@@ -190,7 +190,7 @@ import Testing
         try await withScriptedServer { _, command in
             command == "ECHO go" ? .bytes(String(repeating: "+a\r\n", count: 10)) : .silence
         } _: { server in
-            try await withRedis(server.url, { $0.maximumPendingCommands = 10 }) { redis in
+            try await withRedis(server.url, { $0.maxPendingCommands = 10 }) { redis in
                 for _ in 0..<3 {
                     let waiting = Task { try await redis.pipeline((0..<9).map { _ in RedisCommand("PING") }) }
                     try await eventually { server.commands.values.last?.text == "PING" }
@@ -205,7 +205,7 @@ import Testing
                 }
                 // One that is larger than the bound goes alone.
                 try await withRedisServer { other in
-                    try await withRedis(other.url, { $0.maximumPendingCommands = 10 }) { redis in
+                    try await withRedis(other.url, { $0.maxPendingCommands = 10 }) { redis in
                         let large = try await redis.pipeline((0..<500).map { RedisCommand("ECHO", $0) })
                         #expect(try large.map { try $0.get().integer() } == Array(0..<500))
                     }

@@ -131,7 +131,7 @@ import Testing
             await consumer.close()
             let id = try await stage.redis.execute(RedisCommand("HKEYS", Self.key)).array()[0].string()
             _ = try await stage.redis.execute(RedisCommand("HSET", Self.key, id, crashes))
-            try await withWorker(Worker(broker, maximumCrashes: maximum)) { try await stage.transport.join() }
+            try await withWorker(Worker(broker, maxCrashes: maximum)) { try await stage.transport.join() }
             #expect((stage.ran.count, mourner.names.count) == (fate.ran, fate.mourned))
             let letters = try await stage.transport.deadLetters()
             #expect(letters.count == 1 - fate.ran)

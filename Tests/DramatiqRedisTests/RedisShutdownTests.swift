@@ -69,7 +69,7 @@ import Testing
             if situation == .starting { server.suspend() }
             let worker = Worker(
                 stage.broker, concurrency: 2, gracePeriod: .milliseconds(500),
-                transitionRetries: TransitionRetryPolicy(minimumBackoff: .milliseconds(1)))
+                transitionRetries: TransitionRetryPolicy(minBackoff: .milliseconds(1)))
             let group = ServiceGroup(services: [stage.redis, worker], logger: stage.log.logger)
             let running = Task { try await group.run() }
             if situation == .busy || situation == .settling { try await eventually { started.count == 2 } }

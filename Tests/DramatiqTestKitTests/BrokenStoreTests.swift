@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func oneThatForgetsRenewals() async throws {
-        let forgets = change { $0.renewals = [] }
+        let forgets = change { $0.refreshes = [] }
         try await expectBroken("a renewal keeps a barrier for its time", forgets)
         try await expectBroken("no step shortens a barrier's life", forgets)
     }

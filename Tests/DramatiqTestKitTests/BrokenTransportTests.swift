@@ -93,7 +93,7 @@ import Testing
 
     @Test func oneThatAnswersInAnotherOrder() async throws {
         try await expectBroken("commits are answered in their order, and one that fails stops no other") { transport in
-            transport.changeTraits = { $0.maximumBatch = 10 }
+            transport.changeTraits = { $0.maxBatch = 10 }
             transport.changeResults = { $0.reverse() }
         }
     }

@@ -36,7 +36,7 @@ import Testing
             Worker(
                 broker, concurrency: 1,
                 transitionRetries: TransitionRetryPolicy(
-                    attempts: 3, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+                    attempts: 3, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
         }
     }
 
@@ -110,7 +110,7 @@ private final class BatchingTransport: TransportWrapper {
     }
 
     let base: any Transport
-    let traits = TransportTraits(maximumBatch: 100)
+    let traits = TransportTraits(maxBatch: 100)
     private let refused: Int?
     private let state = Mutex(State())
 

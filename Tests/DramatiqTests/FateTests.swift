@@ -57,7 +57,7 @@ import Testing
         let worker = Worker(
             broker, concurrency: 1,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 2, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(1)))
+                attempts: 2, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(1)))
         try await withWorker(worker) { try await transport.joinAll() }
     }
 

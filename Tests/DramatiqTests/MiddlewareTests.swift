@@ -233,7 +233,7 @@ import Testing
         ])
         let actor = TaskActor("a") { _ = order.add("actor") }
         try await broker.declare(actor)
-        let retries = TransitionRetryPolicy(attempts: 3, minimumBackoff: .milliseconds(1))
+        let retries = TransitionRetryPolicy(attempts: 3, minBackoff: .milliseconds(1))
         try await withWorker(Worker(broker, transitionRetries: retries)) {
             try await actor.send(to: broker)
             try await transport.join()

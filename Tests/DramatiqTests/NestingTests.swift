@@ -6,7 +6,7 @@ import Testing
 
 /// Values that are nested so deep that nobody could read them again.
 @Suite(.timeLimit(.minutes(10))) struct NestingTests {
-    private static let limit = JSONMessageEncoder.defaultMaximumDepth
+    private static let limit = JSONMessageEncoder.defaultMaxDepth
 
     /// Ways to put a value into another one.
     private static let wrappings: [@Sendable (JSONValue) -> JSONValue] = [
@@ -36,12 +36,12 @@ import Testing
                 // It is known how deep it is at most; only what is worth it is counted.
                 #expect(value.depth >= levels)
                 #expect(JSONText.depth(of: text[...]) == levels)
-                let parsed = try JSONValue(parsing: text, maximumDepth: levels)
+                let parsed = try JSONValue(parsing: text, maxDepth: levels)
                 #expect(parsed == value)
                 #expect(parsed.depth >= min(levels, JSONNesting.shallow))
                 #expect(Set([parsed, value, .null]).count == 2)
                 #expect(value.description.utf8.count == text.count)
-                #expect(throws: DecodeError.self) { try JSONValue(parsing: text, maximumDepth: levels - 1) }
+                #expect(throws: DecodeError.self) { try JSONValue(parsing: text, maxDepth: levels - 1) }
                 // From the inside it is the same, one level at a time.
                 var inner = value
                 for _ in 0..<min(levels, 300) {
@@ -113,7 +113,7 @@ import Testing
 
     @Test func anEncoderWritesNothingThatItWouldNotRead() throws {
         for limit in [3, 4, 10, 100, 1000, 1025, 2000] {
-            let encoder = JSONMessageEncoder(maximumDepth: limit)
+            let encoder = JSONMessageEncoder(maxDepth: limit)
             for levels in [limit - 3, limit - 2, limit - 1] where levels > 0 {
                 let value = Self.nested(levels) { [$0] }
                 // As lists, as text, and as text that came with a message.
@@ -144,7 +144,7 @@ import Testing
         try await actor.send(deep, to: broker)
         try await broker.enqueue(actor.messageWithOptions(deep, options: [:]).copy(options: ["on_success": "told"]))
         let worker = Worker(
-            broker, transitionRetries: TransitionRetryPolicy(attempts: 2, minimumBackoff: .milliseconds(1)))
+            broker, transitionRetries: TransitionRetryPolicy(attempts: 2, minBackoff: .milliseconds(1)))
         try await withWorker(worker) { try await transport.join() }
         #expect(depths.values == [Self.limit - 2, Self.limit - 2])
         #expect(transport.deadLetters().count == 1)
@@ -196,7 +196,7 @@ import Testing
     private func argumentsThatNoActorWouldReadAreRefused(style: Box.Style) async throws {
         let actor = TaskActor("a") { (_: Box) in }
         let broker = Broker(transport: InMemoryTransport())
-        let limit = ValueDecoder.maximumDepth
+        let limit = ValueDecoder.maxDepth
         for levels in [limit + 1 + (style == .wrapper ? 1 : 0), 20_000] {
             let message = actor.message(Box(levels, style))
             let error = await #expect(throws: ArgumentFailure.self) { try await broker.enqueue(message) }

@@ -21,7 +21,9 @@ import Testing
     @Test func limitsThatCannotWorkAreRefused() async {
         #expect(throws: RateLimitError.self) { try ConcurrentRateLimiter(backend: backend, key: "l", limit: 0) }
         #expect(throws: RateLimitError.self) { try BucketRateLimiter(backend: backend, key: "l", bucket: .zero) }
-        #expect(throws: RateLimitError.self) { try WindowRateLimiter(backend: backend, key: "l", window: 0) }
+        for window in [Duration.zero, .seconds(-1), .milliseconds(1500)] {
+            #expect(throws: RateLimitError.self) { try WindowRateLimiter(backend: backend, key: "l", window: window) }
+        }
         await #expect(throws: RateLimitError.self) { try await Barrier(backend: backend, key: "b").create(parties: 0) }
     }
 

@@ -141,10 +141,14 @@ import Testing
         #expect(range(1_000_000, 15_000, 604_800_000) == 302_400_000...604_800_000)
         #expect(range(0, 0, 0) == 0...0)
         #expect(range(-5, -1, -1) == 0...0)
+        for extreme in [Duration.seconds(Int64.max), .seconds(Int64.min), .zero] {
+            #expect(Backoff.duration(attempts: .max, factor: extreme, maxBackoff: .seconds(2)) <= .seconds(2))
+            #expect(Backoff.duration(attempts: .min, factor: .seconds(1), maxBackoff: extreme) >= .zero)
+        }
         for attempts in 0..<40 {
-            let wait = Backoff.milliseconds(attempts: attempts, factor: 10, maximum: 1000)
-            #expect(wait >= min(10 << min(attempts, 10), 500))
-            #expect(wait <= 1000)
+            let wait = Backoff.duration(attempts: attempts, factor: .milliseconds(10), maxBackoff: .seconds(1))
+            #expect(wait >= min(.milliseconds(10 << min(attempts, 10)), .milliseconds(500)))
+            #expect(wait <= .seconds(1))
         }
     }
 }

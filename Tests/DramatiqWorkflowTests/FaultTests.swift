@@ -43,11 +43,11 @@ import Testing
         try await Workflow(Chain(Group(m("a"), slow), m("c")), broker: stage.broker).run()
         let ids = try completionIDs(try #require(try await peek(stage).first))
         #expect(ids.count == 2)
-        for id in ids { #expect(stage.backend.timeToLive(forKey: id) == life) }
+        for id in ids { #expect(stage.backend.ttl(forKey: id) == life) }
         clock.advance(by: .seconds(80_000))
         try await withWorker(Worker(stage.broker, queues: ["default"])) { try await stage.transport.join() }
-        #expect(stage.backend.timeToLive(forKey: ids[1]) == life)
-        #expect(stage.backend.timeToLive(forKey: ids[1] + "_ran") == life)
+        #expect(stage.backend.ttl(forKey: ids[1]) == life)
+        #expect(stage.backend.ttl(forKey: ids[1] + "_ran") == life)
         clock.advance(by: .seconds(6_000))
         // The outer barrier is older than the arrival, and still there.
         #expect(stage.backend.value(forKey: ids[0]) == 1)

@@ -194,7 +194,7 @@ import Testing
         ).run()
         #expect(waits.values == [.milliseconds(20)])
         try await work(broker)
-        #expect(waits.values == [.milliseconds(20), transport.traits.deadLetterRetention])
+        #expect(waits.values == [.milliseconds(20), transport.traits.deadLetterTTL])
     }
 
     /// A step that can't be kept for as long as a message waits is not begun.

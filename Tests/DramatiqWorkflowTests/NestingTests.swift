@@ -55,7 +55,7 @@ import Testing
                 args: [(0..<levels).reduce("x") { value, _ in [value] }])
         }
         // Where the arguments stand: options, callbacks, an entry, the chain, its children, the message, its arguments.
-        let limit = JSONMessageEncoder.defaultMaximumDepth - 8
+        let limit = JSONMessageEncoder.defaultMaxDepth - 8
         let cases: [(WorkflowNode, Bool)] = [
             (Chain(m("a"), deep(limit)).node, true),
             (Chain(m("a"), deep(limit + 1)).node, false),

@@ -92,7 +92,7 @@ import Testing
             #expect(try await limiter.tryAcquire())
             try await limiter.release()
             try await limiter.release()
-            let window = try WindowRateLimiter(backend: backend, key: "window", limit: 3, window: 60)
+            let window = try WindowRateLimiter(backend: backend, key: "window", limit: 3, window: .seconds(60))
             var acquired = 0
             for _ in 0..<2 where try await window.tryAcquire() { acquired += 1 }
             let theirs = try await python(servers, [["window", "window", 3, 60], ["window", "window", 3, 60]])

@@ -132,7 +132,7 @@ public final class WorkflowFleet: Sendable {
     ) -> (number: Int, tree: RandomTree) {
         let number = trees.count
         var generator = SeededGenerator(seed: seed.value &* 31 &+ 7)
-        let tree = RandomTree(seed: seed.value, maximumDepth: 4) { id, failures in
+        let tree = RandomTree(seed: seed.value, maxDepth: 4) { id, failures in
             let (name, queue) = actor(&generator)
             let milliseconds = Int.random(in: 0...longestTask, using: &generator)
             return Message(

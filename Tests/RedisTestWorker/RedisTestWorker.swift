@@ -68,7 +68,7 @@ struct RedisTestWorker {
             concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
             queues: arguments["queues"].map { Set($0.split(separator: ",").map(String.init)) },
             transitionRetries: TransitionRetryPolicy(
-                minimumBackoff: .milliseconds(5), maximumBackoff: .milliseconds(100)))
+                minBackoff: .milliseconds(5), maxBackoff: .milliseconds(100)))
         let work = Task { try await worker.run() }
         ChildProcess.whenInputEnds { work.cancel() }
         try await work.value

@@ -29,16 +29,16 @@ public struct DecoderFuzz: Sendable {
 
     private let compressor: any Compressor
     private let inputs: [[UInt8]]
-    private let maximumSize: Int
+    private let maxSize: Int
 
     /// - Parameters:
     ///   - compressor: the decoder.
     ///   - inputs: what is damaged.
-    ///   - maximumSize: what the decoder is allowed to give back.
-    public init(_ compressor: any Compressor, damaging inputs: [[UInt8]], maximumSize: Int = 1 << 20) {
+    ///   - maxSize: what the decoder is allowed to give back.
+    public init(_ compressor: any Compressor, damaging inputs: [[UInt8]], maxSize: Int = 1 << 20) {
         self.compressor = compressor
         self.inputs = inputs
-        self.maximumSize = maximumSize
+        self.maxSize = maxSize
     }
 
     /// - Throws: ``Fault``.
@@ -49,7 +49,7 @@ public struct DecoderFuzz: Sendable {
             let input = mutator.next(inputs)
             switch decode(input) {
             case .success(let content):
-                guard content.count <= maximumSize else { throw fault("gave back \(content.count) bytes", input) }
+                guard content.count <= maxSize else { throw fault("gave back \(content.count) bytes", input) }
                 outcome.accepted += 1
             case .failure(let error):
                 guard error.reason.contains(compressor.name), (0...input.count).contains(error.offset) else {
@@ -62,7 +62,7 @@ public struct DecoderFuzz: Sendable {
     }
 
     private func decode(_ input: [UInt8]) -> Result<[UInt8], DecodeError> {
-        Result { () throws(DecodeError) in try compressor.decompress(input, maximumSize: maximumSize) }
+        Result { () throws(DecodeError) in try compressor.decompress(input, maxSize: maxSize) }
     }
 
     private func fault(_ what: String, _ input: [UInt8]) -> Fault {

@@ -9,7 +9,7 @@ public enum MessageFuzz {
         public let input: String
     }
 
-    private static let encoder = JSONMessageEncoder(maximumDepth: 64, maximumSize: 4096)
+    private static let encoder = JSONMessageEncoder(maxDepth: 64, maxSize: 4096)
 
     private static let seeds: [[UInt8]] = {
         let names = (try? Fixtures.names(in: "messages")) ?? []

@@ -12,17 +12,17 @@ public struct RandomTree: Sendable {
     public private(set) var failures: [Int: Int] = [:]
 
     /// - Parameters:
-    ///   - maximumDepth: how deep chains, groups and delays are nested at most.
+    ///   - maxDepth: how deep chains, groups and delays are nested at most.
     ///   - failing: how many in ten tasks fail before they succeed.
     ///   - message: makes the message for a task, given its number from 1 and how often it fails.
     public init(
         seed: UInt64,
-        maximumDepth: Int = 5,
+        maxDepth: Int = 5,
         failing: Int = 2,
         message: @escaping (_ id: Int, _ failures: Int) -> Message
     ) {
         var maker = Maker(message: message, failing: failing, generator: SeededGenerator(seed: seed))
-        let depth = Int.random(in: 1...maximumDepth, using: &maker.generator)
+        let depth = Int.random(in: 1...maxDepth, using: &maker.generator)
         maker.tree.root = maker.node(depth: depth, after: [], delay: 0).node
         self = maker.tree
     }

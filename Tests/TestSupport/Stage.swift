@@ -58,7 +58,7 @@ public struct Stage: Sendable {
         Worker(
             broker, concurrency: 4,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+                attempts: 4, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
     }
 
     /// Runs workers until there is nothing left to do.

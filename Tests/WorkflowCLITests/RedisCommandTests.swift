@@ -120,7 +120,7 @@
             try await withRedisServer { server in
                 let redis = try RedisClient(url: server.url)
                 let encoders: [any MessageEncoder] = [
-                    JSONMessageEncoder(), LZ4MessageEncoder(minimumSize: 0), ZlibMessageEncoder(minimumSize: 0),
+                    JSONMessageEncoder(), LZ4MessageEncoder(minSize: 0), ZlibMessageEncoder(minSize: 0),
                 ]
                 for (index, encoder) in encoders.enumerated() {
                     let text = JSONValue.string(String(repeating: "text", count: 100))
@@ -390,7 +390,7 @@
                 let redis = try RedisClient(url: server.url)
                 let broker = Broker(
                     transport: RedisTransport(redis),
-                    encoder: ZlibMessageEncoder(minimumSize: 0, dictionary: dictionary))
+                    encoder: ZlibMessageEncoder(minSize: 0, dictionary: dictionary))
                 let resize = TaskActor("resize", queue: "q") { (_: String) in }
                 try await broker.declare(resize)
                 try await resize.send("a", to: broker)

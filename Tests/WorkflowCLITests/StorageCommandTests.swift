@@ -159,10 +159,13 @@
         }
 
         @Test func agesOfWhatOthersWroteAreAgesOrNone() {
-            let now = 1_700_000_000_000
-            #expect(Age(from: 1_699_999_999_000, to: now)?.duration == .seconds(1))
-            for future in [1e13, 1e300, .infinity] { #expect(Age(from: future, to: now)?.duration == .zero) }
-            for impossible in [-1e300, -.infinity, .nan, -1e19] { #expect(Age(from: impossible, to: now) == nil) }
+            let now = Date(milliseconds: 1_700_000_000_000)
+            func age(_ milliseconds: Double) -> Duration? {
+                Age(from: Date(milliseconds: milliseconds), to: now)?.duration
+            }
+            #expect(age(1_699_999_999_000) == .seconds(1))
+            for future in [1e13, 1e300, .infinity] { #expect(age(future) == .zero) }
+            for impossible in [-1e300, -.infinity, .nan, -1e19] { #expect(age(impossible) == nil) }
         }
 
         @Test func agesAreReadAndWritten() throws {

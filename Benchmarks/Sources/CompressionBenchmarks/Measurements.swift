@@ -25,7 +25,7 @@ func measureBytes(_ session: inout Session, _ python: Peer, _ format: Format, _ 
         Comparison(
             "\(format.rawValue) decompress \(sample.name)", unit: "messages",
             aims: [.atLeast(sample.aim, times: format.library)],
-            Contestant("swift") { consume(try compressor.decompress(compressed, maximumSize: 1 << 26)) },
+            Contestant("swift") { consume(try compressor.decompress(compressed, maxSize: 1 << 26)) },
             Contestant(format.library) { consume(format.rawDecompress(raw, compressed)) },
             Contestant("python", python, "decompress", arguments)))
 }
@@ -83,7 +83,7 @@ func measureBombs(_ session: inout Session, _ format: Format) async throws {
     let bomb = try compressor.compress([UInt8](repeating: 0, count: 200_000_000))
     let (start, peak, _) = try await Memory.watching(every: .milliseconds(1)) {
         for _ in 0..<50 {
-            guard (try? compressor.decompress(bomb, maximumSize: limit)) == nil else {
+            guard (try? compressor.decompress(bomb, maxSize: limit)) == nil else {
                 throw NotTheSameWork(format: format.rawValue)
             }
         }

@@ -90,7 +90,7 @@ extension Commit {
     package var plainArrival: StateCommit.Arrival? {
         guard case .acknowledge? = end?.outcome, sends.isEmpty, successors.isEmpty, let state,
             let arrival = state.arrival, !arrival.releases, state.releases.isEmpty, state.creations.isEmpty,
-            state.renewals.isEmpty
+            state.refreshes.isEmpty
         else { return nil }
         return arrival
     }

@@ -61,8 +61,8 @@ package final class CommitPipeline: Sendable {
     }
 
     private let transport: any Transport
-    private let maximumBatch: Int
-    private let maximumBatchesUnderWay: Int
+    private let maxBatch: Int
+    private let maxBatchesUnderWay: Int
     private let sendPatience: Duration
     private let observers: [any CommitObserver]
     private let logger: Logger
@@ -73,13 +73,13 @@ package final class CommitPipeline: Sendable {
         self.transport = transport
         self.logger = logger
         let traits = transport.traits
-        maximumBatch = traits.maximumBatch
-        maximumBatchesUnderWay = traits.maximumBatchesUnderWay
+        maxBatch = traits.maxBatch
+        maxBatchesUnderWay = traits.maxBatchesUnderWay
         sendPatience = traits.sendPatience
     }
 
     /// Whether commits of one kind go together, so that it is worth while not to wait for each.
-    var isBatching: Bool { maximumBatch > 1 }
+    var isBatching: Bool { maxBatch > 1 }
 
     /// Commits without waiting; `nil` if the transport can't, or barriers are kept elsewhere. ``wakeConsumers()`` has to
     /// follow.
@@ -147,7 +147,7 @@ package final class CommitPipeline: Sendable {
                 results.append(result)
                 continue
             }
-            let batch = Array(commits[results.count...].prefix(maximumBatch))
+            let batch = Array(commits[results.count...].prefix(maxBatch))
             let answers = await transport.commit(batch)
             for (index, commit) in batch.enumerated() {
                 let result = answers.indices.contains(index) ? answers[index] : .failure(BrokerError.commitUnanswered)
@@ -191,7 +191,7 @@ package final class CommitPipeline: Sendable {
     private func add(_ entry: Entry) {
         let begins = state.withLock { state in
             state.waiting.append(entry)
-            guard state.underWay < maximumBatchesUnderWay else { return false }
+            guard state.underWay < maxBatchesUnderWay else { return false }
             state.underWay += 1
             return true
         }
@@ -200,7 +200,7 @@ package final class CommitPipeline: Sendable {
     }
 
     private func run() async {
-        while let batch = state.withLock({ $0.takeBatch(maximumBatch) }) {
+        while let batch = state.withLock({ $0.takeBatch(maxBatch) }) {
             finish(batch, await transport.commit(batch.map(\.commit)))
         }
     }

@@ -1,7 +1,7 @@
 /// The order in which a commit is executed whose barriers are kept apart from the messages, so that there is no one step
 /// for both. It stands here and nowhere else.
 ///
-/// The arrival comes first, then the new barriers and the renewals, then the messages with the end of the delivery, and
+/// The arrival comes first, then the new barriers and the refreshes, then the messages with the end of the delivery, and
 /// the releases at last. A crash or a lost answer in between means that the steps are done again: that can start the next
 /// step of a workflow twice, but loses nothing and starts nothing too early.
 struct SplitCommit {
@@ -30,7 +30,7 @@ struct SplitCommit {
             case .waiting, .alreadyReleased: isReleased = false
             }
         }
-        try await make(isReleased ? state.creations : [], renewing: state.renewals)
+        try await make(isReleased ? state.creations : [], renewing: state.refreshes)
         var rest = commit
         rest.state = nil
         if !isReleased { rest.successors = [] }
@@ -47,17 +47,17 @@ struct SplitCommit {
         return result
     }
 
-    private func make(_ creations: [StateCommit.Creation], renewing renewals: [BarrierKey]) async throws {
-        guard !creations.isEmpty || !renewals.isEmpty else { return }
+    private func make(_ creations: [StateCommit.Creation], renewing refreshes: [BarrierKey]) async throws {
+        guard !creations.isEmpty || !refreshes.isEmpty else { return }
         if state.store.atomicity == .commit {
             try await apply {
                 $0.creations = creations
-                $0.renewals = renewals
+                $0.refreshes = refreshes
             }
             return
         }
         for creation in creations { try await apply { $0.creations = [creation] } }
-        for barrier in renewals { try await apply { $0.renewals = [barrier] } }
+        for barrier in refreshes { try await apply { $0.refreshes = [barrier] } }
     }
 
     private func release(_ releases: [BarrierKey]) async throws {

@@ -5,41 +5,41 @@
 /// encoder first, or a ``MultiFormatMessageEncoder`` that reads it.
 public struct CompressedMessageEncoder<C: Compressor>: MessageEncoder, FormatRecognizing {
     /// The largest message to take, decompressed, in bytes, unless told otherwise: 64 MiB.
-    public static var defaultMaximumDecodedSize: Int { JSONMessageEncoder.defaultMaximumSize }
+    public static var defaultMaxDecodedSize: Int { JSONMessageEncoder.defaultMaxSize }
 
     public let compressor: C
     /// Messages with fewer bytes are sent as they are.
-    public let minimumSize: Int
+    public let minSize: Int
     /// The largest message to read or write, in bytes before compression.
-    public let maximumDecodedSize: Int
+    public let maxDecodedSize: Int
     /// Writes and reads what is compressed.
     public let wrapped: any MessageEncoder
 
     /// - Parameters:
     ///   - compressor: makes bytes smaller.
-    ///   - minimumSize: messages with fewer bytes are sent as they are.
-    ///   - maximumDecodedSize: the largest message, in bytes before compression.
+    ///   - minSize: messages with fewer bytes are sent as they are.
+    ///   - maxDecodedSize: the largest message, in bytes before compression.
     ///   - wrapped: writes and reads what is compressed.
     public init(
         _ compressor: C,
-        minimumSize: Int,
-        maximumDecodedSize: Int = CompressedMessageEncoder.defaultMaximumDecodedSize,
+        minSize: Int,
+        maxDecodedSize: Int = CompressedMessageEncoder.defaultMaxDecodedSize,
         wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
     ) {
         self.compressor = compressor
-        self.minimumSize = minimumSize
-        self.maximumDecodedSize = maximumDecodedSize
+        self.minSize = minSize
+        self.maxDecodedSize = maxDecodedSize
         self.wrapped = wrapped
     }
 
-    /// The message compressed, or as the wrapped encoder writes it if that is smaller than ``minimumSize`` or no larger
+    /// The message compressed, or as the wrapped encoder writes it if that is smaller than ``minSize`` or no larger
     /// than what compressing gives.
     ///
-    /// - Throws: ``EncodeError`` if it is larger than ``maximumDecodedSize``, and so could not be read again; what the
+    /// - Throws: ``EncodeError`` if it is larger than ``maxDecodedSize``, and so could not be read again; what the
     ///   wrapped encoder or the compressor throws.
     public func encode(_ message: Message) throws -> [UInt8] {
         let plain = try plain(message)
-        guard plain.count >= minimumSize else { return plain }
+        guard plain.count >= minSize else { return plain }
         let compressed = try compressor.compress(plain)
         return compressed.count < plain.count ? compressed : plain
     }
@@ -54,8 +54,8 @@ public struct CompressedMessageEncoder<C: Compressor>: MessageEncoder, FormatRec
 
     private func plain(_ message: Message) throws -> [UInt8] {
         let plain = try wrapped.encode(message)
-        guard plain.count <= maximumDecodedSize else {
-            throw EncodeError.tooLarge(messageID: message.messageID, size: plain.count, limit: maximumDecodedSize)
+        guard plain.count <= maxDecodedSize else {
+            throw EncodeError.tooLarge(messageID: message.messageID, size: plain.count, limit: maxDecodedSize)
         }
         return plain
     }
@@ -65,7 +65,7 @@ public struct CompressedMessageEncoder<C: Compressor>: MessageEncoder, FormatRec
     /// - Throws: ``DecodeError`` from the compressor or the wrapped encoder.
     public func decode(_ bytes: [UInt8]) throws -> Message {
         guard compressor.recognizes(bytes) else { return try wrapped.decode(bytes) }
-        return try wrapped.decode(try compressor.decompress(bytes, maximumSize: maximumDecodedSize))
+        return try wrapped.decode(try compressor.decompress(bytes, maxSize: maxDecodedSize))
     }
 
     public func recognizes(_ bytes: [UInt8]) -> Bool {

@@ -11,7 +11,7 @@
 public struct CompressionDictionary: Sendable, Hashable {
     /// The largest dictionary that is of use to any format, in bytes: 64 KiB. zlib looks at no more than the last half
     /// of such a one.
-    public static let maximumSize = 1 << 16
+    public static let maxSize = 1 << 16
 
     private static let signature = "dramatiq-dictionary"
     private static let version = "1"
@@ -25,10 +25,10 @@ public struct CompressionDictionary: Sendable, Hashable {
 
     /// A dictionary of this content.
     ///
-    /// - Throws: ``CompressionDictionaryError`` if it is empty or larger than ``maximumSize``.
+    /// - Throws: ``CompressionDictionaryError`` if it is empty or larger than ``maxSize``.
     public init(_ bytes: [UInt8]) throws(CompressionDictionaryError) {
         guard !bytes.isEmpty else { throw .empty }
-        guard bytes.count <= Self.maximumSize else { throw .tooLarge(size: bytes.count, limit: Self.maximumSize) }
+        guard bytes.count <= Self.maxSize else { throw .tooLarge(size: bytes.count, limit: Self.maxSize) }
         self.bytes = bytes
         id = Adler32.checksum(bytes)
     }

@@ -9,7 +9,7 @@ public struct CompressionDictionaryError: Error, Sendable, Hashable, CustomStrin
         }
 
         public static let empty = Code("empty")
-        /// It is larger than ``CompressionDictionary/maximumSize``.
+        /// It is larger than ``CompressionDictionary/maxSize``.
         public static let tooLarge = Code("tooLarge")
         /// The file doesn't begin as dictionaries do.
         public static let notADictionary = Code("notADictionary")

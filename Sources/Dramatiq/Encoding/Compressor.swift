@@ -16,10 +16,10 @@ public protocol Compressor: Sendable {
 
     /// The bytes that were compressed. What comes in is hostile until this returns.
     ///
-    /// - Parameter maximumSize: the most bytes to give back; memory stays within it whatever the input claims.
+    /// - Parameter maxSize: the most bytes to give back; memory stays within it whatever the input claims.
     /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt``, ``DecodeError/Code/tooLarge`` or
     ///   ``DecodeError/Code/missingDictionary``, naming the format and the reason.
-    func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8]
+    func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8]
 }
 
 /// Bytes can't be compressed: there is no memory, or a library refuses.

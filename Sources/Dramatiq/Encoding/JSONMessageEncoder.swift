@@ -4,56 +4,56 @@
 /// when the message is written again.
 public struct JSONMessageEncoder: MessageEncoder {
     /// How deep arrays and objects may be nested: a workflow nested 1 000 deep is 2 000 levels.
-    public static let defaultMaximumDepth = 4096
+    public static let defaultMaxDepth = 4096
     /// The largest message, in bytes: 64 MiB.
-    public static let defaultMaximumSize = 64 << 20
+    public static let defaultMaxSize = 64 << 20
 
     /// How deep arrays and objects may be nested.
-    public var maximumDepth: Int
+    public var maxDepth: Int
     /// The largest message to read or write, in bytes.
-    public var maximumSize: Int
+    public var maxSize: Int
     /// Whether text outside ASCII is escaped (`\u00e9`), as Python does by default. Both forms are read.
     public var escapesNonASCII: Bool
 
     public init(
-        maximumDepth: Int = JSONMessageEncoder.defaultMaximumDepth,
-        maximumSize: Int = JSONMessageEncoder.defaultMaximumSize,
+        maxDepth: Int = JSONMessageEncoder.defaultMaxDepth,
+        maxSize: Int = JSONMessageEncoder.defaultMaxSize,
         escapesNonASCII: Bool = true
     ) {
-        self.maximumDepth = maximumDepth
-        self.maximumSize = maximumSize
+        self.maxDepth = maxDepth
+        self.maxSize = maxSize
         self.escapesNonASCII = escapesNonASCII
     }
 
     /// The message as JSON.
     ///
-    /// - Throws: ``EncodeError`` if it is larger than ``maximumSize`` or nested deeper than ``maximumDepth``, and so could
+    /// - Throws: ``EncodeError`` if it is larger than ``maxSize`` or nested deeper than ``maxDepth``, and so could
     ///   not be read again, or ``ArgumentFailure``.
     public func encode(_ message: Message) throws -> [UInt8] {
         if let failure = message.argumentFailure { throw failure }
         var writer = JSONWriter(capacity: 256 + message.textSize, escapesNonASCII: escapesNonASCII)
         writer.write(message)
-        if message.depth > maximumDepth {
+        if message.depth > maxDepth {
             // That is what it may be; now it is worth a look.
             let depth = JSONText.depth(of: writer.bytes[...])
-            guard depth <= maximumDepth else {
-                throw EncodeError.tooDeep(messageID: message.messageID, depth: depth, limit: maximumDepth)
+            guard depth <= maxDepth else {
+                throw EncodeError.tooDeep(messageID: message.messageID, depth: depth, limit: maxDepth)
             }
         }
-        guard writer.bytes.count <= maximumSize else {
-            throw EncodeError.tooLarge(messageID: message.messageID, size: writer.bytes.count, limit: maximumSize)
+        guard writer.bytes.count <= maxSize else {
+            throw EncodeError.tooLarge(messageID: message.messageID, size: writer.bytes.count, limit: maxSize)
         }
         return writer.bytes
     }
 
     /// Reads a message; every byte is checked.
     public func decode(_ bytes: [UInt8]) throws(DecodeError) -> Message {
-        guard bytes.count <= maximumSize else {
+        guard bytes.count <= maxSize else {
             throw DecodeError(
-                .tooLarge, "The message has \(bytes.count) bytes, the limit is \(maximumSize)", offset: maximumSize)
+                .tooLarge, "The message has \(bytes.count) bytes, the limit is \(maxSize)", offset: maxSize)
         }
         var fields = MessageFields(extraField: nil)
-        let isCompact = try JSONScanner.scan(bytes, maximumDepth: maximumDepth - 1) { scanner throws(DecodeError) in
+        let isCompact = try JSONScanner.scan(bytes, maxDepth: maxDepth - 1) { scanner throws(DecodeError) in
             try fields.scan(&scanner, bytes[...])
             return !scanner.hasWhitespace
         }
@@ -66,7 +66,7 @@ public struct JSONMessageEncoder: MessageEncoder {
         var fields = MessageFields(extraField: extraField)
         var isCompact = true
         if !content.isEmpty {
-            isCompact = try JSONScanner.scan(content, maximumDepth: maximumDepth - 1) {
+            isCompact = try JSONScanner.scan(content, maxDepth: maxDepth - 1) {
                 scanner throws(DecodeError) in
                 try fields.scanMembers(&scanner, content)
                 try scanner.expectEnd()
@@ -232,10 +232,10 @@ private struct MessageFields {
     /// Everybody reads the options, so their first level is split while it is checked.
     private mutating func scanOptions(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
         // Containers among the options stand one level deeper than the scanner sees them.
-        let limit = scanner.maximumDepth
+        let limit = scanner.maxDepth
         guard limit > 0 else { return try scanner.skipValue() }
-        scanner.maximumDepth -= 1
-        defer { scanner.maximumDepth = limit }
+        scanner.maxDepth -= 1
+        defer { scanner.maxDepth = limit }
         var members = UniqueMembers()
         scanner.position += 1
         scanner.skipWhitespace()

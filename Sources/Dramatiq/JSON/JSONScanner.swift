@@ -5,7 +5,7 @@
 struct JSONScanner {
     let base: UnsafePointer<UInt8>
     let count: Int
-    var maximumDepth: Int
+    var maxDepth: Int
     var position = 0
     /// How many containers lay in one another at most in the values that were stepped over.
     private(set) var deepest = 0
@@ -14,23 +14,23 @@ struct JSONScanner {
 
     static func scan<Result>(
         _ bytes: [UInt8],
-        maximumDepth: Int = .max,
+        maxDepth: Int = .max,
         _ body: (inout JSONScanner) throws(DecodeError) -> Result
     ) throws(DecodeError) -> Result {
-        try scan(bytes[...], maximumDepth: maximumDepth, body)
+        try scan(bytes[...], maxDepth: maxDepth, body)
     }
 
     /// Positions count from the start of the slice.
     static func scan<Result>(
         _ bytes: ArraySlice<UInt8>,
-        maximumDepth: Int = .max,
+        maxDepth: Int = .max,
         _ body: (inout JSONScanner) throws(DecodeError) -> Result
     ) throws(DecodeError) -> Result {
         let outcome: Swift.Result<Result, DecodeError> = bytes.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress, !buffer.isEmpty else {
                 return .failure(DecodeError(.unexpectedEnd, "There are no bytes", offset: 0))
             }
-            var scanner = JSONScanner(base: base, count: buffer.count, maximumDepth: maximumDepth)
+            var scanner = JSONScanner(base: base, count: buffer.count, maxDepth: maxDepth)
             do throws(DecodeError) {
                 return .success(try body(&scanner))
             } catch {
@@ -160,8 +160,8 @@ extension JSONScanner {
 
     @inline(__always)
     private mutating func open(_ nesting: inout Nesting, isObject: Bool) throws(DecodeError) {
-        guard nesting.depth < maximumDepth else {
-            throw DecodeError(.tooDeep, "Nested deeper than \(maximumDepth) levels", offset: position)
+        guard nesting.depth < maxDepth else {
+            throw DecodeError(.tooDeep, "Nested deeper than \(maxDepth) levels", offset: position)
         }
         nesting.push(isObject)
         deepest = max(deepest, nesting.depth)

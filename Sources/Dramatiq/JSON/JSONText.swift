@@ -154,7 +154,7 @@ enum JSONText {
         text.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             var walk = TrustedWalk(
-                scanner: JSONScanner(base: base, count: buffer.count, maximumDepth: .max)
+                scanner: JSONScanner(base: base, count: buffer.count, maxDepth: .max)
             )
             body(&walk)
         }

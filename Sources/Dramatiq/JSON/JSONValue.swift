@@ -60,13 +60,13 @@ extension JSONValue {
     ///
     /// - Parameters:
     ///   - bytes: the whole text; white space around it is allowed.
-    ///   - maximumDepth: how deep arrays and objects may be nested.
+    ///   - maxDepth: how deep arrays and objects may be nested.
     /// - Throws: ``DecodeError`` with the offset of the fault.
     public init(
         parsing bytes: [UInt8],
-        maximumDepth: Int = JSONMessageEncoder.defaultMaximumDepth
+        maxDepth: Int = JSONMessageEncoder.defaultMaxDepth
     ) throws(DecodeError) {
-        let (isCompact, isDeep) = try JSONScanner.scan(bytes, maximumDepth: maximumDepth) {
+        let (isCompact, isDeep) = try JSONScanner.scan(bytes, maxDepth: maxDepth) {
             scanner throws(DecodeError) in
             scanner.skipWhitespace()
             try scanner.skipValue()

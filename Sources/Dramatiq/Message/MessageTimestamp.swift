@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// When a message was enqueued, in milliseconds since 1970.
 ///
 /// Plain messages carry an integer and messages that a workflow enqueued carry a fraction; each is written back as it
@@ -20,6 +26,11 @@ public struct MessageTimestamp: Sendable, Hashable {
         value = .fractional(milliseconds)
     }
 
+    /// A date in whole milliseconds, brought into the years 1 to 9999.
+    public init(_ date: Date) {
+        self.init(milliseconds: date.milliseconds)
+    }
+
     /// Now, in whole milliseconds.
     public static var now: MessageTimestamp {
         MessageTimestamp(milliseconds: SystemClock.milliseconds())
@@ -37,6 +48,10 @@ public struct MessageTimestamp: Sendable, Hashable {
         case .fractional(let milliseconds): milliseconds
         }
     }
+
+    /// The date that it stands for. What lies outside of the years 1 to 9999, as only a message from elsewhere can,
+    /// becomes their first or last moment.
+    public var date: Date { Date(milliseconds: milliseconds) }
 
     /// The timestamp as JSON.
     public var jsonValue: JSONValue {

@@ -10,16 +10,19 @@
 public enum Backoff {
     /// The wait before a retry.
     ///
-    /// `factor · 2^attempts` times a random number from 1 to 2. Where that is more than `maximum`, `maximum` times a
-    /// random number from 0.5 to 1. (dramatiq's `compute_backoff`.)
+    /// `factor · 2^attempts` times a random number from 1 to 2. Where that is more than `maxBackoff`, `maxBackoff` times
+    /// a random number from 0.5 to 1. (dramatiq's `compute_backoff`.)
     ///
     /// - Parameters:
     ///   - attempts: how many retries there were before; more than 32 count as 32.
-    ///   - factor: the wait before the first retry, in milliseconds.
-    ///   - maximum: the longest wait, in milliseconds.
-    /// - Returns: milliseconds.
-    public static func milliseconds(attempts: Int, factor: Int, maximum: Int) -> Int {
-        milliseconds(attempts: attempts, factor: factor, maximum: maximum) { Double.random(in: $0) }
+    ///   - factor: the wait before the first retry.
+    ///   - maxBackoff: the longest wait.
+    /// - Returns: a wait in whole milliseconds.
+    public static func duration(attempts: Int, factor: Duration, maxBackoff: Duration) -> Duration {
+        .milliseconds(
+            milliseconds(attempts: attempts, factor: factor.milliseconds, maximum: maxBackoff.milliseconds) {
+                Double.random(in: $0)
+            })
     }
 
     /// The formula, with the random draws left open.

@@ -8,8 +8,8 @@ import Logging
 /// step with the acknowledgement of the attempt that failed. Middleware before it in the broker's list see these options,
 /// too, once an attempt has failed.
 public struct Retries: AfterProcessMessage, SelectiveMiddleware {
-    /// The longest wait before a retry that anybody can ask for: seven days, in milliseconds.
-    public static let longestBackoff = 7 * 86_400_000
+    /// The longest wait before a retry that anybody can ask for: seven days.
+    public static let longestBackoff = Duration.seconds(7 * 86_400)
 
     /// How often messages are tried again that don't say; `nil` for no limit.
     public let maxRetries: Int?
@@ -23,7 +23,7 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
     public init(
         maxRetries: Int? = 20,
         minBackoff: Duration = .seconds(15),
-        maxBackoff: Duration = .seconds(7 * 86_400),
+        maxBackoff: Duration = Retries.longestBackoff,
         retryWhen: (@Sendable (_ retries: Int, _ error: any Error) -> Bool)? = nil
     ) {
         self.maxRetries = maxRetries
@@ -124,12 +124,12 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
         let factor = try minimum?.float() ?? Double(minBackoff.milliseconds)
         var longest = try maximum?.number() ?? Double(maxBackoff.milliseconds)
         // What is no number is no limit to Python.
-        if !longest.isNaN { longest = min(longest, Double(Self.longestBackoff)) }
+        if !longest.isNaN { longest = min(longest, Double(Self.longestBackoff.milliseconds)) }
         let wait = Backoff.milliseconds(attempts: count, factor: factor, maximum: longest) { Double.random(in: $0) }
         if let wait { return max(0, wait) }
         let option = longest == -.infinity ? maximum : minimum
         if let option { throw option.error("no wait can be computed from it") }
-        return Self.longestBackoff
+        return Self.longestBackoff.milliseconds
     }
 
     private static func next(_ retries: JSONValue, _ count: Double) -> JSONValue {

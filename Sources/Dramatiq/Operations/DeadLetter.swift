@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// A message that could not be processed and was put aside.
 public struct DeadLetter: Sendable {
     /// What the transport knows it by.
@@ -7,10 +13,10 @@ public struct DeadLetter: Sendable {
     public let payload: Delivery.Payload
     /// Why it is here, for a person to read.
     public let reason: String
-    /// When it was put aside, in milliseconds since 1970.
-    public let timestamp: Int
+    /// When it was put aside.
+    public let timestamp: Date
 
-    public init(id: String, queueName: String, payload: Delivery.Payload, reason: String, timestamp: Int) {
+    public init(id: String, queueName: String, payload: Delivery.Payload, reason: String, timestamp: Date) {
         self.id = id
         self.queueName = queueName
         self.payload = payload

@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// How a queue does.
 public struct QueueStatus: Sendable {
     public var name: String
@@ -10,8 +16,8 @@ public struct QueueStatus: Sendable {
     public var deadLetters: Int
     /// The message that is next; `nil` if none waits.
     public var next: Delivery.Payload?
-    /// When the oldest dead letter became one, in milliseconds since 1970.
-    public var oldestDeadLetter: Int?
+    /// When the oldest dead letter became one; `nil` if there is none.
+    public var oldestDeadLetter: Date?
     /// What is wrong with the place where the queue is kept, for a person to read: keys that hold something else. It is
     /// not counted.
     public var problems: [String]
@@ -23,7 +29,7 @@ public struct QueueStatus: Sendable {
         delayed: Int = 0,
         deadLetters: Int = 0,
         next: Delivery.Payload? = nil,
-        oldestDeadLetter: Int? = nil,
+        oldestDeadLetter: Date? = nil,
         problems: [String] = []
     ) {
         self.name = name
@@ -55,10 +61,10 @@ public struct QueuedMessage: Sendable {
 /// A worker that was heard, or in Python a producer.
 public struct WorkerStatus: Sendable, Hashable {
     public let id: String
-    /// When it was heard last, in milliseconds since 1970.
-    public let lastHeard: Int
+    /// When it was heard last.
+    public let lastHeard: Date
 
-    public init(id: String, lastHeard: Int) {
+    public init(id: String, lastHeard: Date) {
         self.id = id
         self.lastHeard = lastHeard
     }

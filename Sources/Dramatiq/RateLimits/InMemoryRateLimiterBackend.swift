@@ -42,7 +42,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     }
 
     /// How long a key still lives, or `nil` if it doesn't exist or has expired.
-    public func timeToLive(forKey key: String) -> Duration? {
+    public func ttl(forKey key: String) -> Duration? {
         let now = now()
         return state.withLock { state in
             guard let entry = state.entries[key], entry.expiry > now else { return nil }
@@ -203,7 +203,7 @@ extension InMemoryRateLimiterBackend.State {
         }
         for barrier in steps.releases { release(barrier, now) }
         for creation in steps.creations { create(creation, now) }
-        for barrier in steps.renewals { renew(barrier, now) }
+        for barrier in steps.refreshes { renew(barrier, now) }
         return .committed
     }
 

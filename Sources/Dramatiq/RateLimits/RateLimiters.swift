@@ -149,18 +149,21 @@ public struct WindowRateLimiter: RateLimiter {
     public let backend: any RateLimiterBackend
     public let key: String
     public let limit: Int
-    /// The window's length in seconds; each of them is a key of its own.
-    public let window: Int
+    /// The window's length; each of its seconds is a key of its own.
+    public let window: Duration
 
-    /// - Throws: ``RateLimitError`` if the limit or the window is below 1.
+    /// - Parameter window: the window's length in whole seconds.
+    /// - Throws: ``RateLimitError`` if the limit is below 1, or the window is not one or more whole seconds.
     public init(
         backend: any RateLimiterBackend,
         key: String,
         limit: Int = 1,
-        window: Int = 1
+        window: Duration = .seconds(1)
     ) throws(RateLimitError) {
         guard limit >= 1 else { throw .invalidArgument("A limit must be at least 1") }
-        guard window >= 1 else { throw .invalidArgument("A window must be at least a second long") }
+        guard window >= .seconds(1), window.components.attoseconds == 0 else {
+            throw .invalidArgument("A window must be one or more whole seconds long")
+        }
         self.backend = backend
         self.key = key
         self.limit = limit
@@ -172,11 +175,11 @@ public struct WindowRateLimiter: RateLimiter {
             "\(key)@\(SystemClock.milliseconds() / 1000)",
             keys: {
                 let now = SystemClock.milliseconds() / 1000
-                return (0..<window).map { "\(key)@\(now - $0)" }
+                return (0..<Int(clamping: window.components.seconds)).map { "\(key)@\(now - $0)" }
             },
             amount: 1,
             maximum: limit,
-            ttl: .seconds(window)
+            ttl: window
         )
     }
 }

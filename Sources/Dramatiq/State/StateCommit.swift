@@ -19,7 +19,7 @@ public struct BarrierKey: Sendable, Hashable {
 
 /// Steps on a workflow's barriers that a backend takes together or not at all.
 ///
-/// They are taken in this order: the arrival is recorded, the releases, then the creations and the renewals are done. An
+/// They are taken in this order: the arrival is recorded, the releases, then the creations and the refreshes are done. An
 /// arrival is counted by its party: the same one arriving twice changes nothing.
 public struct StateCommit: Sendable {
     /// A barrier to be made.
@@ -58,20 +58,20 @@ public struct StateCommit: Sendable {
     /// Barriers that a message may still arrive at which is sent or put aside in the same step. Each is kept for its
     /// ``BarrierKey/ttl`` from now on, give or take an hour of it, unless it is kept for longer anyway. One that isn't
     /// there stays missing.
-    public var renewals: [BarrierKey]
+    public var refreshes: [BarrierKey]
 
     public init(
         store: any StateStore,
         arrival: Arrival? = nil,
         releases: [BarrierKey] = [],
         creations: [Creation] = [],
-        renewals: [BarrierKey] = []
+        refreshes: [BarrierKey] = []
     ) {
         self.store = store
         self.arrival = arrival
         self.releases = releases
         self.creations = creations
-        self.renewals = renewals
+        self.refreshes = refreshes
     }
 
     /// What a commit came to.

@@ -32,7 +32,7 @@ public protocol Transport: Sendable {
     /// Executes commits, each as a whole or not at all where it can.
     ///
     /// They are independent of each other, but what they send to a queue is there in their order. There are at most as
-    /// many as ``TransportTraits/maximumBatch``. A commit may come that was handed over before, with
+    /// many as ``TransportTraits/maxBatch``. A commit may come that was handed over before, with
     /// ``Commit/isRepeated`` set: what it did already is not done again.
     ///
     /// - Returns: for each commit, in their order, what became of it; an error says that it is not known to hold, and the

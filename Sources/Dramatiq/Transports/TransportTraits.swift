@@ -1,9 +1,9 @@
 /// What a transport can do, and how it wants to be used. The defaults suit one that does as little as possible.
 public struct TransportTraits: Sendable, Hashable {
     /// The most commits that it is given at a time. Defaults to 1.
-    public var maximumBatch: Int
+    public var maxBatch: Int
     /// How many batches it is given before the first of them is answered. Defaults to 1.
-    public var maximumBatchesUnderWay: Int
+    public var maxBatchesUnderWay: Int
     /// Whether ``Transport/commitNow(_:)`` and ``TransportConsumer/takeNow()`` do their work: processors then look for
     /// messages themselves. Defaults to `false`.
     public var isImmediate: Bool
@@ -13,7 +13,7 @@ public struct TransportTraits: Sendable, Hashable {
     public var delayedPrefetch: Int
     /// For how long a dead letter can be requeued: what its workflow needs is kept for as long. Defaults to seven days, as
     /// in dramatiq.
-    public var deadLetterRetention: Duration
+    public var deadLetterTTL: Duration
     /// What the keys of barriers begin with, so that they lie where this transport can commit them with its messages.
     /// Defaults to nothing.
     public var barrierKeyPrefix: String
@@ -23,22 +23,22 @@ public struct TransportTraits: Sendable, Hashable {
     public var knowsPriorities: Bool
 
     public init(
-        maximumBatch: Int = 1,
-        maximumBatchesUnderWay: Int = 1,
+        maxBatch: Int = 1,
+        maxBatchesUnderWay: Int = 1,
         isImmediate: Bool = false,
         sendPatience: Duration = .zero,
         delayedPrefetch: Int = 1000,
-        deadLetterRetention: Duration = .seconds(7 * 86_400),
+        deadLetterTTL: Duration = .seconds(7 * 86_400),
         barrierKeyPrefix: String = "",
         knowsRedelivery: Bool = false,
         knowsPriorities: Bool = false
     ) {
-        self.maximumBatch = max(1, maximumBatch)
-        self.maximumBatchesUnderWay = max(1, maximumBatchesUnderWay)
+        self.maxBatch = max(1, maxBatch)
+        self.maxBatchesUnderWay = max(1, maxBatchesUnderWay)
         self.isImmediate = isImmediate
         self.sendPatience = sendPatience
         self.delayedPrefetch = delayedPrefetch
-        self.deadLetterRetention = deadLetterRetention
+        self.deadLetterTTL = deadLetterTTL
         self.barrierKeyPrefix = barrierKeyPrefix
         self.knowsRedelivery = knowsRedelivery
         self.knowsPriorities = knowsPriorities

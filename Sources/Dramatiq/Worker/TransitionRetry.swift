@@ -8,23 +8,23 @@ public struct TransitionRetryPolicy: Sendable, Hashable {
     /// How often the step is tried in all.
     public var attempts: Int
     /// The pause after the first attempt; it doubles after each further one.
-    public var minimumBackoff: Duration
+    public var minBackoff: Duration
     /// The longest pause.
-    public var maximumBackoff: Duration
+    public var maxBackoff: Duration
 
     public init(
         attempts: Int = 8,
-        minimumBackoff: Duration = .milliseconds(100),
-        maximumBackoff: Duration = .seconds(10)
+        minBackoff: Duration = .milliseconds(100),
+        maxBackoff: Duration = .seconds(10)
     ) {
         self.attempts = max(1, attempts)
-        self.minimumBackoff = max(.milliseconds(1), minimumBackoff)
-        self.maximumBackoff = max(minimumBackoff, maximumBackoff)
+        self.minBackoff = max(.milliseconds(1), minBackoff)
+        self.maxBackoff = max(minBackoff, maxBackoff)
     }
 
     /// The pause after a number of failed attempts.
     func backoff(after failures: Int) -> Duration {
-        min(maximumBackoff, minimumBackoff * (1 << min(failures - 1, 30)))
+        min(maxBackoff, minBackoff * (1 << min(failures - 1, 30)))
     }
 }
 

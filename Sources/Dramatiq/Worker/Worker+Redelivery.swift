@@ -23,8 +23,8 @@ extension Worker {
 
     /// How many workers more than it may a message has taken with it; negative if it may still be tried.
     func excessOfCrashes(_ delivery: Delivery) -> Int {
-        guard delivery.crashes > 0, let maximumCrashes else { return -1 }
-        return delivery.crashes - max(1, maximumCrashes)
+        guard delivery.crashes > 0, let maxCrashes else { return -1 }
+        return delivery.crashes - max(1, maxCrashes)
     }
 
     func crashReason(_ delivery: Delivery) -> String {

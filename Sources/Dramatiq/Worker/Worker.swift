@@ -24,7 +24,7 @@ public final class Worker: Service {
     public let transitionRetries: TransitionRetryPolicy
     /// How many workers a message may take with it, after the first one, before it becomes a dead letter: at least one,
     /// or `nil` for any number. See ``Delivery/crashes``.
-    public let maximumCrashes: Int?
+    public let maxCrashes: Int?
 
     let workQueue = WorkQueue()
     let delayQueue = DelayQueue()
@@ -43,7 +43,7 @@ public final class Worker: Service {
     ///   - prefetch: how many messages of each queue to hold at most; twice the concurrency unless given.
     ///   - gracePeriod: how long running actors may go on once a shutdown has begun.
     ///   - transitionRetries: how steps that fail after an actor ran are repeated.
-    ///   - maximumCrashes: how many workers a message may take with it, after the first one, before it becomes a dead
+    ///   - maxCrashes: how many workers a message may take with it, after the first one, before it becomes a dead
     ///     letter; any number if it is `nil`.
     public init(
         _ broker: Broker,
@@ -52,7 +52,7 @@ public final class Worker: Service {
         prefetch: Int? = nil,
         gracePeriod: Duration = .seconds(30),
         transitionRetries: TransitionRetryPolicy = TransitionRetryPolicy(),
-        maximumCrashes: Int? = 5
+        maxCrashes: Int? = 5
     ) {
         self.broker = broker
         self.concurrency = max(1, concurrency)
@@ -60,7 +60,7 @@ public final class Worker: Service {
         self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
-        self.maximumCrashes = maximumCrashes
+        self.maxCrashes = maxCrashes
         acknowledgements = AcknowledgementWindow(limit: self.concurrency, promptLimit: self.prefetch)
         slots = (0..<self.concurrency).map { _ in ProcessorSlot(broker.chain) }
     }

@@ -41,10 +41,10 @@ struct ContentFiles: Sendable {
     ///
     /// - Throws: ``FileStorageError``, or what the compressor throws.
     func store(_ content: [UInt8]) throws -> ContentDigest {
-        guard content.count <= format.maximumSize else {
+        guard content.count <= format.maxSize else {
             throw FileStorageError(
                 .tooLarge, "store", places.root,
-                "The content has \(content.count) bytes, the limit is \(format.maximumSize)")
+                "The content has \(content.count) bytes, the limit is \(format.maxSize)")
         }
         let digest = ContentDigest(of: content)
         var file: [UInt8]?
@@ -177,9 +177,9 @@ struct ContentFiles: Sendable {
         guard status.isRegular else {
             throw FileStorageError(.unusable, "load", file.path, "It is not a regular file")
         }
-        guard status.size <= format.maximumSize + ContentFormat.maximumHeaderSize else {
+        guard status.size <= format.maxSize + ContentFormat.maximumHeaderSize else {
             throw FileStorageError(
-                .tooLarge, "load", file.path, "The file has \(status.size) bytes, the limit is \(format.maximumSize)")
+                .tooLarge, "load", file.path, "The file has \(status.size) bytes, the limit is \(format.maxSize)")
         }
         return try format.decode(try file.read(upTo: status.size, "load"), digest, file.path)
     }

@@ -36,20 +36,20 @@ public struct MemcachedConfiguration: Sendable, Hashable {
     public var commandTimeout: Duration
     /// The pause after the first attempt to connect that failed. It doubles after each further one, and from half of it
     /// up to all of it is waited; commands fail at once meanwhile. Defaults to 50 ms.
-    public var minimumBackoff: Duration
+    public var minBackoff: Duration
     /// The longest pause between attempts. Defaults to 2 s.
-    public var maximumBackoff: Duration
+    public var maxBackoff: Duration
     /// How many commands may wait to be sent to one server or answered by it, before the next are refused. Defaults to
     /// 10 000.
-    public var maximumPendingCommands: Int
+    public var maxPendingCommands: Int
 
     public init(servers: [Address] = [.host("127.0.0.1", port: Self.defaultPort)]) {
         self.servers = servers
         connectTimeout = .seconds(5)
         commandTimeout = .seconds(5)
-        minimumBackoff = .milliseconds(50)
-        maximumBackoff = .seconds(2)
-        maximumPendingCommands = 10_000
+        minBackoff = .milliseconds(50)
+        maxBackoff = .seconds(2)
+        maxPendingCommands = 10_000
     }
 
     /// Memcached's port unless it is told otherwise.

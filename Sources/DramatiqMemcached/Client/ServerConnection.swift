@@ -60,7 +60,7 @@ final class ServerConnection: Sendable {
     private func admit(_ count: Int) throws(MemcachedError) -> EventLoopFuture<NIOLoopBound<ReplyHandler>> {
         try state.withLock { state throws(MemcachedError) in
             if state.isClosed { throw closed(mayHaveTakenEffect: false) }
-            guard state.pending < max(1, configuration.maximumPendingCommands) else {
+            guard state.pending < max(1, configuration.maxPendingCommands) else {
                 throw MemcachedError(
                     .queueFull, "\(state.pending) commands wait for their answers", server: "\(address)")
             }
@@ -134,7 +134,7 @@ final class ServerConnection: Sendable {
             state.failures += 1
             state.lastError = error
             let pause = min(
-                configuration.minimumBackoff * (1 << min(state.failures - 1, 20)), configuration.maximumBackoff)
+                configuration.minBackoff * (1 << min(state.failures - 1, 20)), configuration.maxBackoff)
             state.nextAttempt = .now + pause * Double.random(in: 0.5...1)
             return state.failures == 1
         }

@@ -34,7 +34,7 @@ final class BlockingConnections: Sendable {
     }
 
     private func take(_ address: RedisConfiguration.Address) throws(RedisError) -> RedisConnection {
-        let maximum = connector.configuration.maximumBlockingConnections
+        let maximum = connector.configuration.maxBlockingConnections
         return try state.withLock { state throws(RedisError) in
             if state.isClosed { throw RedisError(.clientClosed, "The Redis client was shut down") }
             if let connection = state.idle[address]?.popLast() { return connection }

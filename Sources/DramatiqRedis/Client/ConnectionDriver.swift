@@ -42,8 +42,8 @@ final class ConnectionDriver {
             isBlocking: isBlocking,
             idleTimeout: isBlocking ? TimeAmount(configuration.blockingIdleTimeout) : nil)
         settings.commandTimeout = TimeAmount(configuration.commandTimeout)
-        settings.minimumBackoff = TimeAmount(configuration.minimumBackoff)
-        settings.maximumBackoff = TimeAmount(configuration.maximumBackoff)
+        settings.minBackoff = TimeAmount(configuration.minBackoff)
+        settings.maxBackoff = TimeAmount(configuration.maxBackoff)
         machine = ConnectionStateMachine(settings: settings, handshake: Handshake(configuration))
     }
 

@@ -12,8 +12,8 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
 
     package struct Settings: Sendable {
         package var commandTimeout = TimeAmount.seconds(15)
-        package var minimumBackoff = TimeAmount.milliseconds(50)
-        package var maximumBackoff = TimeAmount.seconds(2)
+        package var minBackoff = TimeAmount.milliseconds(50)
+        package var maxBackoff = TimeAmount.seconds(2)
         /// Whether giving up a request closes the connection, since the server would keep it waiting.
         package var isBlocking: Bool
         /// After what time without a request the connection is closed.
@@ -219,8 +219,8 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
 
     /// From half of the full pause up to all of it.
     private func backoff(_ jitter: Double) -> TimeAmount {
-        let doubled = Double(settings.minimumBackoff.nanoseconds) * Double(1 << min(max(failures - 1, 0), 30))
-        let full = min(doubled, Double(settings.maximumBackoff.nanoseconds))
+        let doubled = Double(settings.minBackoff.nanoseconds) * Double(1 << min(max(failures - 1, 0), 30))
+        let full = min(doubled, Double(settings.maxBackoff.nanoseconds))
         return .nanoseconds(Int64(full * (0.5 + jitter / 2)))
     }
 

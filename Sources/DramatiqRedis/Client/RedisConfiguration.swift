@@ -42,13 +42,13 @@ public struct RedisConfiguration: Sendable, Hashable {
     public var commandTimeout: Duration
     /// The pause after the first attempt to connect that failed. It doubles after each further one, and from half of it
     /// up to all of it is waited.
-    public var minimumBackoff: Duration
+    public var minBackoff: Duration
     /// The longest pause between attempts.
-    public var maximumBackoff: Duration
+    public var maxBackoff: Duration
     /// How many commands may wait to be sent or answered, in all. A pipeline that is larger is let through alone.
-    public var maximumPendingCommands: Int
+    public var maxPendingCommands: Int
     /// How many commands may block at a time, each on a connection of its own.
-    public var maximumBlockingConnections: Int
+    public var maxBlockingConnections: Int
     /// After what time without use a connection for blocking commands is closed.
     public var blockingIdleTimeout: Duration
     /// The bounds on what a server may send.
@@ -69,10 +69,10 @@ public struct RedisConfiguration: Sendable, Hashable {
         clientName = nil
         connectTimeout = .seconds(5)
         commandTimeout = .seconds(15)
-        minimumBackoff = .milliseconds(50)
-        maximumBackoff = .seconds(2)
-        maximumPendingCommands = 100_000
-        maximumBlockingConnections = 256
+        minBackoff = .milliseconds(50)
+        maxBackoff = .seconds(2)
+        maxPendingCommands = 100_000
+        maxBlockingConnections = 256
         blockingIdleTimeout = .seconds(60)
         replyLimits = RESPLimits()
     }

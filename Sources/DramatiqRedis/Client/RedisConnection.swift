@@ -26,7 +26,7 @@ final class RedisConnection: Sendable {
 
     init(connector: ChannelConnector, isBlocking: Bool, eventLoop: any EventLoop, logger: Logger) {
         self.eventLoop = eventLoop
-        pendingCount = PendingCount(maximum: connector.configuration.maximumPendingCommands)
+        pendingCount = PendingCount(maximum: connector.configuration.maxPendingCommands)
         driver = .makeBoxSendingValue(
             ConnectionDriver(
                 connector: connector, isBlocking: isBlocking, pendingCount: pendingCount, eventLoop: eventLoop,

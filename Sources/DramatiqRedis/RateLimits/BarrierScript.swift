@@ -185,8 +185,8 @@ extension RedisCommand {
             append(creation.barrier)
             append(creation.parties)
         }
-        append(steps.renewals.count)
-        for barrier in steps.renewals { append(barrier) }
+        append(steps.refreshes.count)
+        for barrier in steps.refreshes { append(barrier) }
     }
 
     /// Adds what `read_barrier()` reads.

@@ -133,7 +133,7 @@ public struct RedisRateLimiterBackend: NotifyingBackend, StateStore {
         // By its key a cluster finds the server; the others are of the same slot.
         let barriers =
             [steps.arrival?.barrier].compactMap(\.self) + steps.releases
-            + steps.creations.map(\.barrier) + steps.renewals
+            + steps.creations.map(\.barrier) + steps.refreshes
         var command = RedisCommand(RateLimitScripts.commit, keys: barriers.prefix(1).map(\.key))
         command.append(steps)
         let result = try await executor.execute(command).string()

@@ -15,7 +15,7 @@ final class CommitScripts: Sendable {
 
     /// Bounds on one script, so that it never keeps the server for long.
     private static let maximumCommits = 256
-    private static let maximumSize = 512 << 10
+    private static let maxSize = 512 << 10
     private static let maximumForgotten = 1000
 
     private let executor: any RedisExecutor
@@ -67,7 +67,7 @@ final class CommitScripts: Sendable {
         let script = steps.prefix { step in
             size += step.size
             count += step.commitCount
-            return size <= maximumSize && count <= maximumCommits
+            return size <= maxSize && count <= maximumCommits
         }
         return script.isEmpty ? steps.prefix(1) : script
     }

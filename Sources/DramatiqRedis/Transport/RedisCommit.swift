@@ -11,17 +11,17 @@ struct QueuedMessages: Sendable {
     /// - Throws: what the encoder throws.
     static func encoded(_ envelopes: Envelopes) throws -> [QueuedMessages] {
         var rest = envelopes[...]
-        return try encoded(&rest, maximumCount: .max, maximumSize: .max)
+        return try encoded(&rest, maximumCount: .max, maxSize: .max)
     }
 
     /// As ``encoded(_:)``, for as many messages as fit, at least one. They are taken out.
     static func encoded(
         _ envelopes: inout Slice<Envelopes>,
         maximumCount: Int,
-        maximumSize: Int
+        maxSize: Int
     ) throws -> [QueuedMessages] {
         var groups = Groups()
-        while groups.count < maximumCount, groups.size < maximumSize, let envelope = envelopes.popFirst() {
+        while groups.count < maximumCount, groups.size < maxSize, let envelope = envelopes.popFirst() {
             let id = UniqueID.make()
             let bytes = try envelope.encoded(addingOption: RedisTransport.idOption, .string(id))
             groups.add(id, bytes, to: envelope.queueName)
@@ -215,6 +215,6 @@ extension RedisCommand {
     private static func count(_ barriers: StateCommit?) -> Int {
         guard let barriers else { return 0 }
         return 4 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
-            + 3 * barriers.renewals.count
+            + 3 * barriers.refreshes.count
     }
 }

@@ -33,7 +33,7 @@ final class RedisDelayedConsumer: TransportConsumer {
         memory: Int,
         presence: WorkerPresence
     ) {
-        state = Mutex(State(waiting: WaitingMessages(maximumSize: memory)))
+        state = Mutex(State(waiting: WaitingMessages(maxSize: memory)))
         self.source = source
         self.decoder = decoder
         self.limit = limit

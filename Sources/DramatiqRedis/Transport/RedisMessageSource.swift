@@ -5,7 +5,7 @@ import Synchronization
 /// One worker's share of one queue: takes messages and gives them back.
 final class RedisMessageSource: Sendable {
     /// How many bytes of messages are taken in one step; a single message may have more.
-    private static let maximumSize = 8 << 20
+    private static let maxSize = 8 << 20
     /// How many ids one script handles.
     static let maximumCount = 1000
 
@@ -61,7 +61,7 @@ final class RedisMessageSource: Sendable {
             if !strays.isEmpty { return strays }
         }
         let command = RedisCommand(
-            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, limit, Self.maximumSize)
+            QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, limit, Self.maxSize)
         do {
             let reply = try await executor.execute(command).array()
             var messages = try stride(from: 0, to: reply.count - 1, by: 2).map {
@@ -141,7 +141,7 @@ final class RedisMessageSource: Sendable {
 
     /// Notes whether a message that came back is under way.
     ///
-    /// - Throws: `BrokerError.deliveryNotHeld`.
+    /// - Throws: `BrokerError.Code.deliveryNotHeld`.
     func note(_ message: TakenMessage, isUnderWay: Bool) async throws {
         guard let crashes = message.crashes else { return }
         if isUnderWay { message.note(isUnderWay: true) }

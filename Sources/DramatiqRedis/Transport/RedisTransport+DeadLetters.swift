@@ -54,7 +54,7 @@ extension RedisTransport {
                 queueName: QueueName.canonical(queue),
                 payload: .bytes(try reply[index + 2].bytes()),
                 reason: String(decoding: try reply[index + 3].bytes(), as: UTF8.self),
-                timestamp: try reply[index + 1].moment())
+                timestamp: try reply[index + 1].date())
         }
     }
 

@@ -1,5 +1,11 @@
 public import Dramatiq
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Keys that hold something else than a queue's are left out and named in ``QueueStatus/problems``.
 extension RedisTransport: QueueOperations {
     /// The names of the queues that hold something, sorted. Looks at all keys of the database, little by little.
@@ -29,7 +35,7 @@ extension RedisTransport: QueueOperations {
             delayed: try reply[2].integer(),
             deadLetters: try reply[3].integer(),
             next: reply[4].isNull ? nil : .bytes(try reply[4].bytes()),
-            oldestDeadLetter: reply[5].isNull ? nil : try reply[5].moment(),
+            oldestDeadLetter: reply[5].isNull ? nil : try reply[5].date(),
             problems: try stride(from: 0, to: foreign.count - 1, by: 2).map {
                 "The key '\(try foreign[$0].text())' holds a \(try foreign[$0 + 1].text()), "
                     + "which is not what queue '\(queue)' has there"
@@ -40,7 +46,7 @@ extension RedisTransport: QueueOperations {
     public func workers() async throws -> [WorkerStatus] {
         let reply = try await executor.evaluate(QueueScripts.workers, keys: [keys.namespace]).array()
         return try stride(from: 0, to: reply.count - 1, by: 2).map {
-            WorkerStatus(id: try reply[$0].text(), lastHeard: try reply[$0 + 1].moment())
+            WorkerStatus(id: try reply[$0].text(), lastHeard: try reply[$0 + 1].date())
         }
     }
 
@@ -69,13 +75,9 @@ extension RedisTransport: QueueOperations {
 }
 
 extension RESPValue {
-    /// Milliseconds since 1970 as a sorted set holds them. Others may have written any number there, and infinity; what no
-    /// clock shows becomes the nearest that JSON can carry.
-    func moment() throws(RedisError) -> Int {
-        let limit = Double(1 << 53)
-        let number = try double()
-        return number.isNaN ? 0 : Int(max(-limit, min(limit, number)))
-    }
+    /// When something happened, in milliseconds since 1970 as a sorted set holds them. Others may have written any number
+    /// there, and infinity.
+    func date() throws(RedisError) -> Date { Date(milliseconds: try double()) }
 
     /// A text for people to read; what is not UTF-8 in it is replaced.
     func text() throws(RedisError) -> String {

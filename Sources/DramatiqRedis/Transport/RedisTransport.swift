@@ -71,7 +71,7 @@ public final class RedisTransport: Transport {
     /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
     static let commitRecordTTL = 600_000
     /// How many commits go together: while the server executes some, the next are made.
-    private static let maximumBatch = 500
+    private static let maxBatch = 500
     /// Bounds on what one step sends.
     private static let maximumStepCount = 5000
     private static let maximumStepSize = 4 << 20
@@ -103,9 +103,9 @@ public final class RedisTransport: Transport {
         self.configuration = configuration
         self.logger = logger
         traits = TransportTraits(
-            maximumBatch: Self.maximumBatch, maximumBatchesUnderWay: 2, sendPatience: configuration.sendPatience,
-            deadLetterRetention: configuration.deadLetterTTL,
-            barrierKeyPrefix: KeySlot.tag(of: configuration.namespace), knowsRedelivery: true)
+            maxBatch: Self.maxBatch, maxBatchesUnderWay: 2, sendPatience: configuration.sendPatience,
+            deadLetterTTL: configuration.deadLetterTTL, barrierKeyPrefix: KeySlot.tag(of: configuration.namespace),
+            knowsRedelivery: true)
         keys = RedisKeys(namespace: configuration.namespace)
         commits = CommitScripts(executor: executor, keys: keys, transportID: id)
         presence = WorkerPresence(
@@ -164,7 +164,7 @@ public final class RedisTransport: Transport {
                 let tag = CommitTag(commit: commit.id.value, step: tags.count + 1)
                 var step = RedisCommit(tag: tag, isRepeated: commit.isRepeated)
                 step.enqueues = try QueuedMessages.encoded(
-                    &rest, maximumCount: Self.maximumStepCount, maximumSize: Self.maximumStepSize)
+                    &rest, maximumCount: Self.maximumStepCount, maxSize: Self.maximumStepSize)
                 try await send(step)
                 tags.append(tag)
             }

@@ -26,15 +26,15 @@ struct WaitingMessages {
         static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
     }
 
-    private let maximumSize: Int
+    private let maxSize: Int
     private var heap = Heap<Entry>()
     private var nextSequence: UInt64 = 0
     /// How many bytes the messages take that are kept.
     private var size = 0
 
-    /// - Parameter maximumSize: how many bytes of messages are kept at most. Of the others there are only ids and times.
-    init(maximumSize: Int) {
-        self.maximumSize = maximumSize
+    /// - Parameter maxSize: how many bytes of messages are kept at most. Of the others there are only ids and times.
+    init(maxSize: Int) {
+        self.maxSize = maxSize
     }
 
     var count: Int { heap.count }
@@ -73,7 +73,7 @@ struct WaitingMessages {
     private mutating func put(_ entry: Entry) {
         var entry = entry
         if entry.message.envelope != nil {
-            if size + entry.message.size <= maximumSize {
+            if size + entry.message.size <= maxSize {
                 size += entry.message.size
             } else {
                 entry.message.envelope = nil

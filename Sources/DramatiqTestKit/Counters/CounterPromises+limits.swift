@@ -67,7 +67,7 @@ extension CounterPromises {
         },
         Promise("a window lets so many through over its length") { subject in
             let limiter = try WindowRateLimiter(
-                backend: try await subject.makeBackend(), key: "{\(key())}", limit: 5, window: 600)
+                backend: try await subject.makeBackend(), key: "{\(key())}", limit: 5, window: .seconds(600))
             var acquired = 0
             for _ in 0..<12 where try await limiter.tryAcquire() { acquired += 1 }
             try expectEqual(acquired, 5, "the number of those let through")

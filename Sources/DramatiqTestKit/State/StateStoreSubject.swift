@@ -61,7 +61,7 @@ struct BarrierCheck: Sendable {
     }
 
     func renew(for ttl: Duration) async throws -> StateCommit.Result {
-        try await store.apply(StateCommit(store: store, renewals: [key(ttl)]))
+        try await store.apply(StateCommit(store: store, refreshes: [key(ttl)]))
     }
 
     func expectArrival(

@@ -94,7 +94,7 @@ public enum WorkflowStorePromises {
             try expectEqual(name, other, "the name of another one")
             // `DedupCallbackStorage` writes `dedup.` before it.
             try expect(
-                (1...StorageReference.maximumNameLength - 6).contains(name.utf8.count), "1 to 58 bytes", saw: name)
+                (1...StorageReference.maxNameLength - 6).contains(name.utf8.count), "1 to 58 bytes", saw: name)
         },
         Promise("many tasks use one store at the same time") { subject in
             let store = try await subject.makeStore()

@@ -33,7 +33,7 @@ extension TransportPromises {
         },
         Promise("commits are answered in their order, and one that fails stops no other") { subject in
             let check = try await TransportCheck(subject)
-            let count = min(20, check.transport.traits.maximumBatch)
+            let count = min(20, check.transport.traits.maxBatch)
             let names = (0..<count).map { "\($0)" }
             try await check.send(names + ["gone"])
             let consumer = try await check.consumer()
@@ -157,7 +157,7 @@ extension TransportPromises {
         },
         Promise("arrivals that go together are counted each", needs: [.barriers]) { subject in
             let check = try await TransportCheck(subject)
-            let count = min(20, check.transport.traits.maximumBatch)
+            let count = min(20, check.transport.traits.maxBatch)
             let (_, barrier, deliveries, consumer) = try await atBarrier(
                 subject, check, parties: count + 1, messages: count)
             let results = await check.transport.commit(

@@ -75,7 +75,7 @@ struct WorkflowStage: Sendable {
         let worker = Worker(
             broker, concurrency: concurrency, queues: queues,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+                attempts: 4, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
         try await worker.run(while: body)
     }
 

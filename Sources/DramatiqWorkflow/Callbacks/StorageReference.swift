@@ -8,7 +8,7 @@ public struct StorageReference: Sendable, Hashable {
     /// The marker in `__type__`, beside those of workflow nodes (`chain`, `group`, …).
     public static let marker = "stored"
     /// The longest name of a storage, in UTF-8 bytes.
-    public static let maximumNameLength = 64
+    public static let maxNameLength = 64
 
     /// The storage's name.
     public let storage: String
@@ -32,7 +32,7 @@ public struct StorageReference: Sendable, Hashable {
         else { return nil }
         func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
         guard members.count == 4,
-            let storage = member("by")?.stringValue, storage.utf8.count <= Self.maximumNameLength,
+            let storage = member("by")?.stringValue, storage.utf8.count <= Self.maxNameLength,
             case .integer(let version)? = member("version"), let place = member("at")
         else {
             throw .invalidCallbacks(reason: "a stored part must have the members by, version and at, and no others")

@@ -200,8 +200,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         do {
             let callbacks = try await callbacks(ties)
             try await callbackStorage.refresh(ties.reference, for: wait)
-            let renewals = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
-            context.state = StateCommit(store: backend, renewals: renewals)
+            let refreshes = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
+            context.state = StateCommit(store: backend, refreshes: refreshes)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
             // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
@@ -225,7 +225,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         var releases: [BarrierKey] = []
         var creations: [StateCommit.Creation] = []
         /// Outer barriers of what is sent.
-        var renewals: [BarrierKey] = []
+        var refreshes: [BarrierKey] = []
     }
 
     /// Adds to the commit what the arrival leads to, up to the next barrier that only its backend can judge.
@@ -233,7 +233,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         var arrival = arrival
         guard let callback = arrival.callbacks.popLast() else {
             context.state = StateCommit(
-                store: backend, releases: arrival.releases, creations: arrival.creations, renewals: arrival.renewals)
+                store: backend, releases: arrival.releases, creations: arrival.creations, refreshes: arrival.refreshes)
             return
         }
         // What a chain's step is followed by can be sent along with the arrival that opens its barrier.
@@ -271,7 +271,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         arrival.creations += creations(plan)
         if !plan.tasks.isEmpty {
             let delay = Duration.milliseconds(plan.longestDelay)
-            arrival.renewals = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
+            arrival.refreshes = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
         }
         return !plan.isComplete
     }
@@ -284,7 +284,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
             releases: arrival.releases,
             creations: arrival.creations,
-            renewals: arrival.renewals
+            refreshes: arrival.refreshes
         )
         var next = arrival
         next.releases.append(barrier)
@@ -303,7 +303,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
             releases: arrival.releases,
             creations: arrival.creations,
-            renewals: arrival.renewals
+            refreshes: arrival.refreshes
         )
     }
 
@@ -348,7 +348,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         )
         // Once the dead letter is requeued, the workflow goes on.
         if policy != .proceed, context.isFailed {
-            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterRetention)
+            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL)
         }
         switch policy.kind {
         case .halt:

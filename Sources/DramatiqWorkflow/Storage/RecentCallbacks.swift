@@ -5,7 +5,7 @@ import Synchronization
 /// need no reading.
 final class RecentCallbacks: Sendable {
     /// Longer ones are not kept, so that this holds no memory that matters, and is quickly looked at.
-    private static let maximumSize = 4096
+    private static let maxSize = 4096
 
     private struct Entry {
         let text: [UInt8]
@@ -18,7 +18,7 @@ final class RecentCallbacks: Sendable {
     ///
     /// - Throws: as ``CallbackFormat/read(_:resolve:)``.
     func callbacks(_ reference: JSONValue) throws -> [CompletionCallback] {
-        guard case .array(let array) = reference, let text = array.validatedText, text.count <= Self.maximumSize else {
+        guard case .array(let array) = reference, let text = array.validatedText, text.count <= Self.maxSize else {
             return try CallbackFormat.read(reference)
         }
         if let entry = last.withLock(\.self), entry.text[...] == text { return entry.callbacks }

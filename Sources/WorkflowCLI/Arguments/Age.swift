@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Foundation
 
 /// A length of time as one types it: a whole number and `s`, `m`, `h` or `d`.
 struct Age: CustomStringConvertible {
@@ -11,13 +12,13 @@ struct Age: CustomStringConvertible {
         self.duration = duration
     }
 
-    /// How long ago a moment was; both in milliseconds since 1970. What comes from elsewhere may be any number.
+    /// How long ago something was.
     ///
-    /// - Returns: `nil` for one that no clock can have shown.
-    init?(from moment: Double, to now: Int) {
-        let length = Double(now) - moment
-        guard length <= Double(Self.longest) * 1000 else { return nil }
-        duration = .milliseconds(max(0, length))
+    /// - Returns: `nil` for a date that no clock can have shown.
+    init?(from date: Date, to now: Date) {
+        let length = now.timeIntervalSince(date)
+        guard length <= Double(Self.longest) else { return nil }
+        duration = .milliseconds(max(0, (length * 1000).rounded()))
     }
 
     /// - Throws: ``ArgumentFault``.

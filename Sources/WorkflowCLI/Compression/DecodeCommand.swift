@@ -59,7 +59,7 @@
             let found = encoder == nil ? compressors.first { $0.recognizes(captured.bytes) } : compressors.first
             guard let found else { return captured.withoutLineBreak }
             return try captured.read {
-                try found.decompress($0, maximumSize: JSONMessageEncoder.defaultMaximumSize)
+                try found.decompress($0, maxSize: JSONMessageEncoder.defaultMaxSize)
             }
         }
     }

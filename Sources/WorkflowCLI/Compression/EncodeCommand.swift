@@ -46,7 +46,7 @@
         ) throws -> [UInt8] {
             let decoder = EncoderChoice.decoder(dictionary: dictionary)
             let message = try captured.read { try decoder.decode($0) }
-            return try encoder.encoder(dictionary: dictionary, minimumSize: 0).encode(message)
+            return try encoder.encoder(dictionary: dictionary, minSize: 0).encode(message)
         }
     }
 #endif

@@ -47,17 +47,17 @@
 
         var name: String { level.map { "\(format.rawValue):\($0)" } ?? format.rawValue }
 
-        /// - Parameter minimumSize: messages with fewer bytes are sent as they are; the encoder's own unless given.
-        func encoder(dictionary: CompressionDictionary? = nil, minimumSize: Int? = nil) -> any MessageEncoder {
+        /// - Parameter minSize: messages with fewer bytes are sent as they are; the encoder's own unless given.
+        func encoder(dictionary: CompressionDictionary? = nil, minSize: Int? = nil) -> any MessageEncoder {
             switch format {
             case .json:
                 JSONMessageEncoder()
             case .lz4:
                 LZ4MessageEncoder(
-                    level: level ?? LZ4Compressor.defaultLevel, minimumSize: minimumSize, dictionary: dictionary)
+                    level: level ?? LZ4Compressor.defaultLevel, minSize: minSize, dictionary: dictionary)
             case .zlib:
                 ZlibMessageEncoder(
-                    level: level ?? ZlibCompressor.defaultLevel, minimumSize: minimumSize, dictionary: dictionary)
+                    level: level ?? ZlibCompressor.defaultLevel, minSize: minSize, dictionary: dictionary)
             }
         }
 
@@ -81,7 +81,7 @@
     /// A dictionary's file among the arguments.
     struct DictionaryOption: ParsableArguments {
         /// More than a dictionary's file can have.
-        private static let maximumSize = 2 * CompressionDictionary.maximumSize
+        private static let maxSize = 2 * CompressionDictionary.maxSize
 
         @Option(
             help: ArgumentHelp("A dictionary that train-dictionary made.", valueName: "file"), completion: .file())
@@ -95,7 +95,7 @@
         func load() async throws -> CompressionDictionary? {
             guard let dictionary else { return nil }
             let path = FilePath(input: dictionary)
-            let file = try await BlockingWork.run { try InputFile.read(path, limit: Self.maximumSize, $0) }
+            let file = try await BlockingWork.run { try InputFile.read(path, limit: Self.maxSize, $0) }
             do {
                 return try CompressionDictionary(file: file)
             } catch {

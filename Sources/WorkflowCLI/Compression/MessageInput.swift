@@ -23,7 +23,7 @@
         ) async throws -> Result {
             let path = path
             let bytes = try await BlockingWork.run {
-                try InputFile.read(path, limit: JSONMessageEncoder.defaultMaximumSize, $0)
+                try InputFile.read(path, limit: JSONMessageEncoder.defaultMaxSize, $0)
             }
             do {
                 return try body(try CapturedBytes(bytes))

@@ -17,7 +17,7 @@
                 """
         )
 
-        private static let sizes = 64...CompressionDictionary.maximumSize
+        private static let sizes = 64...CompressionDictionary.maxSize
 
         @Argument(help: "Files, directories that are looked through, or - for standard input.", completion: .file())
         var paths: [String]

@@ -41,7 +41,7 @@
                         return
                     }
                     let count = try await operations.deadLetterCount(queue: options.queue)
-                    for line in DeadLettersCommand.text(letters, decoder, now: SystemClock.milliseconds()) {
+                    for line in DeadLettersCommand.text(letters, decoder, now: Date()) {
                         console.writeLine(line)
                     }
                     if letters.count < count { console.writeLine("\(letters.count) of \(count) dead letters") }
@@ -140,14 +140,14 @@
     }
 
     extension DeadLettersCommand {
-        static func text(_ letters: [DeadLetter], _ decoder: any MessageEncoder, now: Int) -> [String] {
+        static func text(_ letters: [DeadLetter], _ decoder: any MessageEncoder, now: Date) -> [String] {
             guard !letters.isEmpty else { return ["There are no dead letters."] }
             var table = TextTable(heading: ["ID", "AGE", "MESSAGE", "REASON"])
             for letter in letters {
                 let message = read(letter, decoder) { $0.description }
                 table.add([
                     PrintableText.escape(letter.id),
-                    Age(from: Double(letter.timestamp), to: now)?.description ?? "-",
+                    Age(from: letter.timestamp, to: now)?.description ?? "-",
                     PrintableText.escape(String(message.prefix(60))),
                     PrintableText.escape(String(letter.reason.prefix(100))),
                 ])
@@ -156,11 +156,10 @@
         }
 
         static func details(_ letter: DeadLetter, _ decoder: any MessageEncoder) -> [String] {
-            let time = Date(timeIntervalSince1970: Double(letter.timestamp) / 1000)
-            return [
+            [
                 "id      " + PrintableText.escape(letter.id),
                 "queue   " + letter.queueName,
-                "since   " + time.formatted(.iso8601),
+                "since   " + letter.timestamp.formatted(.iso8601),
                 "reason  " + PrintableText.escape(letter.reason.isEmpty ? "(none was kept)" : letter.reason),
                 "message " + PrintableText.escape(read(letter, decoder) { $0.jsonValue.description }),
             ]
@@ -169,7 +168,7 @@
         static func json(_ letter: DeadLetter, _ decoder: any MessageEncoder) -> String {
             var members: [(String, JSONValue)] = [
                 ("id", .string(letter.id)), ("queue", .string(letter.queueName)),
-                ("timestamp", .integer(letter.timestamp)), ("reason", .string(letter.reason)),
+                ("timestamp", .integer(letter.timestamp.milliseconds)), ("reason", .string(letter.reason)),
             ]
             do {
                 members.append(("message", try letter.message(decoder: decoder).jsonValue))

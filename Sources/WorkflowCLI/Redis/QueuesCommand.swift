@@ -2,6 +2,7 @@
     import ArgumentParser
     import CommandLineSupport
     import Dramatiq
+    import Foundation
 
     /// `dramatiq-workflow queues`.
     struct QueuesCommand: AsyncParsableCommand {
@@ -22,7 +23,7 @@
         func run() async throws {
             let console = Console()
             let overview = try await server.withOperations { try await Overview($0, $1) }
-            let now = SystemClock.milliseconds()
+            let now = Date()
             for line in server.json ? overview.json(now: now) : overview.text(now: now) { console.writeLine(line) }
             try await console.finish(overview.problems)
         }
@@ -32,8 +33,8 @@
     private struct Overview {
         struct Queue {
             let status: QueueStatus
-            /// When the message that is next was sent, in milliseconds since 1970, if there is one that can be read.
-            let nextSent: Double?
+            /// When the message that is next was sent, if there is one that can be read.
+            let nextSent: Date?
         }
 
         private var queues: [Queue] = []
@@ -58,10 +59,10 @@
 
         private mutating func add(_ status: QueueStatus, _ decoder: any MessageEncoder) {
             problems += status.problems
-            var nextSent: Double?
+            var nextSent: Date?
             if let next = status.next {
                 do {
-                    nextSent = try next.message(decoder: decoder).messageTimestamp.milliseconds
+                    nextSent = try next.message(decoder: decoder).messageTimestamp.date
                 } catch {
                     problems.append("Queue '\(status.name)': the message that is next can't be read: \(error)")
                 }
@@ -71,28 +72,28 @@
             queues.append(Queue(status: status, nextSent: nextSent))
         }
 
-        func text(now: Int) -> [String] {
+        func text(now: Date) -> [String] {
             var table = TextTable(heading: ["QUEUE", "WAITING", "TAKEN", "DELAYED", "DEAD", "AGE", "OLDEST DEAD"])
             for queue in queues {
                 let status = queue.status
                 table.add([
                     PrintableText.escape(status.name), "\(status.waiting)", "\(status.inFlight)", "\(status.delayed)",
                     "\(status.deadLetters)", queue.nextSent.flatMap { Age(from: $0, to: now) }?.description ?? "-",
-                    status.oldestDeadLetter.flatMap { Age(from: Double($0), to: now) }?.description ?? "-",
+                    status.oldestDeadLetter.flatMap { Age(from: $0, to: now) }?.description ?? "-",
                 ])
             }
             var heard = TextTable(heading: ["WORKER", "HEARD"])
             for worker in workers {
-                let age = Age(from: Double(worker.lastHeard), to: now)
+                let age = Age(from: worker.lastHeard, to: now)
                 heard.add([PrintableText.escape(worker.id), age.map { "\($0) ago" } ?? "-"])
             }
             let queueLines = queues.isEmpty ? ["The queues are empty."] : table.lines
             return queueLines + (workers.isEmpty ? [] : [""]) + heard.lines
         }
 
-        func json(now: Int) -> [String] {
-            func age(_ moment: Double?) -> JSONValue {
-                moment.flatMap { Age(from: $0, to: now) }.map { .integer($0.duration.milliseconds) } ?? .null
+        func json(now: Date) -> [String] {
+            func age(_ date: Date?) -> JSONValue {
+                date.flatMap { Age(from: $0, to: now) }.map { .integer($0.duration.milliseconds) } ?? .null
             }
             return queues.map { queue in
                 let status = queue.status
@@ -100,12 +101,12 @@
                     ("queue", .string(status.name)), ("waiting", .integer(status.waiting)),
                     ("taken", .integer(status.inFlight)), ("delayed", .integer(status.delayed)),
                     ("dead_letters", .integer(status.deadLetters)), ("age_ms", age(queue.nextSent)),
-                    ("oldest_dead_letter_ms", age(status.oldestDeadLetter.map(Double.init))),
+                    ("oldest_dead_letter_ms", age(status.oldestDeadLetter)),
                 ]).description
             }
                 + workers.map { worker in
                     JSONObject([
-                        ("worker", .string(worker.id)), ("heard_ms", age(Double(worker.lastHeard))),
+                        ("worker", .string(worker.id)), ("heard_ms", age(worker.lastHeard)),
                     ]).description
                 }
         }

@@ -25,17 +25,17 @@ enum Format: String, CaseIterable, CustomTestStringConvertible, Sendable {
     }
 
     func encoder(
-        minimumSize: Int? = nil,
-        maximumDecodedSize: Int = JSONMessageEncoder.defaultMaximumSize,
+        minSize: Int? = nil,
+        maxDecodedSize: Int = JSONMessageEncoder.defaultMaxSize,
         dictionary: CompressionDictionary? = nil
     ) -> any FormatRecognizing {
         switch self {
         case .lz4:
             LZ4MessageEncoder(
-                minimumSize: minimumSize, maximumDecodedSize: maximumDecodedSize, dictionary: dictionary)
+                minSize: minSize, maxDecodedSize: maxDecodedSize, dictionary: dictionary)
         case .zlib:
             ZlibMessageEncoder(
-                minimumSize: minimumSize, maximumDecodedSize: maximumDecodedSize, dictionary: dictionary)
+                minSize: minSize, maxDecodedSize: maxDecodedSize, dictionary: dictionary)
         }
     }
 

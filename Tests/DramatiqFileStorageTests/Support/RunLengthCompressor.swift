@@ -18,11 +18,11 @@ struct RunLengthCompressor: Compressor {
         return result
     }
 
-    func decompress(_ bytes: [UInt8], maximumSize: Int) throws(DecodeError) -> [UInt8] {
+    func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8] {
         guard bytes.count.isMultiple(of: 2) else { throw DecodeError(.corrupt, "runs: cut off", offset: bytes.count) }
         var result: [UInt8] = []
         for index in stride(from: 0, to: bytes.count, by: 2) {
-            guard result.count + Int(bytes[index]) <= maximumSize else {
+            guard result.count + Int(bytes[index]) <= maxSize else {
                 throw DecodeError(.tooLarge, "runs: too large", offset: index)
             }
             result += Array(repeating: bytes[index + 1], count: Int(bytes[index]))

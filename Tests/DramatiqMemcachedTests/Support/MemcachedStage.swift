@@ -34,7 +34,7 @@ struct MemcachedStage {
         Worker(
             broker, concurrency: 4,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(5)))
+                attempts: 4, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
     }
 
     func start(_ components: any WorkflowComponent...) async throws {

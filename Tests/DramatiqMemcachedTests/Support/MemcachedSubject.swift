@@ -31,7 +31,7 @@ final class MemcachedSubject: StateStoreSubject, CounterSubject {
 
     private func make() throws -> MemcachedRateLimiterBackend {
         var configuration = try MemcachedConfiguration(servers: [proxy.address])
-        configuration.maximumBackoff = .milliseconds(50)
+        configuration.maxBackoff = .milliseconds(50)
         let client = try MemcachedClient(configuration, logger: RecordingLog().logger)
         clients.withLock { $0.append(client) }
         return MemcachedRateLimiterBackend(client)

@@ -56,7 +56,7 @@ struct RedisStage {
         Worker(
             broker, concurrency: 4,
             transitionRetries: TransitionRetryPolicy(
-                attempts: 4, minimumBackoff: .milliseconds(1), maximumBackoff: .milliseconds(20)))
+                attempts: 4, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(20)))
     }
 
     /// Takes messages that wait in the queue, and holds them.

@@ -92,12 +92,12 @@ import Testing
         func nested(_ levels: Int) -> String {
             Self.message(args: String(repeating: "[", count: levels) + String(repeating: "]", count: levels))
         }
-        var encoder = JSONMessageEncoder(maximumDepth: 10)
+        var encoder = JSONMessageEncoder(maxDepth: 10)
         #expect(throws: Never.self) { try encoder.decode(Array(nested(9).utf8)) }
         #expect(throws: DecodeError.self) { try encoder.decode(Array(nested(10).utf8)) }
         let options = Self.message(options: "{\"x\":[[[[[[[[]]]]]]]]}")
         #expect(throws: Never.self) { try encoder.decode(Array(options.utf8)) }
-        encoder.maximumDepth = 9
+        encoder.maxDepth = 9
         #expect(throws: DecodeError.self) { try encoder.decode(Array(options.utf8)) }
         // The default takes a workflow that is nested 1 000 deep, which is 2 000 levels.
         #expect(throws: Never.self) { try decode(nested(4095)) }
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func sizeIsBoundedBothWays() throws {
-        let encoder = JSONMessageEncoder(maximumSize: 300)
+        let encoder = JSONMessageEncoder(maxSize: 300)
         let large = Message(queueName: "q", actorName: "a", args: [.string(String(repeating: "x", count: 300))])
         #expect(throws: EncodeError.self) { try encoder.encode(large) }
         let error = #expect(throws: DecodeError.self) { try encoder.decode(JSONMessageEncoder().encode(large)) }

@@ -80,9 +80,10 @@ import Testing
                 return draws == 1 ? $0.upperBound : $0.lowerBound
             }
             #expect(mixed == figure("draws_high_then_low"), "\(row)")
-            let real = Backoff.milliseconds(
-                attempts: figure("attempts"), factor: figure("factor"), maximum: figure("max_backoff"))
-            #expect((figure("low")...figure("high")).contains(real), "\(row)")
+            let real = Backoff.duration(
+                attempts: figure("attempts"), factor: .milliseconds(figure("factor")),
+                maxBackoff: .milliseconds(figure("max_backoff")))
+            #expect((figure("low")...figure("high")).contains(Int(real / .milliseconds(1))), "\(row)")
         }
     }
 }

@@ -1,4 +1,5 @@
 public import Dramatiq
+import Foundation
 
 /// A transport whose operations are only what they have to be: everything that has a default is that.
 public struct PlainTransport: TransportWrapper {
@@ -55,7 +56,7 @@ public struct PlainOperations: QueueOperations {
 
     public func deadLetter(_ id: String, queue: String) async throws -> DeadLetter {
         if fault == .findsAnything {
-            return DeadLetter(id: id, queueName: queue, payload: .bytes([]), reason: "", timestamp: 0)
+            return DeadLetter(id: id, queueName: queue, payload: .bytes([]), reason: "", timestamp: .distantPast)
         }
         return try await base.deadLetter(id, queue: queue)
     }

@@ -89,7 +89,7 @@
             }
             // It is the command that is tolerant, and no decoder.
             #expect(throws: DecodeError.self) {
-                try compressor.decompress(encoded + [UInt8(ascii: "\n")], maximumSize: 10_000)
+                try compressor.decompress(encoded + [UInt8(ascii: "\n")], maxSize: 10_000)
             }
         }
 

@@ -16,7 +16,7 @@
 
         private func find(_ names: String...) async throws -> FoundSamples {
             let paths = names.isEmpty ? [directory.path] : names.map { directory.path.appending(FilePath($0)) }
-            return try await FileSampleSource(paths: paths, decoder: EncoderChoice.decoder(), maximumSize: 100_000)
+            return try await FileSampleSource(paths: paths, decoder: EncoderChoice.decoder(), maxSize: 100_000)
                 .samples()
         }
 
@@ -127,7 +127,7 @@
             #expect(found.problems.count == 1)
             #expect(found.problems.first?.contains("/large.json': It has more than the limit of 100000 bytes") == true)
             let endless = FileSampleSource(
-                paths: [FilePath("/dev/zero")], decoder: EncoderChoice.decoder(), maximumSize: 100_000)
+                paths: [FilePath("/dev/zero")], decoder: EncoderChoice.decoder(), maxSize: 100_000)
             #expect(try await endless.samples().problems.count == 1)
         }
     }

@@ -39,7 +39,7 @@ final class EncodingNode {
     }
 
     /// Whether the value stands deeper than anybody would read it again. What is inside is not kept then.
-    private var isTooDeep: Bool { depth + wrappings > ValueDecoder.maximumDepth + 1 }
+    private var isTooDeep: Bool { depth + wrappings > ValueDecoder.maxDepth + 1 }
 
     var elementCount: Int {
         if case .elements(let elements) = content { return elements.count }
@@ -116,10 +116,10 @@ final class EncodingNode {
         .invalidValue(
             JSONValue.null,
             EncodingError.Context(
-                codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maximumDepth) levels"))
+                codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maxDepth) levels"))
     }
 
-    /// Appends the text. Recursion is no deeper than ``ValueDecoder/maximumDepth``.
+    /// Appends the text. Recursion is no deeper than ``ValueDecoder/maxDepth``.
     ///
     /// - Returns: how many levels of containers the text has at most.
     /// - Throws: `EncodingError` if a decoder would not read it again.
@@ -133,7 +133,7 @@ final class EncodingNode {
             writer.write(value)
             return value.depth
         case .elements(let elements):
-            guard self.depth < ValueDecoder.maximumDepth else { throw tooDeep() }
+            guard self.depth < ValueDecoder.maxDepth else { throw tooDeep() }
             writer.append(UInt8(ascii: "["))
             var isFirst = true
             for element in elements {
@@ -143,7 +143,7 @@ final class EncodingNode {
             }
             writer.append(UInt8(ascii: "]"))
         case .members(let members):
-            guard self.depth < ValueDecoder.maximumDepth else { throw tooDeep() }
+            guard self.depth < ValueDecoder.maxDepth else { throw tooDeep() }
             writer.append(UInt8(ascii: "{"))
             var isFirst = true
             for (key, node) in members.list {

@@ -34,11 +34,11 @@ extension JSONValue: Codable {
     ///   `Double` can hold, or a string that is no Unicode text.
     public func encode(to encoder: any Encoder) throws {
         if let encoder = encoder as? ValueEncoder { return encoder.node.set(self) }
-        guard encoder.codingPath.count < ValueDecoder.maximumDepth else {
+        guard encoder.codingPath.count < ValueDecoder.maxDepth else {
             throw EncodingError.invalidValue(
                 self,
                 EncodingError.Context(
-                    codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maximumDepth) levels"))
+                    codingPath: [], debugDescription: "it is nested deeper than \(ValueDecoder.maxDepth) levels"))
         }
         switch self {
         case .array(let array):

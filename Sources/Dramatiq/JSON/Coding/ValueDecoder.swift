@@ -2,7 +2,7 @@
 struct ValueDecoder: Decoder {
     /// How deep values may be nested. Whoever decodes a type that holds itself does so by recursion, and the text comes
     /// from outside.
-    static let maximumDepth = 512
+    static let maxDepth = 512
 
     let value: JSONValue
     let codingPath: [any CodingKey]
@@ -28,11 +28,11 @@ struct ValueDecoder: Decoder {
     func singleValueContainer() -> any SingleValueDecodingContainer { SingleValueDecoder(decoder: self) }
 
     private func checkDepth() throws {
-        guard codingPath.count < Self.maximumDepth else {
+        guard codingPath.count < Self.maxDepth else {
             // Without the path, which would be as long as it is deep.
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
-                    codingPath: [], debugDescription: "it is nested deeper than \(Self.maximumDepth) levels"))
+                    codingPath: [], debugDescription: "it is nested deeper than \(Self.maxDepth) levels"))
         }
     }
 }

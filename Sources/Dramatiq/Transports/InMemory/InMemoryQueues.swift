@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// What an ``InMemoryTransport`` holds: all its queues, what was taken from them, and who waits.
 ///
 /// Queues are known by their place in a list, so that a message on its way is looked up by name only once.
@@ -142,7 +148,7 @@ struct InMemoryQueues {
         let name = QueueName.canonical(queues[entry.queue].name)
         let letter = DeadLetter(
             id: String(nextDeadLetter), queueName: name, payload: entry.payload, reason: reason,
-            timestamp: SystemClock.milliseconds())
+            timestamp: Date(milliseconds: Double(SystemClock.milliseconds())))
         queues[place(name)].deadLetters.append((letter, entry))
     }
 

@@ -25,7 +25,7 @@ public final class InMemoryTransport: Transport {
     /// Delayed messages have no limit, since what a worker holds takes no more memory than what waits here. Dead letters
     /// stay until they are removed, but what their workflows need may be kept elsewhere: for a year.
     public let traits = TransportTraits(
-        isImmediate: true, delayedPrefetch: .max, deadLetterRetention: .seconds(365 * 86_400), knowsRedelivery: true,
+        isImmediate: true, delayedPrefetch: .max, deadLetterTTL: .seconds(365 * 86_400), knowsRedelivery: true,
         knowsPriorities: true)
 
     public func declare(queue name: String) async throws {
@@ -48,7 +48,7 @@ public final class InMemoryTransport: Transport {
         } else {
             if let failure = envelope.message.argumentFailure { throw failure }
             // Nobody reads it again here, but what one transport takes the others shall take, too.
-            if envelope.message.depth > JSONMessageEncoder.defaultMaximumDepth { _ = try envelope.encoded() }
+            if envelope.message.depth > JSONMessageEncoder.defaultMaxDepth { _ = try envelope.encoded() }
             payload = .envelope(envelope)
         }
         return Outgoing(

@@ -9,12 +9,12 @@
     /// or an encoded message on each line.
     struct FileSampleSource: SampleSource {
         /// The most bytes of a file: as many as the largest content of a storage has.
-        static let maximumSize = 256 << 20
+        static let maxSize = 256 << 20
 
         let paths: [FilePath]
         /// Reads messages, compressed ones as well.
         let decoder: any MessageEncoder
-        var maximumSize = Self.maximumSize
+        var maxSize = Self.maxSize
 
         /// - Throws: ``SampleError/noFiles``, `CancellationError`.
         func samples() async throws -> FoundSamples {
@@ -30,7 +30,7 @@
 
         private func read(_ file: Listing.File, into found: inout FoundSamples) async throws {
             do {
-                let bytes = try await BlockingWork.run { try InputFile.read(file.path, limit: maximumSize, $0) }
+                let bytes = try await BlockingWork.run { try InputFile.read(file.path, limit: maxSize, $0) }
                 do {
                     let (content, problems) = try content(try CapturedBytes(bytes))
                     found.samples.append(Sample(name: file.name, content: content))
