@@ -51,6 +51,27 @@ import Testing
         }
     }
 
+    /// In one run of the script, too: what records the first party is kept as long as its barrier.
+    @Test func aPartyThatComesRightAfterARefreshIsForgottenWithItsBarrier() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server)
+            for before in [Duration.seconds(900), .seconds(86_400)] {
+                let key = UniqueID.make()
+                func barrier(_ ttl: Duration) -> BarrierKey { BarrierKey(key: key, releaseKey: "\(key)_ran", ttl: ttl) }
+                func commit(_ steps: StateCommit) -> Commit { Commit(state: steps) }
+                let (backend, day) = (stage.backend, barrier(.seconds(86_400)))
+                let creation = StateCommit.Creation(barrier: barrier(before), parties: 3)
+                let arrivals = ["a", "b"].map { StateCommit.Arrival(barrier: day, party: $0, releases: true) }
+                let results = await stage.transport.commit(
+                    [commit(StateCommit(store: backend, creations: [creation], refreshes: [day]))]
+                        + arrivals.map { commit(StateCommit(store: backend, arrival: $0)) })
+                for result in results { _ = try result.get() }
+                let life = try await stage.redis.execute(RedisCommand("PTTL", "\(key)_arrived")).integer()
+                #expect(life > Self.day - 7_200_000, "created for \(before)")
+            }
+        }
+    }
+
     @Test func aRetryKeepsWhatItNeeds() async throws {
         try await withRedisServer { server in
             let stage = try await stage(server)

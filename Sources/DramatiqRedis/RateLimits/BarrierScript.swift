@@ -83,7 +83,8 @@ enum BarrierScript {
         end
 
         -- Sees to it that a barrier is kept for its time, to within an hour, and never for less than before. Once is
-        -- enough: a run of the script takes no time that matters.
+        -- enough, since a run of the script takes no time that matters, unless the first party is yet to come: what
+        -- records it has no time of its own before.
         local function keep(barrier)
           local ttl = barrier.ttl
           if (kept[barrier.key] or 0) >= ttl then return end
@@ -94,9 +95,11 @@ enum BarrierScript {
           if left >= 0 and left < ttl - math.min(ttl / 16, 3600000) then
             redis.call('PEXPIRE', barrier.key, ttl)
             if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
-            redis.call('PEXPIRE', arrived, ttl)
-          elseif left >= 0 and redis.call('PTTL', arrived) == -1 then
-            redis.call('PEXPIRE', arrived, left)
+            if redis.call('PEXPIRE', arrived, ttl) == 0 then kept[barrier.key] = nil end
+          elseif left >= 0 then
+            local has = redis.call('PTTL', arrived)
+            if has == -1 then redis.call('PEXPIRE', arrived, left) end
+            if has == -2 then kept[barrier.key] = nil end
           end
         end
 
