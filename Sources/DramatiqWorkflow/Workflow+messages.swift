@@ -5,6 +5,8 @@ extension Workflow {
     public func walkMessages() -> WorkflowMessages { root.walkMessages() }
 
     /// Visits the messages in the order in which they stand in the definition.
+    ///
+    /// - Throws: what the closure throws; the rest is not visited then.
     public func walkMessages<Failure: Error>(_ visit: (Message) throws(Failure) -> Void) throws(Failure) {
         try root.walkMessages(visit)
     }

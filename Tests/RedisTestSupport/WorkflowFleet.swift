@@ -1,6 +1,7 @@
 public import Dramatiq
 import DramatiqMemcached
 public import DramatiqRedis
+import DramatiqTestKit
 public import DramatiqWorkflow
 public import Foundation
 public import TestSupport
@@ -216,7 +217,7 @@ public final class WorkflowFleet: Sendable {
                 }
                 return true
             }
-        } catch is NeverHeld {
+        } catch is Deviation {
             // What is missing is found below.
         }
         var violations: [String] = []

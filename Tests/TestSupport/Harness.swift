@@ -1,4 +1,5 @@
 public import Dramatiq
+import DramatiqTestKit
 
 extension Duration {
     /// How long tests wait for what should come at once. Only a hang takes that long, however slow the machine is.
@@ -19,24 +20,14 @@ public func withWorker<Result: Sendable>(
     }
 }
 
-/// Waits until something holds; asks often, and fails after a long time.
+/// Waits until something holds, for as long as tests do.
 public func eventually(
     within limit: Duration = .patience,
-    file: StaticString = #fileID,
-    line: UInt = #line,
+    file: String = #fileID,
+    line: Int = #line,
     _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw NeverHeld(place: "\(file):\(line)") }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
-
-/// What a test waited for did not come true.
-public struct NeverHeld: Error {
-    /// Where it waited.
-    public let place: String
+    try await eventually(within: limit, "what the test waits for", file: file, line: line, condition)
 }
 
 /// Gives what must not happen a chance to happen, where no event could tell that it would have by now.

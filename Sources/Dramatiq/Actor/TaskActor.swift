@@ -89,6 +89,8 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     }
 
     /// Runs the task in place, without a broker.
+    ///
+    /// - Throws: what the body throws.
     public func callAsFunction(_ arguments: repeat each Argument) async throws -> Output {
         try await body(repeat each arguments)
     }

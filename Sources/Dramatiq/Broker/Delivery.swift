@@ -16,6 +16,8 @@ public final class Envelope: Sendable {
     public var queueName: String { message.queueName }
 
     /// The message as the broker's encoder writes it.
+    ///
+    /// - Throws: what the encoder throws, such as ``EncodeError``.
     public func encoded() throws -> [UInt8] {
         try encoder.encode(message)
     }
@@ -23,6 +25,8 @@ public final class Envelope: Sendable {
     /// The message with one option more, such as the transport's own id for it, as the broker's encoder writes it.
     ///
     /// The option stands where dramatiq puts it: before the `eta` of a message that is delayed.
+    ///
+    /// - Throws: what the encoder throws, such as ``EncodeError``.
     public func encoded(addingOption name: String, _ value: JSONValue) throws -> [UInt8] {
         try encoder.encode(message(addingOption: name, value))
     }

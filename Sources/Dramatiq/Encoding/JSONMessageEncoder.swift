@@ -47,6 +47,8 @@ public struct JSONMessageEncoder: MessageEncoder {
     }
 
     /// Reads a message; every byte is checked.
+    ///
+    /// - Throws: ``DecodeError`` with what is wrong, and where.
     public func decode(_ bytes: [UInt8]) throws(DecodeError) -> Message {
         guard bytes.count <= maxSize else {
             throw DecodeError(

@@ -5,17 +5,24 @@
 /// answer.
 public protocol QueueOperations: Sendable {
     /// The names of the queues that are declared or hold something, sorted.
+    ///
+    /// - Throws: what the transport throws.
     func queueNames() async throws -> [String]
 
     /// How a queue does. One that nobody knows is empty.
+    ///
+    /// - Throws: what the transport throws.
     func status(queue: String) async throws -> QueueStatus
 
     /// Some of a queue's messages: waiting, in flight or delayed, in no order. Only reads.
     ///
     /// - Parameter limit: how many at most.
+    /// - Throws: what the transport throws.
     func sample(queue: String, limit: Int) async throws -> [QueuedMessage]
 
     /// How many messages of a queue, delayed ones included, are not finished.
+    ///
+    /// - Throws: what the transport throws.
     func unfinishedCount(queue: String) async throws -> Int
 
     /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
@@ -30,6 +37,7 @@ public protocol QueueOperations: Sendable {
     /// dead letters stay. A workflow whose messages are removed doesn't go on.
     ///
     /// - Returns: how many there were.
+    /// - Throws: what the transport throws.
     @discardableResult
     func flush(queue: String) async throws -> Int
 
@@ -41,6 +49,8 @@ public protocol QueueOperations: Sendable {
     // MARK: Dead letters
 
     /// How many dead letters a queue has. Defaults to what ``status(queue:)`` says.
+    ///
+    /// - Throws: what the transport throws.
     func deadLetterCount(queue: String) async throws -> Int
 
     /// Dead letters of a queue, oldest first.
@@ -48,6 +58,7 @@ public protocol QueueOperations: Sendable {
     /// - Parameters:
     ///   - offset: how many to leave out.
     ///   - limit: how many at most.
+    /// - Throws: what the transport throws.
     func deadLetters(queue: String, offset: Int, limit: Int) async throws -> [DeadLetter]
 
     /// One dead letter.
@@ -71,6 +82,7 @@ public protocol QueueOperations: Sendable {
     ///
     /// - Parameter isIncluded: which of them; all if it is `nil`.
     /// - Returns: how many there were.
+    /// - Throws: what the transport or the filter throws; some may have been handled by then.
     @discardableResult
     func requeueDeadLetters(
         queue: String, encoder: any MessageEncoder, where isIncluded: DeadLetterFilter?
@@ -87,6 +99,7 @@ public protocol QueueOperations: Sendable {
     ///
     /// - Parameter isIncluded: which of them; all if it is `nil`.
     /// - Returns: how many there were.
+    /// - Throws: what the transport or the filter throws; some may have been handled by then.
     @discardableResult
     func removeDeadLetters(queue: String, where isIncluded: DeadLetterFilter?) async throws -> Int
 }

@@ -36,6 +36,7 @@ public struct Barrier: Sendable {
     ///   - block: whether to wait for the others.
     ///   - timeout: how long to wait at most.
     /// - Returns: whether all have arrived; `false` also if the task was cancelled while it waited.
+    /// - Throws: what the backend throws.
     @discardableResult
     public func wait(block: Bool = true, timeout: Duration = .seconds(60)) async throws -> Bool {
         let isLast = try await uncancelled {

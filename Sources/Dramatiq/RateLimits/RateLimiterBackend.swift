@@ -4,22 +4,26 @@ public protocol RateLimiterBackend: Sendable {
     ///
     /// - Parameter ttl: how long the key lives.
     /// - Returns: whether it was set.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool
 
     /// Adds to a key, a missing one counting as 0, unless that makes it larger than `maximum`. Renews the ttl.
     ///
     /// - Returns: whether it was done.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool
 
     /// Subtracts from a key, a missing one counting as 0, unless that makes it smaller than `minimum`. Renews the ttl.
     ///
     /// - Returns: whether it was done.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool
 
     /// Adds to a key unless that makes the sum of several keys larger than `maximum`. Renews the ttl.
     ///
     /// - Parameter keys: gives the keys to sum up, asked while the operation holds.
     /// - Returns: whether it was done.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     nonisolated(nonsending) func incrAndSum(
         _ key: String,
         keys: @Sendable () -> [String],
@@ -36,9 +40,12 @@ public protocol RateLimiterBackend: Sendable {
     ///   - holder: who takes it. A backend whose answers can get lost tells by it that it is asked again.
     ///   - ttl: when all places become free unless one is taken or given back until then.
     /// - Returns: whether there was one.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func acquire(_ key: String, limit: Int, holder: String, ttl: Duration) async throws -> Bool
 
     /// Gives back the place that a holder took: ``decr(_:amount:minimum:ttl:)``, unless a backend can repeat it.
+    ///
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func release(_ key: String, holder: String, ttl: Duration) async throws
 }
 
@@ -58,10 +65,12 @@ public protocol NotifyingBackend: RateLimiterBackend {
     /// Waits for a notification on a key.
     ///
     /// - Returns: `false` if the time ran out or the task was cancelled.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func wait(_ key: String, timeout: Duration) async throws -> Bool
 
     /// Notifies those that wait on a key.
     ///
     /// - Parameter ttl: how long the notification is kept, where a backend keeps it for those that come late.
+    /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func notify(_ key: String, ttl: Duration) async throws
 }

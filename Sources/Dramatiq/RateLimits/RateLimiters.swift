@@ -8,17 +8,23 @@ public protocol RateLimiter: Sendable {
     /// Takes a place.
     ///
     /// - Returns: whether there was one. The caller then has it, also if its task was cancelled meanwhile.
+    /// - Throws: what the backend throws.
     func tryAcquire() async throws -> Bool
 
     /// Gives a place back, for limiters that count what is running.
+    ///
+    /// - Throws: what the backend throws.
     func release() async throws
 
     /// Takes a place, called by ``acquire(isolation:_:)`` apart from the task that may be cancelled.
     ///
     /// - Parameter holder: who takes it, an id that nobody else has, so that it can be repeated.
+    /// - Throws: what the backend throws.
     func tryAcquire(holder: String) async throws -> Bool
 
     /// Gives back the place that a holder took, called as ``tryAcquire(holder:)``.
+    ///
+    /// - Throws: what the backend throws.
     func release(holder: String) async throws
 }
 
@@ -95,11 +101,14 @@ public struct ConcurrentRateLimiter: RateLimiter {
     /// Takes a place, to be given back with ``release()``.
     ///
     /// - Returns: whether there was one. The caller then has it, also if its task was cancelled meanwhile.
+    /// - Throws: what the backend throws.
     public func tryAcquire() async throws -> Bool {
         try await uncancelled { try await tryAcquire(holder: UniqueID.make()) }
     }
 
     /// Gives a place back, also if the task is cancelled.
+    ///
+    /// - Throws: what the backend throws.
     public func release() async throws {
         try await uncancelled { try await release(holder: UniqueID.make()) }
     }

@@ -24,9 +24,13 @@ public protocol Transport: Sendable {
     func verifyAccess(to queues: Set<String>) async throws
 
     /// Makes a queue and those that go with it. Doing so twice changes nothing.
+    ///
+    /// - Throws: why the transport can't have the queue. A ``TransientError`` is waited out by a worker.
     func declare(queue name: String) async throws
 
     /// Starts to take messages from a queue, which may be a delay queue.
+    ///
+    /// - Throws: why nothing can be taken from it. A worker tries again.
     func consumer(of queue: String, _ options: ConsumerOptions) async throws -> any TransportConsumer
 
     /// Executes commits, each as a whole or not at all where it can.
@@ -95,6 +99,7 @@ public protocol TransportConsumer: AnyObject, Sendable {
     /// Waits until there is a message, then takes up to `limit` of them; one if the limit is less than that.
     ///
     /// - Returns: an empty array when the consumer was closed or the task cancelled.
+    /// - Throws: why nothing could be taken. A worker logs it and asks again.
     func next(limit: Int) async throws -> [Delivery]
 
     /// Takes a message if there is one and that needs no waiting; see ``TransportTraits/isImmediate``. Defaults to `nil`.

@@ -37,6 +37,8 @@ public struct StorageSweeper: Service {
     }
 
     /// Returns when the task is cancelled or gracefully shut down.
+    ///
+    /// - Throws: nothing; a sweep that fails is logged.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

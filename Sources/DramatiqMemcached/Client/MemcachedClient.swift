@@ -58,6 +58,8 @@ public final class MemcachedClient: Service {
     ///
     /// Commands work before and after that as well, so it doesn't matter in which order a service group ends its
     /// services; ``shutDown()`` ends the connections for good.
+    ///
+    /// - Throws: nothing.
     public func run() async throws {
         try? await gracefulShutdown()
     }

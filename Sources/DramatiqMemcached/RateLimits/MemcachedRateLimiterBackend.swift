@@ -42,6 +42,8 @@ public struct MemcachedRateLimiterBackend: RateLimiterBackend, StateStore {
     }
 
     /// As Python does, the other keys are read after the first one, and it is written if it has not changed since.
+    ///
+    /// - Throws: ``MemcachedError``; `RateLimitError.Code.foreignValue` if a key holds no number.
     public nonisolated(nonsending) func incrAndSum(
         _ key: String,
         keys: @Sendable () -> [String],

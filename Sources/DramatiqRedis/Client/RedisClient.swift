@@ -66,6 +66,8 @@ public final class RedisClient: RedisExecutor, Service {
     ///
     /// Commands work after that as well, so it doesn't matter in which order a service group ends its services; the
     /// connections close when nobody has used them for a second. ``shutDown()`` ends them for good.
+    ///
+    /// - Throws: nothing.
     public func run() async throws {
         shared.stayConnected()
         try? await gracefulShutdown()

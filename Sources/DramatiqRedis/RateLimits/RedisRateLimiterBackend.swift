@@ -103,6 +103,7 @@ public struct RedisRateLimiterBackend: NotifyingBackend, StateStore {
     /// Waits for a notification on a key, which others that wait for it get as well.
     ///
     /// - Returns: `false` if the time ran out or the task was cancelled.
+    /// - Throws: ``RedisError``.
     public func wait(_ key: String, timeout: Duration) async throws -> Bool {
         guard timeout > .zero else { return false }
         // To Redis no time at all means for ever.

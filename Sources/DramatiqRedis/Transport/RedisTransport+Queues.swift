@@ -11,6 +11,8 @@ extension RedisTransport: QueueOperations {
     /// The names of the queues that hold something, sorted. Looks at all keys of the database, little by little.
     ///
     /// Keys of namespaces whose names begin with this one's are not taken for queues.
+    ///
+    /// - Throws: ``RedisError``.
     public func queueNames() async throws -> [String] {
         var names: Set<String> = []
         let prefix = "\(keys.namespace):"
@@ -43,6 +45,8 @@ extension RedisTransport: QueueOperations {
     }
 
     /// The workers that were heard, and Python's producers, the latest first.
+    ///
+    /// - Throws: ``RedisError``.
     public func workers() async throws -> [WorkerStatus] {
         let reply = try await executor.evaluate(QueueScripts.workers, keys: [keys.namespace]).array()
         return try stride(from: 0, to: reply.count - 1, by: 2).map {

@@ -114,6 +114,8 @@ public final class RedisTransport: Transport {
     }
 
     /// A queue is there as soon as something is in it, so this does nothing.
+    ///
+    /// - Throws: nothing.
     public func declare(queue name: String) async throws {}
 
     // MARK: Committing

@@ -4,6 +4,8 @@ public import Dramatiq
 public protocol CounterSubject: ConformanceSubject {
     /// Makes a backend. All that one subject makes keep their counters in the same place, as several clients of a server
     /// do. It is a `NotifyingBackend` if ``Claim/notifications`` is claimed.
+    ///
+    /// - Throws: why it can't be made; the check fails with it.
     func makeBackend() async throws -> any RateLimiterBackend
 }
 

@@ -2,6 +2,7 @@ public import Dramatiq
 
 /// Makes the encoders that ``EncoderPromises`` are checked on.
 public protocol EncoderSubject: ConformanceSubject {
+    /// - Throws: why it can't be made; the check fails with it.
     func makeEncoder() throws -> any MessageEncoder
 }
 

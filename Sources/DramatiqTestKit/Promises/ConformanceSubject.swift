@@ -16,16 +16,24 @@ public protocol ConformanceSubject: Sendable {
     var lifetime: Duration { get }
 
     /// Lets time pass for what is kept. Needed for ``Claim/passingTime``.
+    ///
+    /// - Throws: ``NotImplemented`` unless implemented.
     func letPass(_ time: Duration) async throws
 
     /// Ends all connections to the place, which can be reached again at once. Needed for ``Claim/cuts``.
+    ///
+    /// - Throws: ``NotImplemented`` unless implemented.
     func cut() async throws
 
     /// Ends the server as a crash does and starts it again. Needed for ``Claim/restarts``.
+    ///
+    /// - Throws: ``NotImplemented`` unless implemented.
     func restart() async throws
 
     /// Makes the place lose all that it keeps for workflows: barriers, stored callbacks. Messages stay. Needed for
     /// ``Claim/forgetting``.
+    ///
+    /// - Throws: ``NotImplemented`` unless implemented.
     func forget() async throws
 
     /// The check is over: closes what was made for it. Does nothing unless implemented.

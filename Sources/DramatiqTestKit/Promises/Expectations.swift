@@ -1,5 +1,5 @@
 /// Something that is not as promised.
-struct Deviation: Error {
+package struct Deviation: Error {
     let expected: String
     let seen: String
     let file: String
@@ -102,7 +102,7 @@ func within<Value: Sendable>(
 }
 
 /// Waits until something holds; asks often.
-func eventually(
+package func eventually(
     within patience: Duration,
     _ what: String,
     file: String = #fileID,

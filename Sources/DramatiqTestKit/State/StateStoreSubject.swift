@@ -4,6 +4,8 @@ public import Dramatiq
 public protocol StateStoreSubject: ConformanceSubject {
     /// Makes a store. All that one subject makes keep their barriers in the same place, as several clients of a server
     /// do.
+    ///
+    /// - Throws: why it can't be made; the check fails with it.
     func makeStore() async throws -> any StateStore
 }
 

@@ -3,6 +3,8 @@ public import DramatiqWorkflow
 /// Makes the storages that ``CallbackStoragePromises`` are checked on.
 public protocol CallbackStorageSubject: ConformanceSubject {
     /// Makes a storage. All that one subject makes keep callbacks in the same place, as several processes do.
+    ///
+    /// - Throws: why it can't be made; the check fails with it.
     func makeStorage() async throws -> any CallbackStorage
 }
 

@@ -4,6 +4,8 @@ public import DramatiqWorkflow
 /// Makes the stores that ``WorkflowStorePromises`` are checked on.
 public protocol WorkflowStoreSubject: ConformanceSubject {
     /// Makes a store. All that one subject makes keep workflows in the same place, as several processes do.
+    ///
+    /// - Throws: why it can't be made; the check fails with it.
     func makeStore() async throws -> any WorkflowStore
 }
 

@@ -4,16 +4,21 @@ public import Dramatiq
 public protocol TransportSubject: ConformanceSubject {
     /// Makes a transport. All that one subject makes carry the messages of the same place, as several clients of a server
     /// do.
+    ///
+    /// - Throws: why it can't be made; the check fails with it.
     func makeTransport() async throws -> any Transport
 
     /// Makes the store of the barriers of workflows. All that one subject makes keep them in the same place. Defaults to
     /// this process's memory, apart from the transport, in one store for each call.
     ///
     /// - Parameter transport: includes it if ``Claim/barriers`` is claimed.
+    /// - Throws: why it can't be made; the check fails with it.
     func makeStore(beside transport: any Transport) async throws -> any StateStore
 
     /// Ends a client as a crash of its process does: it does and says nothing any more. What it held comes back by what
     /// the transport has for that. Needed for ``Claim/kills``.
+    ///
+    /// - Throws: ``NotImplemented`` unless implemented.
     func kill(_ transport: any Transport) async throws
 }
 

@@ -28,6 +28,8 @@ extension WorkflowNode {
     public func walkMessages() -> WorkflowMessages { WorkflowMessages(root: self) }
 
     /// Visits the messages in the order in which they stand in the definition.
+    ///
+    /// - Throws: what the closure throws; the rest is not visited then.
     public func walkMessages<Failure: Error>(_ visit: (Message) throws(Failure) -> Void) throws(Failure) {
         for message in walkMessages() { try visit(message) }
     }

@@ -17,6 +17,7 @@ public protocol CallbackStorage: Sendable {
     /// wraps another one passes it on. Defaults to `nil`.
     ///
     /// - Returns: `nil` if it can't be done without waiting.
+    /// - Throws: as ``retrieve(_:)``.
     func retrieveNow(_ reference: JSONValue) throws -> [CompletionCallback]?
 
     /// Keeps what a reference stands for while the message that carries it waits: it is delayed, tried again later, or a

@@ -17,7 +17,8 @@ public final class StoreApart: StateStore {
 
     /// - Throws: ``TooMuch`` if it is asked for more than one step and can't take them as a whole.
     public func apply(_ steps: StateCommit) async throws -> StateCommit.Result {
-        let count = (steps.arrival == nil ? 0 : 1) + steps.releases.count + steps.creations.count + steps.refreshes.count
+        let count =
+            (steps.arrival == nil ? 0 : 1) + steps.releases.count + steps.creations.count + steps.refreshes.count
         guard atomicity == .commit || count == 1 && steps.arrival?.releases != true else { throw TooMuch() }
         return try await base.apply(steps)
     }

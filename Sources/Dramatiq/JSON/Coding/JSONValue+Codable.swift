@@ -1,6 +1,8 @@
 extension JSONValue: Codable {
     /// The value with this library's own coder, without loss. With another one, what that coder can tell: a fraction of
     /// nothing is an integer, and keys may lose their order.
+    ///
+    /// - Throws: `DecodingError` for what is no JSON.
     public init(from decoder: any Decoder) throws {
         if let decoder = decoder as? ValueDecoder {
             self = decoder.value
