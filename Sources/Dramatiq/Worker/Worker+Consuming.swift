@@ -63,7 +63,7 @@ extension Worker {
     }
 
     /// What a delivery turns out to be.
-    enum Taken {
+    enum Taken: Sendable {
         /// A message that can be processed.
         case item(WorkItem)
         /// One that has to wait; the time is in milliseconds since 1970.
@@ -79,12 +79,13 @@ extension Worker {
         var items: [WorkItem] = []
         items.reserveCapacity(deliveries.count)
         var delayed: [DelayedItem] = []
-        for delivery in deliveries {
+        let redelivered = await lookWarily(at: deliveries, source)
+        for (place, delivery) in deliveries.enumerated() {
             if delivery.crashes > 0 {
                 suspects.add(SuspectQueue.Suspect(delivery: delivery, source: source))
                 continue
             }
-            switch delivery.isRedelivered ? await lookWarily(at: delivery, source) : look(at: delivery, source) {
+            switch redelivered[place] ?? look(at: delivery, source) {
             case .item(let item):
                 items.append(item)
             case .delayed(let message, let eta):

@@ -32,6 +32,20 @@ extension Worker {
             + "killed, crashed or silent for too long. It is not tried any more"
     }
 
+    /// Finds out what messages are that came back, by their places, except for those that are suspected.
+    ///
+    /// The transport is told of all of them at once, or each would cost its round trips. If one of them takes the worker
+    /// with it, the others are suspected, too, and each is then found out by itself to be none of that kind.
+    func lookWarily(at deliveries: [Delivery], _ source: WorkSource) async -> [Int: Taken] {
+        guard deliveries.contains(where: \.isRedelivered) else { return [:] }
+        return await withTaskGroup(of: (Int, Taken).self) { group in
+            for (place, delivery) in deliveries.enumerated() where delivery.isRedelivered && delivery.crashes == 0 {
+                group.addTask { (place, await self.lookWarily(at: delivery, source)) }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+    }
+
     /// Finds out what a message is that came back.
     ///
     /// One that has reached the limit is read once more, for what follows from its failure. If that was what its workers

@@ -117,7 +117,7 @@ extension Worker {
                 if broker.chain.observesEnds { broker.chain.didEnd(context, commit, result) }
                 return next
             } catch is TransitionRetry.ShuttingDown {
-                await giveBack(item)
+                await returnToQueue(item)
                 return nil
             } catch {
                 let isOnlyAside = (context.isFailed || context.isRequeued) && context.commit.isBare
@@ -217,7 +217,7 @@ extension Worker {
         (error as? BrokerError)?.code == .deliveryNotHeld
     }
 
-    private func giveBack(_ item: WorkItem) async {
+    private func returnToQueue(_ item: WorkItem) async {
         do {
             _ = try await broker.pipeline.commit(Commit(.requeue, item.delivery))
         } catch {

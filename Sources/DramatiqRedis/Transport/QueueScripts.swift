@@ -1,4 +1,4 @@
-/// The scripts by which a worker takes messages, gives them back and shows that it is alive.
+/// The scripts by which a worker takes messages, returns them and shows that it is alive.
 ///
 /// Each begins with a write that needs no memory, so that a server whose memory is full doesn't refuse it: a worker
 /// that could not be heard would lose its messages to others.
@@ -54,7 +54,7 @@ enum QueueScripts {
     /// Arguments: worker, queue, how many at most, how long the worker must have been silent in milliseconds (or empty:
     /// it asks itself), `LPUSH` or `RPUSH`, for how many milliseconds it is known at least that they came back (or empty:
     /// not at all), ids (none: any). Answers -1 if the worker was not silent.
-    static let giveBack = RedisScript(
+    static let returnToQueue = RedisScript(
         """
         local namespace, worker, queue, limit, silence, push = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
         if silence ~= '' then

@@ -45,11 +45,11 @@ final class RedisDelayedConsumer: TransportConsumer {
             let due = try await due(limit: limit)
             if !due.isEmpty { return due }
             let start = ContinuousClock.now
-            _ = try await giveBackTheLast()
+            _ = try await returnTheLast()
             let messages = try await source.take(limit: RedisMessageSource.maximumCount)
             let deliverable = hold(messages)
             if !deliverable.isEmpty { return deliverable }
-            if try await giveBackTheLast() {
+            if try await returnTheLast() {
                 let rest = max(Self.shortestRest, (ContinuousClock.now - start) * Self.restFactor)
                 await sleep(until: min(ContinuousClock.now + rest, nextDue ?? .now + rest))
             } else if messages.isEmpty {
@@ -110,12 +110,12 @@ final class RedisDelayedConsumer: TransportConsumer {
         return deliveries
     }
 
-    /// Gives back what is held beyond the limit. Returns whether there was anything.
-    private func giveBackTheLast() async throws -> Bool {
+    /// Returns to the queue what is held beyond the limit. Tells whether there was anything.
+    private func returnTheLast() async throws -> Bool {
         let excess = state.withLock { $0.waiting.excess(over: limit) }
         if excess.isEmpty { return false }
         do {
-            try await source.giveBack(excess.ids)
+            try await source.returnToQueue(excess.ids)
         } catch {
             state.withLock { $0.waiting.putBack(excess) }
             throw error

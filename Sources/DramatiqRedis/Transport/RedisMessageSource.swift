@@ -2,7 +2,7 @@ import Dramatiq
 import Logging
 import Synchronization
 
-/// One worker's share of one queue: takes messages and gives them back.
+/// One worker's share of one queue: takes messages and returns them.
 final class RedisMessageSource: Sendable {
     /// How many bytes of messages are taken in one step; a single message may have more.
     private static let maxSize = 8 << 20
@@ -111,11 +111,11 @@ final class RedisMessageSource: Sendable {
     }
 
     /// Gives taken messages back, to the end of the queue.
-    func giveBack(_ ids: [String]) async throws {
+    func returnToQueue(_ ids: [String]) async throws {
         var rest = ids[...]
         while !rest.isEmpty {
             var command = RedisCommand(
-                QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+                QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
                 redeliveryTTL)
             for id in rest.prefix(Self.maximumCount) { command.append(id) }
             _ = try await executor.execute(command)
@@ -123,15 +123,15 @@ final class RedisMessageSource: Sendable {
         }
     }
 
-    /// Gives everything back that is taken.
-    func giveBackAll() async throws {
+    /// Returns everything that is taken.
+    func returnAll() async throws {
         // What ends in order is no crash.
         let underWay = ledger.underWay(taken: taken)
         if !underWay.isEmpty {
             _ = try await executor.pipeline(underWay.map { noting($0, crashes: Int($0.crashes ?? 0)) })
         }
         let command = RedisCommand(
-            QueueScripts.giveBack, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+            QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
             redeliveryTTL)
         while try await executor.execute(command).integer() == Self.maximumCount {}
         ledger.end(taken: taken)

@@ -44,7 +44,7 @@ struct RedisReaper: Sendable {
     private func returnMessages(of worker: String, _ queue: String) async throws {
         let chunk = RedisMessageSource.maximumCount
         let command = RedisCommand(
-            QueueScripts.giveBack, keys: [keys.namespace], worker, queue, chunk, silence, "RPUSH",
+            QueueScripts.returnToQueue, keys: [keys.namespace], worker, queue, chunk, silence, "RPUSH",
             configuration.redeliveryTTL(queue))
         var total = 0
         while true {

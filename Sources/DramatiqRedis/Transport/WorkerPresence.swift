@@ -63,16 +63,16 @@ final class WorkerPresence: Sendable {
         }
     }
 
-    /// Removes a consumer and gives back what it has. If the server can't be reached, others find that once this
+    /// Removes a consumer and returns what it has. If the server can't be reached, others find that once this
     /// worker is silent.
     func leave(_ source: RedisMessageSource) async {
         // Cut short, it would leave to others what the consumer still has.
-        try? await uncancelled { await self.giveBackAll(of: source) }
+        try? await uncancelled { await self.returnAll(of: source) }
     }
 
-    private func giveBackAll(of source: RedisMessageSource) async {
+    private func returnAll(of source: RedisMessageSource) async {
         do {
-            try await withinShutdown { try await source.giveBackAll() }
+            try await withinShutdown { try await source.returnAll() }
         } catch {
             logger.log(
                 level: error.redisLogLevel,
