@@ -19,6 +19,8 @@ public final class Broker: Sendable {
     package let pipeline: CommitPipeline
     /// Whether the transport answers without being waited for.
     let isImmediate: Bool
+    /// Whether the transport counts the workers that are lost over a message.
+    let countsCrashes: Bool
     private let registry = Mutex(Registry())
 
     /// - Parameters:
@@ -37,7 +39,9 @@ public final class Broker: Sendable {
         self.transport = transport
         pipeline = CommitPipeline(
             transport, observers: middleware.compactMap { $0 as? any CommitObserver }, logger: logger)
-        isImmediate = transport.traits.isImmediate
+        let traits = transport.traits
+        isImmediate = traits.isImmediate
+        countsCrashes = traits.countsCrashes
         self.encoder = encoder
         self.logger = logger
         chain = MiddlewareChain(middleware, logger: logger)

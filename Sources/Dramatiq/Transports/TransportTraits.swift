@@ -19,6 +19,9 @@ public struct TransportTraits: Sendable, Hashable {
     public var barrierKeyPrefix: String
     /// Whether it tells deliveries that came back from those that are new. Defaults to `false`.
     public var knowsRedelivery: Bool
+    /// Whether it counts the workers that are lost over a message, so that it wants to hear when one that was redelivered
+    /// begins: ``TransportConsumer/note(_:isUnderWay:)``. Defaults to `false`.
+    public var countsCrashes: Bool
     /// Whether messages with a larger `broker_priority` are delivered first. Defaults to `false`.
     public var knowsPriorities: Bool
 
@@ -31,6 +34,7 @@ public struct TransportTraits: Sendable, Hashable {
         deadLetterTTL: Duration = .seconds(7 * 86_400),
         barrierKeyPrefix: String = "",
         knowsRedelivery: Bool = false,
+        countsCrashes: Bool = false,
         knowsPriorities: Bool = false
     ) {
         self.maxBatch = max(1, maxBatch)
@@ -41,6 +45,7 @@ public struct TransportTraits: Sendable, Hashable {
         self.deadLetterTTL = deadLetterTTL
         self.barrierKeyPrefix = barrierKeyPrefix
         self.knowsRedelivery = knowsRedelivery
+        self.countsCrashes = countsCrashes
         self.knowsPriorities = knowsPriorities
     }
 }

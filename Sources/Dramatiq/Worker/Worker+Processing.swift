@@ -82,7 +82,7 @@ extension Worker {
     /// - Parameter idle: the processor's own.
     private func process(_ item: WorkItem, _ slot: ProcessorSlot, _ idle: Signal) async -> Processed {
         if shutdown.hasBegun { return .notBegun }
-        if item.delivery.isRedelivered {
+        if item.delivery.isRedelivered, broker.countsCrashes {
             switch await begin(item) {
             case .begun: break
             case .notBegun: return .notBegun

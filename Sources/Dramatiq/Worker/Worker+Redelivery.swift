@@ -37,7 +37,7 @@ extension Worker {
     /// The transport is told of all of them at once, or each would cost its round trips. If one of them takes the worker
     /// with it, the others are suspected, too, and each is then found out by itself to be none of that kind.
     func lookWarily(at deliveries: [Delivery], _ source: WorkSource) async -> [Int: Taken] {
-        guard deliveries.contains(where: \.isRedelivered) else { return [:] }
+        guard broker.countsCrashes, deliveries.contains(where: \.isRedelivered) else { return [:] }
         return await withTaskGroup(of: (Int, Taken).self) { group in
             for (place, delivery) in deliveries.enumerated() where delivery.isRedelivered && delivery.crashes == 0 {
                 group.addTask { (place, await self.lookWarily(at: delivery, source)) }

@@ -105,7 +105,7 @@ public final class RedisTransport: Transport {
         traits = TransportTraits(
             maxBatch: Self.maxBatch, maxBatchesUnderWay: 2, sendPatience: configuration.sendPatience,
             deadLetterTTL: configuration.deadLetterTTL, barrierKeyPrefix: KeySlot.tag(of: configuration.namespace),
-            knowsRedelivery: true)
+            knowsRedelivery: true, countsCrashes: true)
         keys = RedisKeys(namespace: configuration.namespace)
         commits = CommitScripts(executor: executor, keys: keys, transportID: id)
         presence = WorkerPresence(

@@ -38,7 +38,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let priorities = Claim("messages have priorities")
     /// ``TransportTraits/knowsRedelivery``.
     public static let redelivery = Claim("redelivered messages are told apart")
-    /// It is counted how often a message took its client with it: ``Delivery/crashes``.
+    /// ``TransportTraits/countsCrashes``.
     public static let crashCounts = Claim("crashes are counted")
     /// Commits execute the steps of the store that ``TransportSubject/makeStore(beside:)`` gives.
     public static let barriers = Claim("barriers are part of a commit")
@@ -48,7 +48,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let plainJSON = Claim("plain JSON is read")
 
     /// Those that say what a transport's traits say.
-    static let ofTraits: Set<Claim> = [.immediacy, .priorities, .redelivery]
+    static let ofTraits: Set<Claim> = [.immediacy, .priorities, .redelivery, .crashCounts]
 }
 
 extension TransportTraits {
@@ -58,6 +58,7 @@ extension TransportTraits {
         if isImmediate { claims.insert(.immediacy) }
         if knowsPriorities { claims.insert(.priorities) }
         if knowsRedelivery { claims.insert(.redelivery) }
+        if countsCrashes { claims.insert(.crashCounts) }
         return claims
     }
 }
