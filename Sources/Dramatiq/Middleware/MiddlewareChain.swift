@@ -3,7 +3,8 @@ import Logging
 /// A broker's middleware, sorted by the hooks that they conform to.
 ///
 /// To call a middleware counts a reference to it, and what all processors count they wait for each other to count. So
-/// each has a ``copy()``, and a hook is a closure, which is a reference of the copy's own.
+/// each has a ``copy()``, and a hook is a closure, which is a reference of the copy's own. Every call that may suspend
+/// costs a frame, so those between a processor and a hook are inlined.
 final class MiddlewareChain: Sendable {
     private typealias Hook = @Sendable (inout MessageContext) async throws -> Void
     private typealias Observer = @Sendable (MessageContext) -> Void
@@ -194,6 +195,7 @@ final class MiddlewareChain: Sendable {
         return nil
     }
 
+    @inline(__always)
     func willProcess(_ context: inout MessageContext, _ retrying: TransitionRetry, from start: Int) async {
         for preparation in beforeProcess[start...] where !context.isRequeued {
             let before = context.effects
@@ -233,6 +235,7 @@ final class MiddlewareChain: Sendable {
         return false
     }
 
+    @inline(__always)
     func didProcess(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
         await run(afterProcess, &context, retrying)
     }
@@ -253,6 +256,7 @@ final class MiddlewareChain: Sendable {
         await run(beforeNack, &context, retrying)
     }
 
+    @inline(__always)
     private func run(_ steps: [Step], _ context: inout MessageContext, _ retrying: TransitionRetry) async {
         for step in steps where !context.isRequeued && step.isConcerned(context) {
             let before = context.effects
@@ -305,8 +309,10 @@ final class MiddlewareChain: Sendable {
 
     /// Tells the observers of a commit that ends a message.
     func didEnd(_ context: MessageContext, _ commit: Commit, _ result: CommitResult) {
-        for envelope in commit.sends { didEnqueue(envelope) }
-        if result.status == .committed { for envelope in commit.successors { didEnqueue(envelope) } }
+        if !afterEnqueue.isEmpty {
+            for envelope in commit.sends { didEnqueue(envelope) }
+            if result.status == .committed { for envelope in commit.successors { didEnqueue(envelope) } }
+        }
         switch commit.end?.outcome {
         case .acknowledge?: for observe in afterAck { observe(context) }
         case .reject?: for observe in afterNack { observe(context) }

@@ -168,6 +168,7 @@ extension Worker {
     }
 
     /// Runs the hooks after a message's actor.
+    @inline(__always)
     private func conclude(_ context: inout MessageContext, _ chain: MiddlewareChain) async {
         if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == context.delivered.message.messageID
         {
