@@ -23,7 +23,7 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
     /// - Parameters:
     ///   - store: has the workflows.
     ///   - inlineLimit: remaining workflows up to this size stay in the messages, in bytes of JSON. A reference takes
-    ///     about 130 bytes, so a single message may be cheaper carried than stored.
+    ///     about 130 bytes, so a single message may be cheaper carried than stored. Defaults to 0.
     public init(_ store: Store, inlineLimit: Int = 0) {
         self.store = store
         self.inlineLimit = inlineLimit

@@ -26,8 +26,8 @@ public struct FileCallbackStorage: CallbackStorage {
 
     /// - Parameters:
     ///   - directory: the path of the directory; it is made when it is needed.
-    ///   - durability: what stored callbacks survive.
-    ///   - compressor: compresses what is stored; `nil` for none.
+    ///   - durability: what stored callbacks survive. Defaults to a power failure.
+    ///   - compressor: compresses what is stored. Defaults to none.
     public init(
         directory: String,
         durability: Durability = .powerFailure,

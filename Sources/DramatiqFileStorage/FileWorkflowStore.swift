@@ -16,8 +16,8 @@ public struct FileWorkflowStore: WorkflowStore {
 
     /// - Parameters:
     ///   - directory: the path of the directory; it is made when it is needed.
-    ///   - durability: what stored workflows survive.
-    ///   - compressor: compresses what is stored; `nil` for none.
+    ///   - durability: what stored workflows survive. Defaults to a power failure.
+    ///   - compressor: compresses what is stored. Defaults to none.
     public init(
         directory: String,
         durability: Durability = .powerFailure,

@@ -27,11 +27,11 @@ public final class StorageDirectory: Sendable {
     ///   - path: the directory's path; a relative one starts at the working directory of this moment. What only a shell
     ///     replaces (`~`, `$HOME`), a URL and an empty path are refused with ``FileStorageError`` by the first use, before
     ///     anything is made.
-    ///   - durability: what stored content survives.
-    ///   - compressor: compresses what is stored; `nil` for none. All processes that read must have it.
-    ///   - readableCompressors: those that files may have been compressed with besides.
-    ///   - maxSize: the largest content to store or load, in bytes before compression.
-    ///   - retention: for how long what is stored is kept.
+    ///   - durability: what stored content survives. Defaults to a power failure.
+    ///   - compressor: compresses what is stored. All processes that read must have it. Defaults to none.
+    ///   - readableCompressors: those that files may have been compressed with besides. Defaults to none.
+    ///   - maxSize: the largest content to store or load, in bytes before compression. Defaults to 256 MiB.
+    ///   - retention: for how long what is stored is kept. Defaults to what the defaults of workflows need.
     public init(
         _ path: String,
         durability: Durability = .powerFailure,
@@ -71,9 +71,9 @@ public final class StorageDirectory: Sendable {
     /// store, load and sweep.
     ///
     /// - Parameters:
-    ///   - age: how long a file must not have been needed; ``retention``'s unless given. A shorter one removes what
-    ///     messages may still need.
-    ///   - isDryRun: only finds out what would be removed.
+    ///   - age: how long a file must not have been needed. A shorter time than ``retention``'s, which is the default,
+    ///     removes what messages may still need.
+    ///   - isDryRun: only finds out what would be removed. Defaults to `false`.
     /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. Files that can't be
     ///   removed and directories below it that can't be read are in the report, and keep no other from being removed.
     public func sweep(olderThan age: Duration? = nil, isDryRun: Bool = false) async throws -> SweepReport {

@@ -20,12 +20,12 @@ public struct StorageRetention: Sendable, Hashable {
     public var margin: Duration
 
     /// - Parameters:
-    ///   - barrierTTL: how long barriers live, a day unless given.
-    ///   - longestWait: how long a message may wait in its queue, two weeks unless given.
-    ///   - longestDelay: the longest delay of a task, and the longest wait before a retry; that of `Retries`, seven
-    ///     days, unless given.
-    ///   - deadLetterTTL: how long dead letters are kept, seven days unless given, as dramatiq keeps them.
-    ///   - margin: for clocks that differ and dates that a loss of power brings back.
+    ///   - barrierTTL: how long barriers live. Defaults to a day.
+    ///   - longestWait: how long a message may wait in its queue. Defaults to two weeks.
+    ///   - longestDelay: the longest delay of a task, and the longest wait before a retry. Defaults to that of
+    ///     `Retries`, seven days.
+    ///   - deadLetterTTL: how long dead letters are kept. Defaults to seven days, as in dramatiq.
+    ///   - margin: for clocks that differ and dates that a loss of power brings back. Defaults to a day.
     public init(
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait,

@@ -31,8 +31,9 @@ public struct LZ4Compressor: Compressor {
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 0 (quick) to 12; beyond that it makes no difference.
-    ///   - dictionary: what frames are written with; it is also read.
-    ///   - others: more dictionaries that frames may have been written with.
+    ///     Defaults to 0.
+    ///   - dictionary: what frames are written with; it is also read. Defaults to none.
+    ///   - others: more dictionaries that frames may have been written with. Defaults to none.
     public init(
         level: Int = LZ4Compressor.defaultLevel,
         dictionary: CompressionDictionary? = nil,

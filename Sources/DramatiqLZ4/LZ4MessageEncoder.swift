@@ -13,12 +13,12 @@ extension CompressedMessageEncoder where C == LZ4Compressor {
     public static var defaultMinSizeWithDictionary: Int { 128 }
 
     /// - Parameters:
-    ///   - level: how long to look for a smaller result, from 0 (quick) to 12.
-    ///   - minSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
-    ///   - maxDecodedSize: the largest message, in bytes before compression.
-    ///   - dictionary: what frames are written with; whoever reads them needs it as well.
-    ///   - others: more dictionaries that frames may have been written with.
-    ///   - wrapped: writes and reads what is compressed.
+    ///   - level: how long to look for a smaller result, from 0 (quick) to 12. Defaults to 0.
+    ///   - minSize: messages with fewer bytes are sent as plain JSON. Defaults to what measuring found best.
+    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 64 MiB.
+    ///   - dictionary: what frames are written with; whoever reads them needs it as well. Defaults to none.
+    ///   - others: more dictionaries that frames may have been written with. Defaults to none.
+    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON.
     public init(
         level: Int = LZ4Compressor.defaultLevel,
         minSize: Int? = nil,

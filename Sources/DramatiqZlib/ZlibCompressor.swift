@@ -25,8 +25,9 @@ public struct ZlibCompressor: Compressor {
 
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 1 (quick) to 9; beyond these it makes no difference.
-    ///   - dictionary: what streams are written with; it is also read.
-    ///   - others: more dictionaries that streams may have been written with.
+    ///     Defaults to 4.
+    ///   - dictionary: what streams are written with; it is also read. Defaults to none.
+    ///   - others: more dictionaries that streams may have been written with. Defaults to none.
     public init(
         level: Int = ZlibCompressor.defaultLevel,
         dictionary: CompressionDictionary? = nil,

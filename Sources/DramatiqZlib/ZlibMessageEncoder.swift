@@ -13,12 +13,12 @@ extension CompressedMessageEncoder where C == ZlibCompressor {
     public static var defaultMinSizeWithDictionary: Int { 128 }
 
     /// - Parameters:
-    ///   - level: how long to look for a smaller result, from 1 (quick) to 9.
-    ///   - minSize: messages with fewer bytes are sent as plain JSON. Found by measuring, unless given.
-    ///   - maxDecodedSize: the largest message, in bytes before compression.
-    ///   - dictionary: what streams are written with; whoever reads them needs it as well.
-    ///   - others: more dictionaries that streams may have been written with.
-    ///   - wrapped: writes and reads what is compressed.
+    ///   - level: how long to look for a smaller result, from 1 (quick) to 9. Defaults to 4.
+    ///   - minSize: messages with fewer bytes are sent as plain JSON. Defaults to what measuring found best.
+    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 64 MiB.
+    ///   - dictionary: what streams are written with; whoever reads them needs it as well. Defaults to none.
+    ///   - others: more dictionaries that streams may have been written with. Defaults to none.
+    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON.
     public init(
         level: Int = ZlibCompressor.defaultLevel,
         minSize: Int? = nil,

@@ -21,11 +21,11 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     /// - Parameters:
     ///   - name: what messages call it; unique within a broker.
     ///   - queue: its queue. Letters, digits, `.`, `_` and `-`, not starting with a digit, a dot or a dash; checked
-    ///     when the actor is declared.
-    ///   - priority: of the messages that a worker holds, those with a lower number run first.
-    ///   - options: settings for the middleware.
+    ///     when the actor is declared. Defaults to `default`.
+    ///   - priority: of the messages that a worker holds, those with a lower number run first. Defaults to 0.
+    ///   - options: settings for the middleware. Defaults to none.
     ///   - parameters: the arguments' names in order, so that they can arrive by keyword. Those without a name are
-    ///     positional only.
+    ///     positional only. Defaults to none.
     ///   - body: the task. What it throws is handled by the middleware, usually by ``Retries``. It should react to
     ///     cancellation, which is how ``TimeLimit`` and a shutdown end it.
     public init(
@@ -78,7 +78,7 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
 
     /// Enqueues a message.
     ///
-    /// - Parameter delay: how long the message waits at least before it may run.
+    /// - Parameter delay: how long the message waits at least before it may run. Defaults to not at all.
     /// - Returns: the message as it was enqueued.
     /// - Throws: what the encoder or the transport throws; nothing was enqueued then.
     @discardableResult

@@ -25,11 +25,11 @@ public final class Broker: Sendable {
 
     /// - Parameters:
     ///   - transport: carries the messages.
-    ///   - encoder: turns messages into bytes and back.
+    ///   - encoder: turns messages into bytes and back. Defaults to plain JSON, as in dramatiq.
     ///   - middleware: in the order in which they see messages on their way out, each of them once. A list in which one
     ///     stands twice is logged as critical, and whatever is first done with the broker throws
-    ///     ``BrokerError/Code/middlewareTwice``.
-    ///   - logger: gets what has no caller to be thrown to.
+    ///     ``BrokerError/Code/middlewareTwice``. Defaults to ``defaultMiddleware``.
+    ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq`.
     public init(
         transport: any Transport,
         encoder: any MessageEncoder = JSONMessageEncoder(),
@@ -207,7 +207,7 @@ public final class Broker: Sendable {
     /// What an actor sends with the ties of its own message and under another id (see ``CurrentMessage``) goes out
     /// without them: it is another task, for which nothing waits.
     ///
-    /// - Parameter delay: how long the message waits at least before it may run.
+    /// - Parameter delay: how long the message waits at least before it may run. Defaults to not at all.
     /// - Returns: the message as it was enqueued.
     /// - Throws: ``BrokerError/Code/invalidQueueName``, or what the encoder, a middleware or the transport throws;
     ///   nothing was enqueued then.

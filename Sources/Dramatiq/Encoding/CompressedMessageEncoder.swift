@@ -18,8 +18,8 @@ public struct CompressedMessageEncoder<C: Compressor>: MessageEncoder, FormatRec
     /// - Parameters:
     ///   - compressor: makes bytes smaller.
     ///   - minSize: messages with fewer bytes are sent as they are.
-    ///   - maxDecodedSize: the largest message, in bytes before compression.
-    ///   - wrapped: writes and reads what is compressed.
+    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 64 MiB.
+    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON.
     public init(
         _ compressor: C,
         minSize: Int,

@@ -8,11 +8,12 @@ public struct JSONMessageEncoder: MessageEncoder {
     /// The largest message, in bytes: 64 MiB.
     public static let defaultMaxSize = 64 << 20
 
-    /// How deep arrays and objects may be nested.
+    /// How deep arrays and objects may be nested. Defaults to 4096 levels.
     public var maxDepth: Int
-    /// The largest message to read or write, in bytes.
+    /// The largest message to read or write, in bytes. Defaults to 64 MiB.
     public var maxSize: Int
     /// Whether text outside ASCII is escaped (`\u00e9`), as Python does by default. Both forms are read.
+    /// Defaults to `true`.
     public var escapesNonASCII: Bool
 
     public init(

@@ -60,7 +60,7 @@ extension JSONValue {
     ///
     /// - Parameters:
     ///   - bytes: the whole text; white space around it is allowed.
-    ///   - maxDepth: how deep arrays and objects may be nested.
+    ///   - maxDepth: how deep arrays and objects may be nested. Defaults to 4096 levels.
     /// - Throws: ``DecodeError`` with the offset of the fault.
     public init(
         parsing bytes: [UInt8],

@@ -2,7 +2,7 @@ import Logging
 
 /// Drops messages that waited too long (`max_age`): they become dead letters instead of being processed.
 public struct AgeLimit: ImmediateMiddleware {
-    /// The limit for messages and actors that name none; `nil` for no limit.
+    /// The limit for messages and actors that name none; `nil` for no limit. Defaults to `nil`.
     public let maxAge: Duration?
 
     public init(maxAge: Duration? = nil) {

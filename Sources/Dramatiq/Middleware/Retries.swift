@@ -11,13 +11,14 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
     /// The longest wait before a retry that anybody can ask for: seven days.
     public static let longestBackoff = Duration.seconds(7 * 86_400)
 
-    /// How often messages are tried again that don't say; `nil` for no limit.
+    /// How often messages are tried again that don't say; `nil` for no limit. Defaults to 20.
     public let maxRetries: Int?
-    /// The wait before the first retry.
+    /// The wait before the first retry. Defaults to 15 seconds.
     public let minBackoff: Duration
-    /// The longest wait before a retry.
+    /// The longest wait before a retry. Defaults to seven days.
     public let maxBackoff: Duration
     /// Decides whether to retry, given how many retries there were and the error; overrules the number of retries.
+    /// Defaults to nothing.
     public let retryWhen: (@Sendable (_ retries: Int, _ error: any Error) -> Bool)?
 
     public init(

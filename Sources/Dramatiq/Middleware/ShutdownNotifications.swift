@@ -1,7 +1,7 @@
 /// Cancels actors that ask for it (`notify_shutdown`) as soon as their worker begins to shut down, instead of after the
 /// grace period. Their messages go back to the queue.
 public struct ShutdownNotifications: ImmediateMiddleware {
-    /// Whether actors and messages that say nothing are cancelled.
+    /// Whether actors and messages that say nothing are cancelled. Defaults to `false`.
     public let notifyShutdown: Bool
 
     public init(notifyShutdown: Bool = false) {

@@ -5,7 +5,7 @@
 /// Limits are looked at every tenth of a second. In an option of a message `0` means the actor's limit, and `Infinity`
 /// none.
 public struct TimeLimit: ImmediateMiddleware {
-    /// The limit for messages and actors that name none: ten minutes by default, as in dramatiq.
+    /// The limit for messages and actors that name none. Defaults to ten minutes, as in dramatiq.
     public let timeLimit: Duration
 
     public init(timeLimit: Duration = .seconds(600)) {

@@ -33,8 +33,8 @@ public struct Barrier: Sendable {
     /// vain.
     ///
     /// - Parameters:
-    ///   - block: whether to wait for the others.
-    ///   - timeout: how long to wait at most.
+    ///   - block: whether to wait for the others. Defaults to `true`.
+    ///   - timeout: how long to wait at most. Defaults to a minute.
     /// - Returns: whether all have arrived; `false` also if the task was cancelled while it waited.
     /// - Throws: what the backend throws.
     @discardableResult

@@ -84,6 +84,7 @@ public struct ConcurrentRateLimiter: RateLimiter {
     public let ttl: Duration
 
     /// - Parameter ttl: when a place that was never given back becomes free, counted from the last acquisition.
+    ///   Defaults to 15 minutes, as in dramatiq.
     /// - Throws: ``RateLimitError`` if the limit is below 1.
     public init(
         backend: any RateLimiterBackend,
@@ -129,7 +130,7 @@ public struct BucketRateLimiter: RateLimiter {
     public let limit: Int
     public let bucket: Duration
 
-    /// - Parameter bucket: the length of an interval, at least a millisecond.
+    /// - Parameter bucket: the length of an interval, at least a millisecond. Defaults to a second.
     /// - Throws: ``RateLimitError`` if the limit is below 1 or the interval too short.
     public init(
         backend: any RateLimiterBackend,
@@ -161,7 +162,7 @@ public struct WindowRateLimiter: RateLimiter {
     /// The window's length; each of its seconds is a key of its own.
     public let window: Duration
 
-    /// - Parameter window: the window's length in whole seconds.
+    /// - Parameter window: the window's length in whole seconds. Defaults to one.
     /// - Throws: ``RateLimitError`` if the limit is below 1, or the window is not one or more whole seconds.
     public init(
         backend: any RateLimiterBackend,

@@ -5,11 +5,11 @@
 /// worker lives, one that is a ``PermanentError`` is not tried again; others count as attempts, and after the last the
 /// message becomes a dead letter.
 public struct TransitionRetryPolicy: Sendable, Hashable {
-    /// How often the step is tried in all.
+    /// How often the step is tried in all. Defaults to 8.
     public var attempts: Int
-    /// The pause after the first attempt; it doubles after each further one.
+    /// The pause after the first attempt; it doubles after each further one. Defaults to 100 ms.
     public var minBackoff: Duration
-    /// The longest pause.
+    /// The longest pause. Defaults to 10 s.
     public var maxBackoff: Duration
 
     public init(

@@ -38,13 +38,14 @@ public final class Worker: Service {
 
     /// - Parameters:
     ///   - broker: whose queues and actors to work for.
-    ///   - concurrency: how many messages to process at the same time.
-    ///   - queues: the queues to take from; all that the broker knows or will know unless given.
-    ///   - prefetch: how many messages of each queue to hold at most; twice the concurrency unless given.
-    ///   - gracePeriod: how long running actors may go on once a shutdown has begun.
-    ///   - transitionRetries: how steps that fail after an actor ran are repeated.
-    ///   - maxCrashes: how many workers a message may take with it, after the first one, before it becomes a dead
-    ///     letter; any number if it is `nil`.
+    ///   - concurrency: the number of messages to process at the same time. Defaults to 8.
+    ///   - queues: the queues to take from. Defaults to all that the broker knows or will know.
+    ///   - prefetch: the most messages of each queue to hold. Defaults to twice the concurrency.
+    ///   - gracePeriod: how long running actors may go on once a shutdown has begun. Defaults to 30 seconds.
+    ///   - transitionRetries: how steps that fail after an actor ran are repeated. Defaults to eight attempts within
+    ///     about 13 seconds.
+    ///   - maxCrashes: the number of workers that a message may take with it, after the first one, before it becomes a
+    ///     dead letter; any number if it is `nil`. Defaults to 5.
     public init(
         _ broker: Broker,
         concurrency: Int = 8,

@@ -20,10 +20,10 @@ public struct StorageSweeper: Service {
 
     /// - Parameters:
     ///   - directory: what is swept.
-    ///   - age: how long a file must not have been needed; the directory's retention unless given.
-    ///   - interval: the pause between two sweeps, an hour unless given; from a millisecond to a year, others become the
-    ///     nearest of these.
-    ///   - logger: told what was removed.
+    ///   - age: how long a file must not have been needed. Defaults to the directory's retention.
+    ///   - interval: the pause between two sweeps, from a millisecond to a year; others become the nearest of these.
+    ///     Defaults to an hour.
+    ///   - logger: told what was removed. Defaults to one with the label `dramatiq.storage`.
     public init(
         _ directory: StorageDirectory,
         olderThan age: Duration? = nil,

@@ -25,7 +25,8 @@ public final class MemcachedClient: Service {
 
     /// A client. It doesn't connect yet.
     ///
-    /// - Parameter logger: gets what has no caller to be thrown to.
+    /// - Parameter logger: gets what has no caller to be thrown to. Defaults to one with the label
+    ///   `dramatiq.memcached`.
     /// - Throws: ``MemcachedError/Code/invalidConfiguration`` for no servers.
     public init(
         _ configuration: MemcachedConfiguration,

@@ -43,7 +43,7 @@ public struct MemcachedError: Error, Sendable {
     /// - Parameters:
     ///   - message: for a person to read; for ``Code/server`` what the server sent.
     ///   - server: the server, as host and port.
-    ///   - mayHaveTakenEffect: whether the command may have been run.
+    ///   - mayHaveTakenEffect: whether the command may have been run. Defaults to `false`.
     ///   - underlyingError: what caused it.
     public init(
         _ code: Code,

@@ -37,7 +37,7 @@ public final class RedisClient: RedisExecutor, Service {
 
     /// A client. It reads the files of certificates, if there are any, and doesn't connect yet.
     ///
-    /// - Parameter logger: gets what has no caller to be thrown to.
+    /// - Parameter logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.redis`.
     /// - Throws: ``RedisError/Code/invalidConfiguration``.
     public init(
         _ configuration: RedisConfiguration,

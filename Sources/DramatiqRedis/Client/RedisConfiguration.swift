@@ -24,32 +24,37 @@ public struct RedisConfiguration: Sendable, Hashable {
         }
     }
 
+    /// Where the server is. Defaults to port 6379 of this machine.
     public var address: Address
-    /// The user of the server's access control list; `nil` for the default one.
+    /// The user of the server's access control list; `nil` for the default one. Defaults to `nil`.
     public var user: String?
+    /// The user's password. Defaults to none.
     public var password: String?
-    /// The number of the database.
+    /// The number of the database. Defaults to 0.
     public var database: Int
-    /// How the connection is encrypted; `nil` if it isn't.
+    /// How the connection is encrypted; `nil` if it isn't. Defaults to `nil`.
     public var encryption: RedisEncryption?
-    /// What the connections are called in the server's `CLIENT LIST`.
+    /// What the connections are called in the server's `CLIENT LIST`. Defaults to no name.
     public var clientName: String?
 
-    /// How long making a connection may take, from looking up the name to the server's first answer.
+    /// How long making a connection may take, from looking up the name to the server's first answer. Defaults
+    /// to 5 s.
     public var connectTimeout: Duration
     /// How long a command may wait for its answer, from the moment at which it was handed to the client. After twice
-    /// that time without a byte from a server that owes answers, its connection is given up.
+    /// that time without a byte from a server that owes answers, its connection is given up. Defaults to
+    /// 15 s.
     public var commandTimeout: Duration
     /// The pause after the first attempt to connect that failed. It doubles after each further one, and from half of it
-    /// up to all of it is waited.
+    /// up to all of it is waited. Defaults to 50 ms.
     public var minBackoff: Duration
-    /// The longest pause between attempts.
+    /// The longest pause between attempts. Defaults to 2 s.
     public var maxBackoff: Duration
     /// How many commands may wait to be sent or answered, in all. A pipeline that is larger is let through alone.
+    /// Defaults to 100 000.
     public var maxPendingCommands: Int
-    /// How many commands may block at a time, each on a connection of its own.
+    /// How many commands may block at a time, each on a connection of its own. Defaults to 256.
     public var maxBlockingConnections: Int
-    /// After what time without use a connection for blocking commands is closed.
+    /// After what time without use a connection for blocking commands is closed. Defaults to a minute.
     public var blockingIdleTimeout: Duration
     /// The bounds on what a server may send.
     public var replyLimits: RESPLimits
@@ -108,9 +113,10 @@ public struct RedisEncryption: Sendable, Hashable {
     }
 
     public var verification: Verification
-    /// A file of certificates (PEM) to trust instead of the system's.
+    /// A file of certificates (PEM) to trust instead of the system's. Defaults to none.
     public var trustedCertificates: String?
-    /// A file with this client's certificate and those that sign it (PEM), where the server asks for one.
+    /// A file with this client's certificate and those that sign it (PEM), where the server asks for one. Defaults
+    /// to none.
     public var certificateChain: String?
     /// A file with the key of ``certificateChain`` (PEM).
     public var privateKey: String?
@@ -130,11 +136,12 @@ public struct RedisEncryption: Sendable, Hashable {
 
 /// The bounds on what a server may send as one reply. More is an error, and the connection is closed.
 public struct RESPLimits: Sendable, Hashable {
-    /// How many bytes a reply may have on the wire. Redis itself allows 512 MiB for a string.
+    /// How many bytes a reply may have on the wire. Redis itself allows 512 MiB for a string. Defaults to
+    /// 1 GiB.
     public var replySize: Int
-    /// How many levels of arrays, sets and maps may lie in each other.
+    /// How many levels of arrays, sets and maps may lie in each other. Defaults to 64.
     public var depth: Int
-    /// How many bytes a line may have: a number, a simple string, an error.
+    /// How many bytes a line may have: a number, a simple string, an error. Defaults to 64 KiB.
     public var lineLength: Int
 
     public init(replySize: Int = 1 << 30, depth: Int = 64, lineLength: Int = 1 << 16) {

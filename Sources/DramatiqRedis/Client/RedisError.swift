@@ -66,7 +66,7 @@ public struct RedisError: Error, Sendable {
 
     /// - Parameters:
     ///   - message: for a person to read; for ``Code/server`` what the server sent.
-    ///   - mayHaveTakenEffect: whether the command may have been run.
+    ///   - mayHaveTakenEffect: whether the command may have been run. Defaults to `false`.
     ///   - underlyingError: what caused it.
     public init(
         _ code: Code,

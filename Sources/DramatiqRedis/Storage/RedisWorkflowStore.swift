@@ -31,7 +31,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
     ///   - ttl: how long a remaining workflow is kept after it was last stored or loaded: from a millisecond to a
-    ///     century.
+    ///     century. Defaults to ``defaultTTL``.
     public init(
         _ executor: any RedisExecutor,
         namespace: String = "dramatiq",

@@ -20,20 +20,20 @@ public final class RedisTransport: Transport {
     /// How a transport behaves. The defaults are dramatiq's. A time that can't be is the nearest that can: none is longer
     /// than a century.
     public struct Configuration: Sendable, Hashable {
-        /// What the keys begin with.
+        /// What the keys begin with. Defaults to `dramatiq`.
         public var namespace: String
         /// How long a worker may be silent before what it holds goes to others. All workers of a namespace should
-        /// agree. A worker is heard four times as often. At least 100 ms.
+        /// agree. A worker is heard four times as often. At least 100 ms. Defaults to a minute.
         public var heartbeatTimeout: Duration
-        /// How long dead letters are kept. At least 1 ms.
+        /// How long dead letters are kept. At least 1 ms. Defaults to seven days.
         public var deadLetterTTL: Duration
         /// How many delayed messages of one queue are held until they are due: as ids and times, and the messages
         /// themselves up to 8 MiB. If more are delayed, those that are due first are held, and the others are looked at
-        /// in turn.
+        /// in turn. Defaults to 100 000.
         public var delayedLimit: Int
         /// How many bytes of the messages themselves are held.
         var delayedMemory = 8 << 20
-        /// For how long sending is repeated while there is no connection.
+        /// For how long sending is repeated while there is no connection. Defaults to 5 s.
         public var sendPatience: Duration
 
         public init(
@@ -92,7 +92,7 @@ public final class RedisTransport: Transport {
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
-    ///   - logger: gets what has no caller to be thrown to.
+    ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.redis`.
     public init(
         _ executor: any RedisExecutor,
         configuration: Configuration = Configuration(),

@@ -38,12 +38,13 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// - Parameters:
     ///   - backend: keeps the barriers.
     ///   - barriers: how they are kept. Defaults to ``BarrierStyle/atMostOnce``, as in dramatiq-workflow.
-    ///   - callbackStorage: keeps what messages must know about their workflow.
-    ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped.
+    ///   - callbackStorage: keeps what messages must know about their workflow. Defaults to the messages themselves.
+    ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped. Defaults to
+    ///     ``WorkflowFailurePolicy/halt``.
     ///   - barrierTTL: how long barriers are kept beyond the time for which what can arrive at them may wait; longer
-    ///     than the longest task runs.
+    ///     than the longest task runs. Defaults to a day, as in dramatiq-workflow.
     ///   - longestWait: the longest time that a message may wait in its queue until a worker takes it; its delays,
-    ///     retries and time as a dead letter apart, which are known.
+    ///     retries and time as a dead letter apart, which are known. Defaults to two weeks.
     public init(
         backend: any StateStore,
         barriers: BarrierStyle = .atMostOnce,
