@@ -4,7 +4,7 @@ import Synchronization
 final class RefreshSchedule: Sendable {
     /// Short beside the time for which unused workflows are kept, which is days.
     static let interval = Duration.seconds(15 * 60)
-    private static let maximumCount = 10_000
+    private static let maxCount = 10_000
 
     private let last = Mutex<[String: ContinuousClock.Instant]>([:])
 
@@ -16,7 +16,7 @@ final class RefreshSchedule: Sendable {
         last.withLock { last in
             if let earlier = last[completionID], now - earlier < Self.interval { return false }
             // Forgetting costs a refresh each and nothing else.
-            if last.count >= Self.maximumCount { last = [:] }
+            if last.count >= Self.maxCount { last = [:] }
             last[completionID] = now
             return true
         }

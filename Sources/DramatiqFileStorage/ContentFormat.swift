@@ -12,7 +12,7 @@ struct ContentFormat: Sendable {
     private static let version = 1
     private static let plain = "none"
     /// More than any header takes, the line feed included.
-    static let maximumHeaderSize = 96
+    static let maxHeaderSize = 96
 
     /// Compresses what is written; `nil` for none.
     let compressor: (any Compressor)?
@@ -48,7 +48,7 @@ struct ContentFormat: Sendable {
     /// - Throws: ``FileStorageError``, which names the path.
     func decode(_ file: [UInt8], _ digest: ContentDigest, _ path: String) throws(FileStorageError) -> [UInt8] {
         func corrupt(_ reason: String) -> FileStorageError { FileStorageError(.corrupt, "load", path, reason) }
-        guard let end = file.prefix(Self.maximumHeaderSize).firstIndex(of: UInt8(ascii: "\n")) else {
+        guard let end = file.prefix(Self.maxHeaderSize).firstIndex(of: UInt8(ascii: "\n")) else {
             throw corrupt("It has no header")
         }
         let words = String(decoding: file[..<end], as: UTF8.self).split(

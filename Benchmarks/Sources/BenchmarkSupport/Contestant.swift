@@ -51,19 +51,19 @@ public struct Comparison {
     public internal(set) var contestants: [Contestant]
     public let aims: [Aim]
     /// The most rounds that it is worth, for work that takes long.
-    public let maximumRounds: Int
+    public let maxRounds: Int
 
     public init(
         _ name: String,
         unit: String,
         aims: [Aim] = [],
-        maximumRounds: Int = .max,
+        maxRounds: Int = .max,
         _ contestants: Contestant...
     ) {
         self.name = name
         self.unit = unit
         self.aims = aims
-        self.maximumRounds = maximumRounds
+        self.maxRounds = maxRounds
         self.contestants = contestants
     }
 }

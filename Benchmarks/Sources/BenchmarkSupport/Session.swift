@@ -33,7 +33,7 @@ public struct Session {
         if let only = options.only { comparison.contestants.removeAll { $0.name != only } }
         for contestant in comparison.contestants { _ = try await contestant.round(options.seconds) }
         var rounds: [[Measurement]] = []
-        for number in 0..<min(options.rounds, comparison.maximumRounds) {
+        for number in 0..<min(options.rounds, comparison.maxRounds) {
             rounds.append(try await round(comparison.contestants, startingAt: number))
         }
         let result = ComparisonResult(comparison, rounds: rounds)

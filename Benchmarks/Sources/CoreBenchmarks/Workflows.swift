@@ -38,7 +38,7 @@ private func measureGroups(_ session: inout Session, _ python: Peer) async throw
         try await Embedded.run { embedded in
             let result = try await session.compare(
                 Comparison(
-                    name, unit: "members", aims: [.atLeast(25, times: "python")], maximumRounds: rounds,
+                    name, unit: "members", aims: [.atLeast(25, times: "python")], maxRounds: rounds,
                     Contestant(
                         "swift",
                         round: embedded.workflow(work: size, times: max(1, 10_000 / size)) {

@@ -104,7 +104,7 @@ func measureWorkflows(_ session: inout Session, _ server: LocalServer, _ python:
     if session.includes("chain of \(length)") {
         try await session.compare(
             Comparison(
-                "chain of \(length)", unit: "hops", aims: [.atLeast(25, times: "python")], maximumRounds: 5,
+                "chain of \(length)", unit: "hops", aims: [.atLeast(25, times: "python")], maxRounds: 5,
                 Contestant("swift") {
                     try await fleet.flush()
                     return try await fleet.work {

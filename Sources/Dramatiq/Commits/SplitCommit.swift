@@ -30,7 +30,7 @@ struct SplitCommit {
             case .waiting, .alreadyReleased: isReleased = false
             }
         }
-        try await make(isReleased ? state.creations : [], renewing: state.refreshes)
+        try await make(isReleased ? state.creations : [], refreshing: state.refreshes)
         var rest = commit
         rest.state = nil
         if !isReleased { rest.successors = [] }
@@ -47,7 +47,7 @@ struct SplitCommit {
         return result
     }
 
-    private func make(_ creations: [StateCommit.Creation], renewing refreshes: [BarrierKey]) async throws {
+    private func make(_ creations: [StateCommit.Creation], refreshing refreshes: [BarrierKey]) async throws {
         guard !creations.isEmpty || !refreshes.isEmpty else { return }
         if state.store.atomicity == .commit {
             try await apply {

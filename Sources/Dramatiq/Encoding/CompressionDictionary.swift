@@ -16,7 +16,7 @@ public struct CompressionDictionary: Sendable, Hashable {
     private static let signature = "dramatiq-dictionary"
     private static let version = "1"
     /// Longer than any first line.
-    private static let maximumHeaderSize = 64
+    private static let maxHeaderSize = 64
 
     /// The content, with what is most useful at its end.
     public let bytes: [UInt8]
@@ -37,7 +37,7 @@ public struct CompressionDictionary: Sendable, Hashable {
     ///
     /// - Throws: ``CompressionDictionaryError``.
     public init(file: [UInt8]) throws(CompressionDictionaryError) {
-        let head = file.prefix(Self.maximumHeaderSize)
+        let head = file.prefix(Self.maxHeaderSize)
         guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { throw .notADictionary }
         let words = String(decoding: head[..<end], as: UTF8.self).split(
             separator: " ", omittingEmptySubsequences: false)

@@ -39,7 +39,7 @@ struct JSONNesting: Sendable {
     static let shallow = 1024
     /// As many lists as may lie in one another. What a program nests deeper becomes text, since it takes a part of the
     /// thread's stack for each list to write or free them.
-    static let maximumLists = 128
+    static let maxLists = 128
 
     /// How many levels of containers there are at most, its own included.
     private(set) var depth = 1
@@ -60,7 +60,7 @@ struct JSONNesting: Sendable {
     /// Takes account of a value in a list, which is as the list must hold it then.
     mutating func add(_ value: inout JSONValue) {
         guard var nesting = value.nesting else { return }
-        if nesting.lists >= Self.maximumLists {
+        if nesting.lists >= Self.maxLists {
             value = value.flattened
             nesting.lists = 0
         }

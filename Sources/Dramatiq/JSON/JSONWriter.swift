@@ -25,7 +25,7 @@ package struct JSONWriter {
         bytes.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
-    /// Writes a value. Recursion is no deeper than ``JSONNesting/maximumLists``; verbatim text is copied.
+    /// Writes a value. Recursion is no deeper than ``JSONNesting/maxLists``; verbatim text is copied.
     package mutating func write(_ value: JSONValue) {
         switch value {
         case .null: append("null")

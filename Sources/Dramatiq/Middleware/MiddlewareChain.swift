@@ -73,20 +73,29 @@ final class MiddlewareChain: Sendable {
     private let logger: Logger
 
     convenience init(_ middleware: [any Middleware], logger: Logger) {
-        self.init(middleware, OptionScreen(middleware.flatMap(\.servedOptions), logger: logger), logger)
+        self.init(
+            middleware, duplicate: middleware.duplicate,
+            actorOptions: middleware.reduce(into: []) { $0.formUnion($1.actorOptions) },
+            OptionScreen(middleware.flatMap(\.servedOptions), logger: logger), logger)
     }
 
     /// The same middleware, for a processor of its own.
     func copy() -> MiddlewareChain {
-        MiddlewareChain(middleware, optionScreen, logger)
+        MiddlewareChain(middleware, duplicate: duplicate, actorOptions: actorOptions, optionScreen, logger)
     }
 
-    private init(_ middleware: [any Middleware], _ optionScreen: OptionScreen, _ logger: Logger) {
+    private init(
+        _ middleware: [any Middleware],
+        duplicate: String?,
+        actorOptions: Set<String>,
+        _ optionScreen: OptionScreen,
+        _ logger: Logger
+    ) {
         self.middleware = middleware
+        self.duplicate = duplicate
+        self.actorOptions = actorOptions
         self.optionScreen = optionScreen
         self.logger = logger
-        duplicate = middleware.duplicate
-        actorOptions = middleware.reduce(into: []) { $0.formUnion($1.actorOptions) }
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
         receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }

@@ -203,11 +203,11 @@ extension InMemoryRateLimiterBackend.State {
         }
         for barrier in steps.releases { release(barrier, now) }
         for creation in steps.creations { create(creation, now) }
-        for barrier in steps.refreshes { renew(barrier, now) }
+        for barrier in steps.refreshes { refresh(barrier, now) }
         return .committed
     }
 
-    private mutating func renew(_ barrier: BarrierKey, _ now: Moment) {
+    private mutating func refresh(_ barrier: BarrierKey, _ now: Moment) {
         for key in [barrier.key, barrier.releaseKey] {
             guard let key, let place = entries.index(forKey: key) else { continue }
             entries.values[place].keep(now, barrier.ttl)

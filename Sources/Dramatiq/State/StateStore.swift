@@ -39,7 +39,7 @@ public struct StateAtomicity: Sendable, Hashable {
 
     /// All steps of a ``StateCommit``.
     public static let commit = StateAtomicity(isOfCommit: true)
-    /// One step at one barrier: an arrival, a release, a creation or a renewal.
+    /// One step at one barrier: an arrival, a release, a creation or a refresh.
     public static let key = StateAtomicity(isOfCommit: false)
 }
 

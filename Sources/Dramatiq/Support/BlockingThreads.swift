@@ -17,7 +17,7 @@ package final class BlockingThreads: Sendable {
 
     /// - Parameter count: how many threads there are at most.
     package init(count: Int) {
-        work = Work(maximumThreads: count)
+        work = Work(maxThreads: count)
     }
 
     deinit {
@@ -71,19 +71,19 @@ private final class Work: Sendable {
         var isClosed = false
     }
 
-    private let maximumThreads: Int
+    private let maxThreads: Int
     private let state = Mutex(State())
     /// Counts what there is for idle threads to wake up for.
     private let wakeups = DispatchSemaphore(value: 0)
 
-    init(maximumThreads: Int) {
-        self.maximumThreads = maximumThreads
+    init(maxThreads: Int) {
+        self.maxThreads = maxThreads
     }
 
     func add(_ job: @escaping @Sendable () -> Void) {
         let isNewThreadNeeded = state.withLock { state in
             state.jobs.append(job)
-            guard state.idle < state.jobs.count, state.threads < maximumThreads else { return false }
+            guard state.idle < state.jobs.count, state.threads < maxThreads else { return false }
             state.threads += 1
             return true
         }

@@ -107,7 +107,8 @@ public protocol TransportConsumer: AnyObject, Sendable {
 
     /// Notes whether a message that was redelivered is read or processed from now on, so that it can be said how often that
     /// took its worker with it: ``Delivery/crashes``. It isn't any more once its delivery ends. Only asked for what is
-    /// ``Delivery/isRedelivered``, and if ``TransportTraits/countsCrashes``. Defaults to asking ``innermost``, which by default notes nothing.
+    /// ``Delivery/isRedelivered``, and if ``TransportTraits/countsCrashes``. Defaults to asking ``innermost``, which by
+    /// default notes nothing.
     ///
     /// - Throws: ``BrokerError/Code/deliveryNotHeld``, if that shows.
     func note(_ delivery: Delivery, isUnderWay: Bool) async throws

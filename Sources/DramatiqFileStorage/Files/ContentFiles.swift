@@ -177,7 +177,7 @@ struct ContentFiles: Sendable {
         guard status.isRegular else {
             throw FileStorageError(.unusable, "load", file.path, "It is not a regular file")
         }
-        guard status.size <= format.maxSize + ContentFormat.maximumHeaderSize else {
+        guard status.size <= format.maxSize + ContentFormat.maxHeaderSize else {
             throw FileStorageError(
                 .tooLarge, "load", file.path, "The file has \(status.size) bytes, the limit is \(format.maxSize)")
         }

@@ -5,7 +5,7 @@ import NIOCore
 /// https://github.com/memcached/memcached/blob/master/doc/protocol.txt
 struct MetaCommand: Sendable {
     /// The longest key that a server takes, in bytes.
-    static let maximumKeyLength = 250
+    static let maxKeyLength = 250
 
     let key: String
     private let name: StaticString
@@ -53,12 +53,12 @@ struct MetaCommand: Sendable {
 
     /// - Throws: ``MemcachedError/Code/invalidKey``.
     func check() throws(MemcachedError) {
-        guard (1...Self.maximumKeyLength).contains(key.utf8.count),
+        guard (1...Self.maxKeyLength).contains(key.utf8.count),
             key.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
         else {
             throw MemcachedError(
                 .invalidKey,
-                "A key has 1 to \(Self.maximumKeyLength) bytes, none of them a space or a control character: "
+                "A key has 1 to \(Self.maxKeyLength) bytes, none of them a space or a control character: "
                     + String(key.prefix(300)).debugDescription)
         }
     }

@@ -25,9 +25,9 @@ enum MetaReply: Sendable, Equatable {
 /// Takes replies out of bytes as they come.
 struct MetaReplyDecoder {
     /// The longest line, in bytes.
-    static let maximumLine = 4096
+    static let maxLine = 4096
     /// The longest value, in bytes. A server's own limit is 1 MiB unless set higher.
-    static let maximumValue = 16 << 20
+    static let maxValue = 16 << 20
 
     private var buffer = ByteBuffer()
 
@@ -41,8 +41,8 @@ struct MetaReplyDecoder {
     /// - Throws: ``MemcachedError/Code/malformedReply``, after which nothing can be read any more.
     mutating func next() throws(MemcachedError) -> MetaReply? {
         let view = buffer.readableBytesView
-        guard let end = view.prefix(Self.maximumLine).firstIndex(of: UInt8(ascii: "\n")) else {
-            if view.count >= Self.maximumLine { throw Self.malformed("a line that doesn't end") }
+        guard let end = view.prefix(Self.maxLine).firstIndex(of: UInt8(ascii: "\n")) else {
+            if view.count >= Self.maxLine { throw Self.malformed("a line that doesn't end") }
             return nil
         }
         guard end > view.startIndex, view[end - 1] == UInt8(ascii: "\r") else {
@@ -55,7 +55,7 @@ struct MetaReplyDecoder {
         let reply: MetaReply
         switch words.first {
         case "VA":
-            guard words.count >= 2, let size = Int(words[1]), (0...Self.maximumValue).contains(size) else {
+            guard words.count >= 2, let size = Int(words[1]), (0...Self.maxValue).contains(size) else {
                 throw Self.malformed(line)
             }
             guard rest.count >= size + 2 else { return nil }

@@ -3,7 +3,7 @@ import Dramatiq
 /// Names of parties that have arrived, as words of one value; in its flags is how many there are.
 struct ArrivalList {
     /// The longest word, in bytes.
-    private static let maximumWord = 250
+    private static let maxWord = 250
 
     private var text: String
     private(set) var count: Int
@@ -40,9 +40,9 @@ struct ArrivalList {
     ///   for, so a list must never come near what one takes.
     static func word(_ name: String) throws -> String {
         let isWord = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "%") } && !name.isEmpty
-        if name.utf8.count <= maximumWord {
+        if name.utf8.count <= maxWord {
             let word = isWord ? name : name.utf8.reduce(into: "%") { $0 += String($1, radix: 16) + "." }
-            if word.utf8.count <= maximumWord { return word }
+            if word.utf8.count <= maxWord { return word }
         }
         throw RateLimitError.invalidArgument(
             "A message whose id has \(name.utf8.count) bytes can't arrive at a barrier in Memcached: "

@@ -4,10 +4,10 @@ import Dramatiq
 /// and leaves as they are, how many named arrivals it has counted and in how many lists their names are.
 struct BarrierCount: Equatable {
     /// How many parties a barrier takes: as many as the flags can count.
-    static let maximumParties = 1 << 20 - 1
+    static let maxParties = 1 << 20 - 1
     /// How many names a list is meant for.
     private static let listLength = 256
-    private static let maximumListsExponent = 8
+    private static let maxListsExponent = 8
 
     var left: Int
     /// How many lists there are: none, or a power of two.
@@ -15,11 +15,11 @@ struct BarrierCount: Equatable {
     /// How many of the names that are listed are counted.
     var counted: Int
 
-    /// - Throws: `RateLimitError` for more than ``maximumParties``.
+    /// - Throws: `RateLimitError` for more than ``maxParties``.
     init(parties: Int, lists: Int? = nil) throws {
-        guard parties <= Self.maximumParties else {
+        guard parties <= Self.maxParties else {
             throw RateLimitError.invalidArgument(
-                "A barrier in Memcached takes \(Self.maximumParties) parties, and \(parties) are too many")
+                "A barrier in Memcached takes \(Self.maxParties) parties, and \(parties) are too many")
         }
         left = parties
         counted = 0
@@ -29,7 +29,7 @@ struct BarrierCount: Equatable {
     /// How many lists the names of so many parties need.
     static func lists(for parties: Int) -> Int {
         var exponent = 0
-        while exponent < maximumListsExponent, parties > listLength << exponent { exponent += 1 }
+        while exponent < maxListsExponent, parties > listLength << exponent { exponent += 1 }
         return 1 << exponent
     }
 
@@ -37,9 +37,9 @@ struct BarrierCount: Equatable {
     init(_ entry: Entry, _ key: String) throws {
         left = try entry.number(key)
         let exponent = Int(entry.mark & 0xF) - 1
-        guard (0...Self.maximumParties).contains(left), exponent <= Self.maximumListsExponent else {
+        guard (0...Self.maxParties).contains(left), exponent <= Self.maxListsExponent else {
             throw RateLimitError.foreignValue(
-                key: key, expected: "a barrier of at most \(Self.maximumParties) parties")
+                key: key, expected: "a barrier of at most \(Self.maxParties) parties")
         }
         lists = exponent < 0 ? 0 : 1 << exponent
         counted = Int(entry.mark >> 4)

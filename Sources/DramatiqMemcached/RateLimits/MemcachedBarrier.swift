@@ -102,7 +102,7 @@ struct MemcachedBarrier {
     }
 
     /// Keeps the barrier for its time from now on, if it is there.
-    func renew() async throws {
+    func refresh() async throws {
         guard let state = try await stateIfKnown(), !state.isReleased, isDue(state.known) else { return }
         try await keep(lists: state.count.lists)
     }
@@ -166,7 +166,7 @@ struct MemcachedBarrier {
             listed += list.count
         }
         var count = state.count
-        guard (count.counted...BarrierCount.maximumParties).contains(listed) else { throw lost }
+        guard (count.counted...BarrierCount.maxParties).contains(listed) else { throw lost }
         count.left = max(0, count.left - (listed - count.counted))
         count.counted = listed
         let isDue = isDue(state.known)

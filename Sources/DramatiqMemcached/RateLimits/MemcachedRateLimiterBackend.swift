@@ -117,7 +117,7 @@ public struct MemcachedRateLimiterBackend: RateLimiterBackend, StateStore {
         for creation in steps.creations {
             try await MemcachedBarrier(client: client, barrier: creation.barrier).create(parties: creation.parties)
         }
-        for barrier in steps.refreshes { try await MemcachedBarrier(client: client, barrier: barrier).renew() }
+        for barrier in steps.refreshes { try await MemcachedBarrier(client: client, barrier: barrier).refresh() }
         return .committed
     }
 }

@@ -21,7 +21,7 @@ public import ServiceLifecycle
 /// Add it to a service group to connect early; it works without as well.
 public final class RedisClient: RedisExecutor, Service {
     /// How often the servers of a cluster may point to each other before that is an error.
-    private static let maximumRedirections = 8
+    private static let maxRedirections = 8
 
     public let configuration: RedisConfiguration
     private let shared: RedisConnection
@@ -137,7 +137,7 @@ public final class RedisClient: RedisExecutor, Service {
         guard results.contains(where: \.isRedirected) else { return results }
         // Who answered last.
         var answerers = Array(repeating: known, count: commands.count)
-        for _ in 0..<Self.maximumRedirections {
+        for _ in 0..<Self.maxRedirections {
             var places: [RedisConfiguration.Address: [(index: Int, isOnce: Bool)]] = [:]
             for (index, result) in results.enumerated() {
                 guard case .failure(let error) = result,

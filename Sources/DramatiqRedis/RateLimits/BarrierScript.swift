@@ -40,7 +40,7 @@ enum BarrierScript {
         end
 
         local function read_barriers()
-          local steps = { releases = {}, creations = {}, renewals = {} }
+          local steps = { releases = {}, creations = {}, refreshes = {} }
           for i = 1, tonumber(take()) do steps.releases[i] = read_barrier() end
           local arrival = take()
           if arrival ~= '' then
@@ -52,7 +52,7 @@ enum BarrierScript {
             steps.creations[i] = read_barrier()
             steps.creations[i].parties = take()
           end
-          for i = 1, tonumber(take()) do steps.renewals[i] = read_barrier() end
+          for i = 1, tonumber(take()) do steps.refreshes[i] = read_barrier() end
           return steps
         end
 
@@ -165,7 +165,7 @@ enum BarrierScript {
               end
             end
           end
-          for _, barrier in ipairs(steps.renewals) do keep(barrier) end
+          for _, barrier in ipairs(steps.refreshes) do keep(barrier) end
           return result
         end
         """

@@ -20,7 +20,7 @@ public struct RedisWorkflowStore: WorkflowStore {
         return 1
         """)
     /// The longest completion id, in bytes.
-    private static let maximumIDLength = 256
+    private static let maxIDLength = 256
 
     /// What the keys begin with.
     public let namespace: String
@@ -86,6 +86,6 @@ public struct RedisWorkflowStore: WorkflowStore {
     private func key(_ completionID: String) -> String { "\(namespace):__workflows__.\(completionID)" }
 
     private static func isValid(_ completionID: String) -> Bool {
-        !completionID.isEmpty && completionID.utf8.count <= maximumIDLength
+        !completionID.isEmpty && completionID.utf8.count <= maxIDLength
     }
 }

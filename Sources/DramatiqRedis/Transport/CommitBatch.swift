@@ -45,7 +45,8 @@ struct CommitBatch {
             } else if let message, message.crashes == nil, !commit.isRepeated, let arrival = commit.plainArrival {
                 arrivals.append(
                     CommitStep.Arrival(
-                        place: place, tag: commit.id.value, message: message, barrier: arrival.barrier,
+                        place: place, tag: CommitTag(commit: commit.id.value), message: message,
+                        barrier: arrival.barrier,
                         party: arrival.party))
             } else {
                 do {

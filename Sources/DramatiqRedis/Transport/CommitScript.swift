@@ -15,8 +15,8 @@
 ///
 /// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
 /// or `-` for a commit that sends and settles nothing. The crashes are what is noted about a message that goes back to its
-/// queue; otherwise, unless empty, there is a note that ends with it. The worker, if there is one, takes the first successor at once
-/// unless something waits in its queue.
+/// queue; otherwise, unless empty, there is a note that ends with it. The worker, if there is one, takes the first
+/// successor at once unless something waits in its queue.
 ///
 /// It answers with one text per commit: `committed`, `relayed` (committed, and the worker has the first successor),
 /// `opened`, `not released`, `not held`, `lost <barrier>` or `error <text>`. For acknowledgements that is `committed`, or
@@ -29,7 +29,7 @@
 /// others begin with one that frees some, since an acknowledgement, a retry or a next step must not wait.
 enum CommitScript {
     /// How many arguments a command of a script can be given: a third of Lua's limit (`LUAI_MAXCSTACK`, 8000).
-    static let maximumUnpack = 2500
+    static let maxUnpack = 2500
 
     static let script = RedisScript(
         """
@@ -84,7 +84,7 @@ enum CommitScript {
             local list = namespace .. ':' .. group.queue
             local first, last = group.at + 1, group.at + 2 * group.count
             while first <= last do
-              local chunk_end = math.min(last, first + \(maximumUnpack / 2 * 2) - 1)
+              local chunk_end = math.min(last, first + \(maxUnpack / 2 * 2) - 1)
               redis.call('HSET', list .. '.msgs', unpack(ARGV, first, chunk_end))
               local ids = {}
               for i = first, chunk_end, 2 do ids[#ids + 1] = ARGV[i] end
@@ -262,7 +262,7 @@ enum CommitScript {
             }
             results[i] = try(settle, {
               tag = tag, outcome = 'a', taken = taken, queue = queue, id = ids[i], worker = '', enqueues = {},
-              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {}, renewals = {} },
+              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {}, refreshes = {} },
             })
           end
           return results

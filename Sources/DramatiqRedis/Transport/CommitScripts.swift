@@ -14,9 +14,9 @@ final class CommitScripts: Sendable {
     }
 
     /// Bounds on one script, so that it never keeps the server for long.
-    private static let maximumCommits = 256
+    private static let maxCommits = 256
     private static let maxSize = 512 << 10
-    private static let maximumForgotten = 1000
+    private static let maxForgotten = 1000
 
     private let executor: any RedisExecutor
     private let transportID: String
@@ -67,7 +67,7 @@ final class CommitScripts: Sendable {
         let script = steps.prefix { step in
             size += step.size
             count += step.commitCount
-            return size <= maxSize && count <= maximumCommits
+            return size <= maxSize && count <= maxCommits
         }
         return script.isEmpty ? steps.prefix(1) : script
     }
@@ -98,7 +98,7 @@ final class CommitScripts: Sendable {
 
     private func command(_ steps: ArraySlice<CommitStep>, _ needsMemory: Bool) -> RedisCommand {
         let forgotten = state.withLock { state in
-            let some = Array(state.forgotten.suffix(Self.maximumForgotten))
+            let some = Array(state.forgotten.suffix(Self.maxForgotten))
             state.forgotten.removeLast(some.count)
             return some
         }

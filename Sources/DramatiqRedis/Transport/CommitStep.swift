@@ -12,7 +12,7 @@ enum CommitStep: Sendable {
     /// A message that is acknowledged with an arrival that releases nothing, for the first time.
     struct Arrival: Sendable {
         let place: Int
-        let tag: UInt64
+        let tag: CommitTag
         let message: TakenMessage
         let barrier: BarrierKey
         let party: String
@@ -25,16 +25,16 @@ enum CommitStep: Sendable {
     case commit(place: Int, RedisCommit)
 
     /// Bounds on what is done as one.
-    private static let maximumAcknowledgements = 500
-    private static let maximumArrivals = 250
+    private static let maxAcknowledgements = 500
+    private static let maxArrivals = 250
 
     static func steps(_ acknowledgements: [Acknowledgement]) -> [CommitStep] {
-        grouped(acknowledgements, maximumAcknowledgements) { $0.message.taken == $1.message.taken }
+        grouped(acknowledgements, maxAcknowledgements) { $0.message.taken == $1.message.taken }
             .map { .acknowledgements($0) }
     }
 
     static func steps(_ arrivals: [Arrival]) -> [CommitStep] {
-        grouped(arrivals, maximumArrivals) { $0.barrier == $1.barrier && $0.message.taken == $1.message.taken }
+        grouped(arrivals, maxArrivals) { $0.barrier == $1.barrier && $0.message.taken == $1.message.taken }
             .map { .arrivals($0) }
     }
 
@@ -109,9 +109,7 @@ enum CommitStep: Sendable {
             guard case .array(let texts) = reply else {
                 // They all have the same.
                 let result = RedisCommit.Result(try reply.string())
-                for arrival in group {
-                    body(arrival.place, result, result.isRecorded ? CommitTag(commit: arrival.tag) : nil)
-                }
+                for arrival in group { body(arrival.place, result, result.isRecorded ? arrival.tag : nil) }
                 return
             }
             guard texts.count == group.count else {
@@ -121,7 +119,7 @@ enum CommitStep: Sendable {
             }
             for (arrival, text) in zip(group, texts) {
                 let result = RedisCommit.Result(try text.string())
-                body(arrival.place, result, result.isRecorded ? CommitTag(commit: arrival.tag) : nil)
+                body(arrival.place, result, result.isRecorded ? arrival.tag : nil)
             }
         }
     }
@@ -145,7 +143,7 @@ extension RedisCommand {
         append(first.message.queueName)
         append(first.barrier)
         for arrival in arrivals {
-            append(String(arrival.tag))
+            append(arrival.tag.text)
             append(arrival.message.id)
             append(arrival.party)
         }

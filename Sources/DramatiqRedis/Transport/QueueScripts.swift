@@ -5,7 +5,7 @@
 enum QueueScripts {
     /// Moves ids from a queue to the worker's, in one step with the heartbeat, and answers with ids and bytes in turn.
     ///
-    /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maximumUnpack``), after how many bytes
+    /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maxUnpack``), after how many bytes
     /// no further message is taken. An id without a message is left behind by a repair and dropped. If some of them came
     /// back, a list follows: the place of each, from 0, and how many workers were lost over it.
     static let fetch = RedisScript(
@@ -168,7 +168,7 @@ enum QueueScripts {
 
     /// Removes messages that wait, and answers how many there were.
     ///
-    /// Arguments: queue, how many at most (up to ``CommitScript/maximumUnpack``).
+    /// Arguments: queue, how many at most (up to ``CommitScript/maxUnpack``).
     static let flush = RedisScript(
         """
         local list = KEYS[1] .. ':' .. ARGV[1]

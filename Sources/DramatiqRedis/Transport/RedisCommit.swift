@@ -11,17 +11,17 @@ struct QueuedMessages: Sendable {
     /// - Throws: what the encoder throws.
     static func encoded(_ envelopes: Envelopes) throws -> [QueuedMessages] {
         var rest = envelopes[...]
-        return try encoded(&rest, maximumCount: .max, maxSize: .max)
+        return try encoded(&rest, maxCount: .max, maxSize: .max)
     }
 
     /// As ``encoded(_:)``, for as many messages as fit, at least one. They are taken out.
     static func encoded(
         _ envelopes: inout Slice<Envelopes>,
-        maximumCount: Int,
+        maxCount: Int,
         maxSize: Int
     ) throws -> [QueuedMessages] {
         var groups = Groups()
-        while groups.count < maximumCount, groups.size < maxSize, let envelope = envelopes.popFirst() {
+        while groups.count < maxCount, groups.size < maxSize, let envelope = envelopes.popFirst() {
             let id = UniqueID.make()
             let bytes = try envelope.encoded(addingOption: RedisTransport.idOption, .string(id))
             groups.add(id, bytes, to: envelope.queueName)

@@ -46,7 +46,7 @@ final class RedisDelayedConsumer: TransportConsumer {
             if !due.isEmpty { return due }
             let start = ContinuousClock.now
             _ = try await returnTheLast()
-            let messages = try await source.take(limit: RedisMessageSource.maximumCount)
+            let messages = try await source.take(limit: RedisMessageSource.maxCount)
             let deliverable = hold(messages)
             if !deliverable.isEmpty { return deliverable }
             if try await returnTheLast() {
@@ -89,7 +89,7 @@ final class RedisDelayedConsumer: TransportConsumer {
     /// The messages whose time has come.
     private func due(limit: Int) async throws -> [Delivery] {
         let now = SystemClock.milliseconds()
-        let batch = state.withLock { $0.waiting.due(now, limit: max(1, min(limit, RedisMessageSource.maximumCount))) }
+        let batch = state.withLock { $0.waiting.due(now, limit: max(1, min(limit, RedisMessageSource.maxCount))) }
         if batch.isEmpty { return [] }
         var unread: [String: [UInt8]] = [:]
         do {

@@ -7,7 +7,7 @@ final class RedisMessageSource: Sendable {
     /// How many bytes of messages are taken in one step; a single message may have more.
     private static let maxSize = 8 << 20
     /// How many ids one script handles.
-    static let maximumCount = 1000
+    static let maxCount = 1000
 
     let workerID: String
     let queueName: String
@@ -55,7 +55,7 @@ final class RedisMessageSource: Sendable {
 
     /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none.
     func take(limit: Int) async throws -> [Message] {
-        let limit = max(1, min(limit, Self.maximumCount))
+        let limit = max(1, min(limit, Self.maxCount))
         if mayHaveStrays.withLock({ $0 }) {
             let strays = try await strays(limit: limit)
             if !strays.isEmpty { return strays }
@@ -115,11 +115,11 @@ final class RedisMessageSource: Sendable {
         var rest = ids[...]
         while !rest.isEmpty {
             var command = RedisCommand(
-                QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+                QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maxCount, "", "RPUSH",
                 redeliveryTTL)
-            for id in rest.prefix(Self.maximumCount) { command.append(id) }
+            for id in rest.prefix(Self.maxCount) { command.append(id) }
             _ = try await executor.execute(command)
-            rest = rest.dropFirst(Self.maximumCount)
+            rest = rest.dropFirst(Self.maxCount)
         }
     }
 
@@ -131,9 +131,9 @@ final class RedisMessageSource: Sendable {
             _ = try await executor.pipeline(underWay.map { noting($0, crashes: Int($0.crashes ?? 0)) })
         }
         let command = RedisCommand(
-            QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maximumCount, "", "RPUSH",
+            QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maxCount, "", "RPUSH",
             redeliveryTTL)
-        while try await executor.execute(command).integer() == Self.maximumCount {}
+        while try await executor.execute(command).integer() == Self.maxCount {}
         ledger.end(taken: taken)
     }
 

@@ -42,7 +42,7 @@ struct RedisReaper: Sendable {
     }
 
     private func returnMessages(of worker: String, _ queue: String) async throws {
-        let chunk = RedisMessageSource.maximumCount
+        let chunk = RedisMessageSource.maxCount
         let command = RedisCommand(
             QueueScripts.returnToQueue, keys: [keys.namespace], worker, queue, chunk, silence, "RPUSH",
             configuration.redeliveryTTL(queue))
@@ -60,7 +60,7 @@ struct RedisReaper: Sendable {
 
     /// Removes the dead letters of a queue that are too old.
     func expireDeadLetters(of queue: String) async throws {
-        let chunk = RedisMessageSource.maximumCount
+        let chunk = RedisMessageSource.maxCount
         let command = RedisCommand(
             QueueScripts.expireDeadLetters, keys: [keys.namespace], QueueName.deadLetter(queue),
             configuration.deadLetterTTL.redisMilliseconds, chunk)

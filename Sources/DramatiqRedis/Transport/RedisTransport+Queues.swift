@@ -69,7 +69,7 @@ extension RedisTransport: QueueOperations {
         // What comes meanwhile is left alone, so that this ends.
         var count = 0
         while rest > 0 {
-            let page = min(rest, CommitScript.maximumUnpack)
+            let page = min(rest, CommitScript.maxUnpack)
             count += try await executor.evaluate(QueueScripts.flush, keys: [keys.namespace], queue, page).integer()
             rest -= page
         }

@@ -73,8 +73,8 @@ public final class RedisTransport: Transport {
     /// How many commits go together: while the server executes some, the next are made.
     private static let maxBatch = 500
     /// Bounds on what one step sends.
-    private static let maximumStepCount = 5000
-    private static let maximumStepSize = 4 << 20
+    private static let maxStepCount = 5000
+    private static let maxStepSize = 4 << 20
 
     public let configuration: Configuration
     /// The keys of barriers begin with the namespace's tag, such as `{dramatiq}`, if it has one. Of delayed messages, a
@@ -153,7 +153,7 @@ public final class RedisTransport: Transport {
 
     /// Whether it sends many messages and nothing else.
     private static func goesInSteps(_ commit: Commit) -> Bool {
-        commit.sends.count > maximumStepCount / 4 && commit.successors.isEmpty && commit.end == nil
+        commit.sends.count > maxStepCount / 4 && commit.successors.isEmpty && commit.end == nil
             && commit.state == nil
     }
 
@@ -166,7 +166,7 @@ public final class RedisTransport: Transport {
                 let tag = CommitTag(commit: commit.id.value, step: tags.count + 1)
                 var step = RedisCommit(tag: tag, isRepeated: commit.isRepeated)
                 step.enqueues = try QueuedMessages.encoded(
-                    &rest, maximumCount: Self.maximumStepCount, maxSize: Self.maximumStepSize)
+                    &rest, maxCount: Self.maxStepCount, maxSize: Self.maxStepSize)
                 try await send(step)
                 tags.append(tag)
             }

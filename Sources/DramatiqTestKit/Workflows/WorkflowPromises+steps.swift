@@ -22,7 +22,7 @@ extension WorkflowPromises {
         ) {
             subject in
             let stage = try await WorkflowStage(subject)
-            for step in 0..<maximumSteps {
+            for step in 0..<maxSteps {
                 let names = Names(step)
                 try await names.start(stage)
                 subject.faults.set { $0 >= step ? .refuse : nil }
@@ -60,18 +60,18 @@ extension WorkflowPromises {
     ]
 
     /// More than the workflow takes, however its steps are divided.
-    private static let maximumSteps = 100
+    private static let maxSteps = 100
 
     private static func tooManySteps() -> Deviation {
         Deviation(
-            expected: "a workflow of 6 tasks to take less than \(maximumSteps) steps",
+            expected: "a workflow of 6 tasks to take less than \(maxSteps) steps",
             seen: "more, so a FaultSwitch is asked too often", file: #fileID, line: #line)
     }
 
     /// Runs workflows, of each of which another step fails.
     private static func everyStep(_ subject: any TransportSubject, _ fault: StepFault) async throws {
         let stage = try await WorkflowStage(subject)
-        for step in 0..<maximumSteps {
+        for step in 0..<maxSteps {
             let names = Names(step)
             try await names.start(stage)
             subject.faults.inject(fault, at: step)

@@ -1,9 +1,3 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// What an ``InMemoryTransport`` holds: all its queues, what was taken from them, and who waits.
 ///
 /// Queues are known by their place in a list, so that a message on its way is looked up by name only once.
@@ -148,7 +142,7 @@ struct InMemoryQueues {
         let name = QueueName.canonical(queues[entry.queue].name)
         let letter = DeadLetter(
             id: String(nextDeadLetter), queueName: name, payload: entry.payload, reason: reason,
-            timestamp: Date(milliseconds: Double(SystemClock.milliseconds())))
+            timestamp: MessageTimestamp.now.date)
         queues[place(name)].deadLetters.append((letter, entry))
     }
 
