@@ -1,3 +1,4 @@
+import Dramatiq
 import Synchronization
 
 /// Says when a stored workflow is due to be refreshed, so that not each of a group's messages does it.
@@ -6,7 +7,7 @@ final class RefreshSchedule: Sendable {
     static let interval = Duration.seconds(15 * 60)
     private static let maxCount = 10_000
 
-    private let last = Mutex<[String: ContinuousClock.Instant]>([:])
+    private let last = Mutex<[TextKey: ContinuousClock.Instant]>([:])
 
     /// How many it remembers.
     var count: Int { last.withLock(\.count) }
@@ -14,10 +15,11 @@ final class RefreshSchedule: Sendable {
     /// Whether a workflow is due; it is not again before the interval is over.
     func isDue(_ completionID: String, now: ContinuousClock.Instant = .now) -> Bool {
         last.withLock { last in
-            if let earlier = last[completionID], now - earlier < Self.interval { return false }
+            let key = TextKey(completionID)
+            if let earlier = last[key], now - earlier < Self.interval { return false }
             // Forgetting costs a refresh each and nothing else.
             if last.count >= Self.maxCount { last = [:] }
-            last[completionID] = now
+            last[key] = now
             return true
         }
     }

@@ -27,8 +27,8 @@ struct ContentDigest: Hashable, Sendable {
 
     /// Reads what ``jsonValue`` made.
     init?(_ value: JSONValue) {
-        guard let text = value.stringValue, text.hasPrefix(Self.prefix) else { return nil }
-        self.init(hexadecimal: text.dropFirst(Self.prefix.count))
+        guard let text = value.stringValue, text.hasBytePrefix(Self.prefix) else { return nil }
+        self.init(hexadecimal: Substring(text.utf8.dropFirst(Self.prefix.utf8.count)))
     }
 
     /// As references carry it: `"sha256:9f86d081…"`.

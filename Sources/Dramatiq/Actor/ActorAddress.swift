@@ -21,9 +21,8 @@ public struct ActorAddress: Sendable, Hashable {
         case .string(let name):
             self.init(name)
         case .object(let object):
-            guard let name = object["actor_name"]?.stringValue, let queue = object["queue_name"]?.stringValue,
-                object.members.count == 2
-            else { return nil }
+            let (values, count) = object.select(["actor_name", "queue_name"])
+            guard let name = values[0]?.stringValue, let queue = values[1]?.stringValue, count == 2 else { return nil }
             self.init(name, queue: queue)
         default:
             return nil
@@ -34,6 +33,18 @@ public struct ActorAddress: Sendable, Hashable {
     public var jsonValue: JSONValue {
         guard let queueName else { return .string(actorName) }
         return ["actor_name": .string(actorName), "queue_name": .string(queueName)]
+    }
+}
+
+extension ActorAddress {
+    public static func == (left: ActorAddress, right: ActorAddress) -> Bool {
+        left.actorName.hasSameBytes(as: right.actorName)
+            && left.queueName.map { TextKey($0) } == right.queueName.map { TextKey($0) }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        actorName.hashBytes(into: &hasher)
+        hasher.combine(queueName.map { TextKey($0) })
     }
 }
 

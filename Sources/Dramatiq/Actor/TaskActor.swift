@@ -96,7 +96,7 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
     }
 
     public func perform(_ message: Message) async throws -> ActorResult {
-        var source = ArgumentSource(message, parameters: parameters)
+        var source = try ArgumentSource(message, parameters: parameters)
         let arguments = (repeat try source.next((each Argument).self))
         try source.finish()
         let output = try await body(repeat each arguments)
@@ -110,15 +110,18 @@ private struct ArgumentSource {
     private let messageID: String
     private let parameters: [String]
     private var positional: ArraySlice<UInt8>
-    private var keywords: [JSONObject.Member]
+    /// `nil` if there are none, as in most messages.
+    private let keywords: MemberPlaces?
+    private var taken: [String] = []
     private var index = 0
 
-    init(_ message: Message, parameters: [String]) {
+    init(_ message: Message, parameters: [String]) throws(ArgumentMismatch) {
         actorName = message.actorName
         messageID = message.messageID
         self.parameters = parameters
         positional = message.args.storage.text ?? JSONValue.array(message.args).encoded()[...].dropFirst().dropLast()
-        keywords = message.kwargs.members
+        keywords = message.kwargs.isEmpty ? nil : MemberPlaces(message.kwargs)
+        if keywords == nil, !message.kwargs.isEmpty { throw mismatch("its keyword arguments have 4 GiB or more") }
     }
 
     mutating func next<Argument: Decodable>(_ type: Argument.Type) throws(ArgumentMismatch) -> Argument {
@@ -127,7 +130,7 @@ private struct ArgumentSource {
         if let element = JSONText.takeFirst(&positional) {
             text = element
         } else if let keyword = takeKeyword() {
-            text = keyword.encoded()[...]
+            text = keyword
         } else if let optional = type as? any ExpressibleByNilLiteral.Type,
             let none = optional.init(nilLiteral: ()) as? Argument
         {
@@ -148,15 +151,17 @@ private struct ArgumentSource {
             while JSONText.takeFirst(&positional) != nil { count += 1 }
             throw mismatch("it takes \(index) arguments, and there are \(count)")
         }
-        if let keyword = keywords.first {
-            throw mismatch("it takes no keyword argument '\(keyword.key.prefix(64))'")
+        if let name = keywords?.firstName(except: taken) {
+            throw mismatch("it takes no keyword argument '\(name.excerpt(maxBytes: 64))'")
         }
     }
 
-    private mutating func takeKeyword() -> JSONValue? {
-        guard index < parameters.count else { return nil }
-        guard let place = keywords.firstIndex(where: { $0.matches(parameters[index]) }) else { return nil }
-        return keywords.remove(at: place).value
+    private mutating func takeKeyword() -> ArraySlice<UInt8>? {
+        guard let keywords, index < parameters.count, let text = keywords.text(of: parameters[index]) else {
+            return nil
+        }
+        taken.append(parameters[index])
+        return text
     }
 
     private var argumentName: String {

@@ -127,7 +127,7 @@ public final class Broker: Sendable {
     ///
     /// - Throws: ``BrokerError/Code/invalidQueueName``, or what the transport throws.
     public func declare(queue name: String) async throws {
-        if registry.withLock({ $0.queues.contains(name) }) { return }
+        if registry.withLock({ $0.queues.contains(TextKey(name)) }) { return }
         try checkMiddleware()
         try QueueName.check(name)
         try await transport.declare(queue: name)
@@ -141,7 +141,7 @@ public final class Broker: Sendable {
     /// that are delayed already.
     private static func queue(of message: Message) -> String {
         let name = message.queueName
-        return QueueName.delayed(name) == name && message.options.value("eta") != nil ? QueueName.canonical(name) : name
+        return QueueName.isDelayed(name) && message.options.value("eta") != nil ? QueueName.canonical(name) : name
     }
 
     /// Makes sure that a queue exists to which a message goes.
@@ -150,7 +150,7 @@ public final class Broker: Sendable {
         try checkMiddleware()
         try QueueName.check(queue)
         try await transport.declare(queue: queue)
-        registry.withLock { _ = $0.targets.insert(queue) }
+        registry.withLock { _ = $0.targets.insert(TextKey(queue)) }
     }
 
     /// Makes sure that every actor is known that gets messages by the settings of another one or of a middleware, those
@@ -181,14 +181,14 @@ public final class Broker: Sendable {
 
     /// The actor of a name.
     public func actor(named name: String) -> (any AnyTaskActor)? {
-        registry.withLock { $0.actors[name] }
+        registry.withLock { $0.actors[TextKey(name)] }
     }
 
     /// The names of the declared actors, sorted.
-    public var actorNames: [String] { registry.withLock { $0.actors.keys.sorted() } }
+    public var actorNames: [String] { registry.withLock { $0.actors.keys.sorted().map(\.text) } }
 
     /// The names of the declared queues, sorted.
-    public var queueNames: [String] { registry.withLock { $0.queues.sorted() } }
+    public var queueNames: [String] { registry.withLock { $0.queues.sorted().map(\.text) } }
 
     /// The declared queues, and those that will be: ends with the task that iterates.
     func observeQueues() -> AsyncStream<String> {
@@ -302,11 +302,11 @@ public final class Broker: Sendable {
 
 /// What was declared on a broker, and who wants to know.
 private struct Registry {
-    var actors: [String: any AnyTaskActor] = [:]
+    var actors: [TextKey: any AnyTaskActor] = [:]
     /// The queues to take from.
-    var queues: Set<String> = []
+    var queues: Set<TextKey> = []
     /// Others to which something was sent.
-    var targets: Set<String> = []
+    var targets: Set<TextKey> = []
     var observers: [Int: AsyncStream<String>.Continuation] = [:]
     private var nextObserver = 0
     /// Whether those that get messages by the settings of actors have to be known.
@@ -316,7 +316,7 @@ private struct Registry {
     mutating func add(_ new: [any AnyTaskActor], _ targets: [ActorTarget]) throws(BrokerError) {
         var actors = self.actors
         for actor in new {
-            guard actors.updateValue(actor, forKey: actor.name) == nil else {
+            guard actors.updateValue(actor, forKey: TextKey(actor.name)) == nil else {
                 throw .actorAlreadyDeclared(name: actor.name)
             }
         }
@@ -351,17 +351,17 @@ private struct Registry {
             try QueueName.check(name)
             return name
         }
-        guard let actor = actors[address.actorName] else { throw .actorNotFound(name: address.actorName) }
+        guard let actor = actors[TextKey(address.actorName)] else { throw .actorNotFound(name: address.actorName) }
         return actor.queueName
     }
 
     func reaches(_ queue: String) -> Bool {
-        queues.contains(queue) || targets.contains(queue)
+        queues.contains(TextKey(queue)) || targets.contains(TextKey(queue))
     }
 
     /// Returns whether the queue is new.
     mutating func addQueue(_ name: String) -> Bool {
-        guard queues.insert(name).inserted else { return false }
+        guard queues.insert(TextKey(name)).inserted else { return false }
         for observer in observers.values { observer.yield(name) }
         return true
     }
@@ -369,7 +369,7 @@ private struct Registry {
     mutating func observe(_ continuation: AsyncStream<String>.Continuation) -> Int {
         nextObserver += 1
         observers[nextObserver] = continuation
-        for name in queues.sorted() { continuation.yield(name) }
+        for name in queues.sorted() { continuation.yield(name.text) }
         return nextObserver
     }
 }

@@ -2,18 +2,27 @@
 public enum QueueName {
     /// The queue of delayed messages: `Q.DQ`.
     public static func delayed(_ name: String) -> String {
-        name.hasSuffix(".DQ") ? name : canonical(name) + ".DQ"
+        isDelayed(name) ? name : canonical(name) + ".DQ"
     }
 
     /// The queue of dead letters: `Q.XQ`.
     public static func deadLetter(_ name: String) -> String {
-        name.hasSuffix(".XQ") ? name : canonical(name) + ".XQ"
+        isDeadLetter(name) ? name : canonical(name) + ".XQ"
     }
 
     /// The queue that a delay or dead-letter queue belongs to: `Q`.
     public static func canonical(_ name: String) -> String {
-        name.hasSuffix(".DQ") || name.hasSuffix(".XQ") ? String(name.dropLast(3)) : name
+        isDelayed(name) || isDeadLetter(name) ? String(Substring(name.utf8.dropLast(3))) : name
     }
+
+    /// Whether it is the name of a queue of delayed messages.
+    package static func isDelayed(_ name: String) -> Bool { name.hasByteSuffix(".DQ") }
+
+    /// Whether it is the name of a queue of dead letters.
+    package static func isDeadLetter(_ name: String) -> Bool { name.hasByteSuffix(".XQ") }
+
+    /// Whether it is the name of a queue that actors can have.
+    package static func isCanonical(_ name: String) -> Bool { !isDelayed(name) && !isDeadLetter(name) }
 
     /// Whether dramatiq allows the name: `[a-zA-Z_][a-zA-Z0-9._-]*`.
     public static func isValid(_ name: String) -> Bool {
@@ -34,8 +43,8 @@ public enum QueueName {
             return
                 "it must start with a letter or an underscore, followed by letters, digits, dots, dashes or underscores"
         }
-        if name.hasSuffix(".DQ") { return "names that end in .DQ are those of delayed messages" }
-        if name.hasSuffix(".XQ") { return "names that end in .XQ are those of dead letters" }
+        if isDelayed(name) { return "names that end in .DQ are those of delayed messages" }
+        if isDeadLetter(name) { return "names that end in .XQ are those of dead letters" }
         return ReservedQueueName.objection(to: name)
     }
 

@@ -11,9 +11,9 @@ enum ReservedQueueName {
 
         func matches(_ name: String) -> Bool {
             switch self {
-            case .name(let text): name == text
-            case .prefix(let text): name.utf8.starts(with: text.utf8)
-            case .suffix(let text): name.utf8.suffix(text.utf8.count).elementsEqual(text.utf8)
+            case .name(let text): name.hasSameBytes(as: text)
+            case .prefix(let text): name.hasBytePrefix(text)
+            case .suffix(let text): name.hasByteSuffix(text)
             case .part(let text): name.contains(text)
             }
         }

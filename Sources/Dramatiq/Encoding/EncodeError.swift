@@ -10,6 +10,10 @@ public struct EncodeError: Error, Sendable, Hashable, CustomStringConvertible {
 
         /// The message is larger than the encoder allows.
         public static let tooLarge = Code("tooLarge")
+        /// A name, a key or an id of the message is longer than ``Message/maxNameSize``.
+        public static let tooLong = Code("tooLong")
+        /// The message has more options than ``Message/maxOptionCount``.
+        public static let tooManyOptions = Code("tooManyOptions")
         /// Arrays and objects are nested deeper in the message than the encoder allows, with all that it carries.
         public static let tooDeep = Code("tooDeep")
     }
@@ -32,6 +36,24 @@ extension EncodeError {
         EncodeError(
             code: .tooLarge, description: "Message \(messageID) has \(size) bytes, the limit is \(limit)",
             messageID: messageID, size: size, limit: limit)
+    }
+
+    /// ``Code/tooLong``. Sizes are in bytes.
+    ///
+    /// - Parameter field: which text it is, such as `actor_name`.
+    public static func tooLong(messageID: String, field: String, size: Int, limit: Int) -> EncodeError {
+        EncodeError(
+            code: .tooLong,
+            description:
+                "Message \(messageID.excerpt(maxBytes: 64)) has \(field) of \(size) bytes, the limit is \(limit)",
+            messageID: messageID, size: size, limit: limit)
+    }
+
+    /// ``Code/tooManyOptions``.
+    public static func tooManyOptions(messageID: String, count: Int, limit: Int) -> EncodeError {
+        EncodeError(
+            code: .tooManyOptions, description: "Message \(messageID) has \(count) options, the limit is \(limit)",
+            messageID: messageID, limit: limit)
     }
 
     /// ``Code/tooDeep``.

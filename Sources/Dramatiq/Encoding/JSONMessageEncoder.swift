@@ -34,6 +34,7 @@ public struct JSONMessageEncoder: MessageEncoder {
         if let failure = message.argumentFailure { throw failure }
         var writer = JSONWriter(capacity: 256 + message.textSize, escapesNonASCII: escapesNonASCII)
         writer.write(message)
+        try message.checkNames()
         if message.depth > maxDepth {
             // That is what it may be; now it is worth a look.
             let depth = JSONText.depth(of: writer.bytes[...])
@@ -85,6 +86,26 @@ extension Message {
     /// How deep arrays and objects are nested in the message's text at most, its own braces included.
     package var depth: Int {
         1 + max(args.storage.nesting.depth, kwargs.storage.nesting.depth, options.object.storage.nesting.depth)
+    }
+
+    /// - Throws: ``EncodeError`` if a name, key or id is so long that nobody would read it.
+    fileprivate func checkNames() throws(EncodeError) {
+        func check(_ name: String, _ field: String) throws(EncodeError) {
+            guard name.utf8.count > Self.maxNameSize else { return }
+            throw .tooLong(messageID: messageID, field: field, size: name.utf8.count, limit: Self.maxNameSize)
+        }
+        try check(messageID, "a message_id")
+        try check(actorName, "an actor_name")
+        try check(queueName, "a queue_name")
+        if case .list(let members, _) = options.object.storage {
+            for index in members.indices { try check(members[index].key, "an option's name") }
+            guard members.count <= Self.maxOptionCount else {
+                throw .tooManyOptions(messageID: messageID, count: members.count, limit: Self.maxOptionCount)
+            }
+        }
+        if case .list(let members, _) = kwargs.storage {
+            for index in members.indices { try check(members[index].key, "a keyword argument's name") }
+        }
     }
 
     /// How many bytes of it are text that is copied as it is.
@@ -214,6 +235,10 @@ private struct MessageFields {
         let start = scanner.position
         if case .options = field, scanner.byte == UInt8(ascii: "{") {
             try scanOptions(&scanner, bytes)
+        } else if case .kwargs = field, scanner.byte == UInt8(ascii: "{") {
+            try scanNamed(&scanner, "A keyword argument") { _, _, _ in }
+            // The scanner has seen what is in it one level too low.
+            isDeep = isDeep || scanner.deepest >= JSONNesting.shallow
         } else {
             try scanner.skipValue()
         }
@@ -234,12 +259,34 @@ private struct MessageFields {
 
     /// Everybody reads the options, so their first level is split while it is checked.
     private mutating func scanOptions(_ scanner: inout JSONScanner, _ bytes: ArraySlice<UInt8>) throws(DecodeError) {
-        // Containers among the options stand one level deeper than the scanner sees them.
+        var members = UniqueMembers()
+        try scanNamed(&scanner, "An option") { scanner, key, value throws(DecodeError) in
+            let value = JSONText.value(bytes[offsetBy: value], isDeep: scanner.deepest > JSONNesting.shallow)
+            members.add(JSONText.member(key: bytes[offsetBy: key], value: value))
+            guard members.members.count <= Message.maxOptionCount else {
+                throw DecodeError(
+                    .tooManyOptions, "The message has more than \(Message.maxOptionCount) options",
+                    offset: key.lowerBound)
+            }
+        }
+        optionMembers = members.members
+    }
+
+    /// Steps over an object, with a look at the keys of its first level.
+    ///
+    /// - Parameters:
+    ///   - what: what a member is, for messages to people.
+    ///   - body: gets where a member's key, with its quotes, and its value are.
+    private func scanNamed(
+        _ scanner: inout JSONScanner,
+        _ what: StaticString,
+        _ body: (JSONScanner, _ key: Range<Int>, _ value: Range<Int>) throws(DecodeError) -> Void
+    ) throws(DecodeError) {
+        // Containers among the values stand one level deeper than the scanner sees them.
         let limit = scanner.maxDepth
         guard limit > 0 else { return try scanner.skipValue() }
         scanner.maxDepth -= 1
         defer { scanner.maxDepth = limit }
-        var members = UniqueMembers()
         scanner.position += 1
         scanner.skipWhitespace()
         var isFirst = true
@@ -250,20 +297,37 @@ private struct MessageFields {
             }
             isFirst = false
             let keyStart = scanner.position
-            try scanner.skipString()
-            let key = bytes[offsetBy: keyStart..<scanner.position]
+            let hasEscape = try scanner.skipString()
+            let key = keyStart..<scanner.position
+            try checkName(scanner, key, hasEscape: hasEscape) { "\(what)'s name" }
             scanner.skipWhitespace()
             try scanner.expect(UInt8(ascii: ":"))
             scanner.skipWhitespace()
             let start = scanner.position
             try scanner.skipValue()
-            let value = bytes[offsetBy: start..<scanner.position]
-            let isDeep = scanner.deepest > JSONNesting.shallow
-            members.add(JSONText.member(key: key, value: JSONText.value(value, isDeep: isDeep)))
+            try body(scanner, key, start..<scanner.position)
             scanner.skipWhitespace()
         }
         try scanner.expect(UInt8(ascii: "}"))
-        optionMembers = members.members
+    }
+
+    /// - Parameter range: where a name is, with its quotes.
+    private func checkName(
+        _ scanner: JSONScanner,
+        _ range: Range<Int>,
+        hasEscape: Bool,
+        _ what: () -> String
+    ) throws(DecodeError) {
+        // Without its quotes; an escape is never shorter than what it stands for.
+        var size = range.count - 2
+        if size <= Message.maxNameSize { return }
+        if hasEscape {
+            let text = Array(UnsafeBufferPointer(start: scanner.base + range.lowerBound + 1, count: size))
+            size = JSONText.unescape(text[...]).text.utf8.count
+            if size <= Message.maxNameSize { return }
+        }
+        throw DecodeError(
+            .tooLong, "\(what()) has \(size) bytes, the limit is \(Message.maxNameSize)", offset: range.lowerBound)
     }
 
     private func field(
@@ -281,9 +345,12 @@ private struct MessageFields {
             if let extraField, Self.matches(extraField, text) { return .extra }
         }
         let (name, isLossless) = JSONText.unescape(bytes[offsetBy: range])
-        if isLossless, let field = Field.allCases.first(where: { $0.name.description == name }) { return field }
+        if isLossless, let field = Field.allCases.first(where: { $0.name.description.hasSameBytes(as: name) }) {
+            return field
+        }
         throw DecodeError(
-            .unknownField, "Messages have no field '\(name.prefix(64))'", offset: max(range.lowerBound - 1, 0))
+            .unknownField, "Messages have no field '\(name.excerpt(maxBytes: 64))'",
+            offset: max(range.lowerBound - 1, 0))
     }
 
     @inline(__always)
@@ -326,6 +393,12 @@ private struct MessageFields {
         let text = try text(place, field, bytes)
         guard text.first == UInt8(ascii: "\""), case .string(let string) = JSONText.value(text) else {
             throw wrongType(field, "a string of Unicode text", place)
+        }
+        guard string.utf8.count <= Message.maxNameSize else {
+            throw DecodeError(
+                .tooLong,
+                "The message's field '\(field.name)' has \(string.utf8.count) bytes, the limit is \(Message.maxNameSize)",
+                offset: place.start)
         }
         return string
     }

@@ -4,7 +4,8 @@ public struct DecodeError: Error, Sendable, Hashable {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         enum Value: String {
             case unexpectedEnd, unexpectedByte, invalidNumber, invalidString, invalidUTF8, tooDeep, tooLarge
-            case trailingBytes, missingField, unknownField, wrongType, corrupt, missingDictionary
+            case trailingBytes, missingField, unknownField, wrongType, corrupt, missingDictionary, tooLong,
+                tooManyOptions
         }
 
         let value: Value
@@ -19,6 +20,10 @@ public struct DecodeError: Error, Sendable, Hashable {
         public static let tooDeep = Code(value: .tooDeep)
         /// Larger than the encoder's limit.
         public static let tooLarge = Code(value: .tooLarge)
+        /// A name, a key or an id is longer than ``Message/maxNameSize``.
+        public static let tooLong = Code(value: .tooLong)
+        /// More options than ``Message/maxOptionCount``.
+        public static let tooManyOptions = Code(value: .tooManyOptions)
         public static let trailingBytes = Code(value: .trailingBytes)
         /// One of the message's fields is not there.
         public static let missingField = Code(value: .missingField)

@@ -19,6 +19,11 @@ public struct JSONArray: Sendable {
     /// The text between the brackets, if that is what there is.
     package var validatedText: ArraySlice<UInt8>? { storage.text }
 
+    /// JSON text: what stands between the brackets.
+    var content: ArraySlice<UInt8> {
+        storage.text ?? JSONValue.array(self).encoded().dropFirst().dropLast()
+    }
+
     /// The elements. Arrays and objects among them stay verbatim until they are looked into in turn.
     public var elements: [JSONValue] {
         switch storage {
@@ -29,11 +34,22 @@ public struct JSONArray: Sendable {
 
     /// The elements, with the containers in them split down to a number of levels. One walk over the text instead of one
     /// for each level, for large arrays that somebody is going to look into.
-    package func elements(levels: Int) -> [JSONValue] {
+    ///
+    /// - Returns: `nil` if that are more than so many values, each of which takes far more memory than its text.
+    package func elements(levels: Int, maxCount: Int) -> [JSONValue]? {
         switch storage {
         case .list(let elements, _): elements
-        case .text where storage.nesting.isDeep: elements
-        case .text(let text, _): JSONText.elements(text, levels: levels)
+        case .text(let text, _) where storage.nesting.isDeep:
+            JSONText.elements(text, levels: 0, maxCount: maxCount) == nil ? nil : elements
+        case .text(let text, _): JSONText.elements(text, levels: levels, maxCount: maxCount)
+        }
+    }
+
+    /// How many elements there are.
+    package var count: Int {
+        switch storage {
+        case .list(let elements, _): elements.count
+        case .text(let text, _): JSONText.count(text)
         }
     }
 

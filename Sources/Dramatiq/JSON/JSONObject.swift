@@ -23,9 +23,9 @@ public struct JSONObject: Sendable {
 
     /// An object with these members; of members with the same key the last one counts, as in Python.
     public init(_ members: [(String, JSONValue)] = []) {
-        var object = JSONObject(members: [])
-        for (key, value) in members { object[key] = value }
-        self = object
+        var unique = UniqueMembers()
+        for (key, value) in members { unique.add(Member(key, value)) }
+        self.init(members: unique.members)
     }
 
     init(members: [Member]) {
@@ -62,6 +62,26 @@ public struct JSONObject: Sendable {
         }
     }
 
+    /// The values of some keys, in one walk that keeps nothing of the others; `nil` for a key that isn't there.
+    ///
+    /// - Returns: also how many members there are, one for each time that a key comes.
+    package func select(_ keys: [String]) -> (values: [JSONValue?], count: Int) {
+        var values: [JSONValue?] = Array(repeating: nil, count: keys.count)
+        switch storage {
+        case .list(let members, _):
+            for (place, key) in keys.enumerated() { values[place] = members.first { $0.matches(key) }?.value }
+            return (values, members.count)
+        case .text(let text, _):
+            let isDeep = storage.nesting.isDeep
+            let count = JSONText.forEachMember(text) { key, value in
+                if let place = keys.firstIndex(where: { JSONText.isKey(key, $0) }) {
+                    values[place] = JSONText.value(value, isDeep: isDeep)
+                }
+            }
+            return (values, count)
+        }
+    }
+
     /// Whether there is no member.
     public var isEmpty: Bool {
         switch storage {
@@ -74,7 +94,7 @@ public struct JSONObject: Sendable {
     public subscript(key: String) -> JSONValue? {
         get {
             // Not a copy of the members, since every message is asked for options.
-            guard case .list(let members, _) = storage else { return members.first { $0.matches(key) }?.value }
+            guard case .list(let members, _) = storage else { return select([key]).values[0] }
             for index in members.indices where members[index].matches(key) { return members[index].value }
             return nil
         }
@@ -102,7 +122,11 @@ public struct JSONObject: Sendable {
 
 extension JSONObject.Member {
     func matches(_ key: String) -> Bool {
-        verbatimKey == nil && self.key == key
+        verbatimKey == nil && self.key.hasSameBytes(as: key)
+    }
+
+    func hasSameKey(as other: JSONObject.Member) -> Bool {
+        key.hasSameBytes(as: other.key) && verbatimKey == other.verbatimKey
     }
 }
 

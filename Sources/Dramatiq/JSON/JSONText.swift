@@ -75,10 +75,16 @@ enum JSONText {
     }
 
     /// The elements of an array with the containers in them split, too, down to a number of levels, in one walk.
-    static func elements(_ text: ArraySlice<UInt8>, levels: Int) -> [JSONValue] {
-        var elements: [JSONValue] = []
-        walk(text) { scanner in elements = scanner.elements(text, levels: levels) }
-        return elements
+    ///
+    /// - Returns: `nil` if that are more than so many values.
+    static func elements(_ text: ArraySlice<UInt8>, levels: Int, maxCount: Int) -> [JSONValue]? {
+        var elements: [JSONValue]?
+        walk(text) { scanner in
+            scanner.room = maxCount
+            let split = scanner.elements(text, levels: levels)
+            if scanner.room >= 0 { elements = split }
+        }
+        return text.isEmpty ? [] : elements
     }
 
     /// The first element of an array, and the text of the others.
@@ -114,6 +120,43 @@ enum JSONText {
             }
         }
         return members.members
+    }
+
+    /// Walks over the members of an object, from the text between its braces; keys come with their quotes.
+    ///
+    /// - Returns: how many there are.
+    @discardableResult
+    static func forEachMember(
+        _ text: ArraySlice<UInt8>,
+        _ body: (_ key: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Void
+    ) -> Int {
+        var count = 0
+        walk(text) { scanner in
+            while let (key, range) = scanner.nextMember() {
+                body(text[offsetBy: key], text[offsetBy: range])
+                count += 1
+            }
+        }
+        return count
+    }
+
+    /// Whether a key, given with its quotes, is this one.
+    static func isKey(_ text: ArraySlice<UInt8>, _ key: String) -> Bool {
+        let content = text.dropFirst().dropLast()
+        if content.contains(UInt8(ascii: "\\")) {
+            let (unescaped, isLossless) = unescape(content)
+            return isLossless && unescaped.hasSameBytes(as: key)
+        }
+        return content.count == key.utf8.count && content.elementsEqual(key.utf8)
+    }
+
+    /// How many elements an array has, from the text between its brackets.
+    static func count(_ text: ArraySlice<UInt8>) -> Int {
+        var count = 0
+        walk(text) { scanner in
+            while scanner.nextElement() != nil { count += 1 }
+        }
+        return count
     }
 
     static func member(key: ArraySlice<UInt8>, value: JSONValue) -> JSONObject.Member {
@@ -163,15 +206,10 @@ enum JSONText {
 
 /// Collects members. A key that comes again keeps its first place and takes the last value.
 ///
-/// Keys are looked for one by one while they are few, and through a dictionary when somebody sends many.
+/// Keys are looked for one by one while they are few, and through a table when somebody sends many.
 struct UniqueMembers {
-    private struct Key: Hashable {
-        var key: String
-        var verbatim: [UInt8]?
-    }
-
     private(set) var members: [JSONObject.Member] = []
-    private var places: [Key: Int] = [:]
+    private var places = PlaceTable()
 
     mutating func add(_ member: JSONObject.Member) {
         if let earlier = place(of: member) {
@@ -182,19 +220,19 @@ struct UniqueMembers {
     }
 
     private mutating func place(of member: JSONObject.Member) -> Int? {
-        if members.count < 16 {
-            return members.firstIndex { $0.key == member.key && $0.verbatimKey == member.verbatimKey }
+        if members.count < PlaceTable.minCount {
+            return members.firstIndex { $0.hasSameKey(as: member) }
         }
-        for place in places.count..<members.count {
-            places[Key(key: members[place].key, verbatim: members[place].verbatimKey)] = place
-        }
-        return places[Key(key: member.key, verbatim: member.verbatimKey)]
+        while places.count < members.count { places.append(hash: members[places.count].key.byteHash) }
+        return places.first(hash: member.key.byteHash) { members[$0].hasSameKey(as: member) }
     }
 }
 
 /// Steps over the elements of a container's validated text.
 private struct TrustedWalk {
     var scanner: JSONScanner
+    /// How many more values may be split off; below zero there were too many.
+    var room = Int.max
 
     var position: Int { scanner.position }
 
@@ -203,7 +241,8 @@ private struct TrustedWalk {
         var elements: [JSONValue] = []
         scanner.skipWhitespace()
         while let byte = scanner.byte, byte != UInt8(ascii: "]") {
-            guard let value = value(text, levels: levels) else { break }
+            room -= 1
+            guard room >= 0, let value = value(text, levels: levels) else { break }
             elements.append(value)
             skipComma()
         }
@@ -215,7 +254,8 @@ private struct TrustedWalk {
         var members = UniqueMembers()
         scanner.skipWhitespace()
         while let byte = scanner.byte, byte != UInt8(ascii: "}") {
-            guard let key = nextKey(), let value = value(text, levels: levels) else { break }
+            room -= 1
+            guard room >= 0, let key = nextKey(), let value = value(text, levels: levels) else { break }
             members.add(JSONText.member(key: text[offsetBy: key], value: value))
             skipComma()
         }

@@ -13,7 +13,7 @@ extension Message {
             message.options["eta"] = nil
         }
         message.options.remove(WireOption.history)
-        return message == self && queueName == QueueName.canonical(queueName) ? nil : message
+        return message == self && QueueName.isCanonical(queueName) ? nil : message
     }
 }
 
@@ -26,6 +26,6 @@ extension MessageEncoder {
         guard let message = try? decode(bytes).requeued(),
             let changed = try? encode(message, replacing: bytes)
         else { return (nil, false) }
-        return (changed, message.queueName == QueueName.delayed(message.queueName))
+        return (changed, QueueName.isDelayed(message.queueName))
     }
 }

@@ -3,6 +3,12 @@
 /// A value with the seven fields of a dramatiq message. Its ``messageID`` identifies it for good: retries and
 /// redeliveries keep it, and barriers count arrivals by it.
 public struct Message: Sendable, Hashable {
+    /// The longest name of a queue or an actor, the longest id, and the longest name of an option or a keyword argument,
+    /// in UTF-8 bytes: 1 KiB. Python has no limit; what is longer is not read and not sent.
+    public static let maxNameSize = 1024
+    /// The most options that a message may have: 4096.
+    public static let maxOptionCount = 4096
+
     /// The queue that the message belongs to.
     public var queueName: String
     /// The actor that shall run it.
@@ -70,7 +76,7 @@ public struct Message: Sendable, Hashable {
     /// This message without what ties it to others if those ties are another message's, so that what waits for the
     /// other one doesn't count this one as well.
     func untied(from other: Message) -> Message {
-        guard messageID != other.messageID, !options.isEmpty else { return self }
+        guard !messageID.hasSameBytes(as: other.messageID), !options.isEmpty else { return self }
         let isTied = WireOption.ties.contains { name in
             guard let tie = options.value(name) else { return false }
             return tie == other.options.value(name)
@@ -127,6 +133,21 @@ extension Message {
     /// Reads a message from a JSON object that may have one more field, whose value is left out.
     package init(_ object: JSONObject, besides extraField: StaticString) throws(DecodeError) {
         self = try JSONMessageEncoder().decode(content: object.content, extraField: extraField)
+    }
+}
+
+extension Message {
+    public static func == (left: Message, right: Message) -> Bool {
+        left.messageID.hasSameBytes(as: right.messageID) && left.actorName.hasSameBytes(as: right.actorName)
+            && left.queueName.hasSameBytes(as: right.queueName) && left.messageTimestamp == right.messageTimestamp
+            && left.options == right.options && left.args == right.args && left.kwargs == right.kwargs
+            && left.argumentFailure == right.argumentFailure
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        messageID.hashBytes(into: &hasher)
+        actorName.hashBytes(into: &hasher)
+        hasher.combine(args)
     }
 }
 

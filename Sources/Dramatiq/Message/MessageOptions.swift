@@ -17,7 +17,7 @@ public struct MessageOptions: Sendable, Hashable {
     var isOnlyTransport: Bool {
         switch object.storage {
         case .list(let members, _):
-            members.isEmpty || members.count == 1 && WireOption.transportIDs.contains(members[0].key)
+            members.isEmpty || members.count == 1 && WireOption.transportIDs.contains { members[0].matches($0) }
         case .text: isEmpty
         }
     }

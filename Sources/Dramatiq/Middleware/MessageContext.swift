@@ -103,7 +103,7 @@ public struct MessageContext: Sendable {
             rare.successors = []
             rare.whenBarrierOpens = nil
             let kept = isSuccess ? rare.sends.prefix(rare.earlierSends) : rare.sends[...]
-            rare.sends = Envelopes(kept.filter { $0.message.messageID != message.messageID })
+            rare.sends = Envelopes(kept.filter { !$0.message.messageID.hasSameBytes(as: message.messageID) })
         }
 
         /// Nothing follows from the attempt: the message goes back to its queue.
@@ -213,7 +213,7 @@ public struct MessageContext: Sendable {
 
     /// The next attempt at the message, if there is to be one.
     package var retry: Envelope? {
-        sends.first { $0.message.messageID == message.messageID }
+        sends.first { $0.message.messageID.hasSameBytes(as: message.messageID) }
     }
 
     /// Undoes the attempt: the message goes back to its queue, and nothing else follows.

@@ -13,7 +13,7 @@ final class OptionScreen: Sendable {
         case unserved(by: String, losesWork: Bool)
     }
 
-    private let concerns: [String: Concern]
+    private let concerns: [TextKey: Concern]
     /// A bit for each length of a name; longer ones share the last.
     private let lengths: UInt64
     /// Which options of which actors' messages were warned of.
@@ -22,21 +22,22 @@ final class OptionScreen: Sendable {
 
     init(_ served: [ServedOption], logger: Logger) {
         self.logger = logger
-        var concerns: [String: Concern] = [:]
+        var concerns: [TextKey: Concern] = [:]
         for option in WireOption.all {
             guard let middleware = option.middleware else { continue }
-            concerns[option.name] = .unserved(by: middleware, losesWork: option.losesWork)
+            concerns[TextKey(option.name)] = .unserved(by: middleware, losesWork: option.losesWork)
         }
         for option in served {
             // Of two middleware that serve an option, one may look closer.
+            let name = TextKey(option.name)
             if let addresses = option.addresses {
-                concerns[option.name] = .checked(addresses)
-            } else if case .unserved? = concerns[option.name] {
-                concerns[option.name] = nil
+                concerns[name] = .checked(addresses)
+            } else if case .unserved? = concerns[name] {
+                concerns[name] = nil
             }
         }
         self.concerns = concerns
-        lengths = concerns.keys.reduce(0) { $0 | Self.bit($1) }
+        lengths = concerns.keys.reduce(0) { $0 | Self.bit($1.text) }
     }
 
     private static func bit(_ name: String) -> UInt64 { 1 << UInt64(min(name.utf8.count, 63)) }
@@ -47,7 +48,8 @@ final class OptionScreen: Sendable {
     func targets(of actor: any AnyTaskActor) throws(BrokerError) -> [ActorTarget] {
         var targets: [ActorTarget] = []
         for option in actor.options.names.sorted() {
-            guard case .checked(let addresses)? = concerns[option], let value = actor.options.json(option) else {
+            guard case .checked(let addresses)? = concerns[TextKey(option)], let value = actor.options.json(option)
+            else {
                 continue
             }
             let source = "Actor '\(actor.name)'"
@@ -72,7 +74,7 @@ final class OptionScreen: Sendable {
     }
 
     private func refusal(_ member: JSONObject.Member, _ context: MessageContext) -> OptionError? {
-        guard let concern = concerns[member.key], member.matches(member.key) else { return nil }
+        guard member.verbatimKey == nil, let concern = concerns[TextKey(member.key)] else { return nil }
         let option = OptionValue(member.key, member.value, messageID: context.message.messageID)
         switch concern {
         case .checked(let addresses):

@@ -6,7 +6,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         var value: Int
         var expiry: Moment
         /// For a barrier: who has come, so that the same party coming again changes nothing.
-        var arrivals: Set<String> = []
+        var arrivals: Set<TextKey> = []
         var isComplete = false
     }
 
@@ -16,9 +16,9 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     }
 
     fileprivate struct State {
-        var entries: [String: Entry] = [:]
+        var entries: [TextKey: Entry] = [:]
         var released = ReleasedBarriers()
-        var waiters: [String: [Waiter]] = [:]
+        var waiters: [TextKey: [Waiter]] = [:]
         /// When expired entries are looked for next, in entries.
         var sweepThreshold = 1024
     }
@@ -38,14 +38,14 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     /// A key's value, or `nil` if it doesn't exist or has expired.
     public func value(forKey key: String) -> Int? {
         let now = now()
-        return state.withLock { $0.value(key, now) }
+        return state.withLock { $0.value(TextKey(key), now) }
     }
 
     /// How long a key still lives, or `nil` if it doesn't exist or has expired.
     public func ttl(forKey key: String) -> Duration? {
         let now = now()
         return state.withLock { state in
-            guard let entry = state.entries[key], entry.expiry > now else { return nil }
+            guard let entry = state.entries[TextKey(key)], entry.expiry > now else { return nil }
             return entry.expiry - now
         }
     }
@@ -55,7 +55,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
 
     /// Forgets a key, as a server does that loses its memory.
     package func remove(_ key: String) {
-        state.withLock { $0.entries[key] = nil }
+        state.withLock { $0.entries[TextKey(key)] = nil }
     }
 
     /// Forgets all keys and all releases, in the same way.
@@ -69,8 +69,8 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     public func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool {
         let now = now()
         return state.withLock { state in
-            guard state.value(key, now) == nil else { return false }
-            state.set(key, value, now, ttl)
+            guard state.value(TextKey(key), now) == nil else { return false }
+            state.set(TextKey(key), value, now, ttl)
             return true
         }
     }
@@ -78,9 +78,9 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     public func incr(_ key: String, amount: Int, maximum: Int, ttl: Duration) async throws -> Bool {
         let now = now()
         return state.withLock { state in
-            let (value, overflow) = (state.value(key, now) ?? 0).addingReportingOverflow(amount)
+            let (value, overflow) = (state.value(TextKey(key), now) ?? 0).addingReportingOverflow(amount)
             guard !overflow, value <= maximum else { return false }
-            state.set(key, value, now, ttl)
+            state.set(TextKey(key), value, now, ttl)
             return true
         }
     }
@@ -88,9 +88,9 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     public func decr(_ key: String, amount: Int, minimum: Int, ttl: Duration) async throws -> Bool {
         let now = now()
         return state.withLock { state in
-            let (value, overflow) = (state.value(key, now) ?? 0).subtractingReportingOverflow(amount)
+            let (value, overflow) = (state.value(TextKey(key), now) ?? 0).subtractingReportingOverflow(amount)
             guard !overflow, value >= minimum else { return false }
-            state.set(key, value, now, ttl)
+            state.set(TextKey(key), value, now, ttl)
             return true
         }
     }
@@ -104,11 +104,11 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     ) async throws -> Bool {
         let now = now()
         return state.withLock { state in
-            let (value, overflow) = (state.value(key, now) ?? 0).addingReportingOverflow(amount)
+            let (value, overflow) = (state.value(TextKey(key), now) ?? 0).addingReportingOverflow(amount)
             guard !overflow, value <= maximum else { return false }
-            let sum = keys().reduce(amount) { $0 &+ (state.value($1, now) ?? 0) }
+            let sum = keys().reduce(amount) { $0 &+ (state.value(TextKey($1), now) ?? 0) }
             guard sum <= maximum else { return false }
-            state.set(key, value, now, ttl)
+            state.set(TextKey(key), value, now, ttl)
             return true
         }
     }
@@ -117,15 +117,15 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         let waiter = Waiter()
         let now = now()
         let isNotified = state.withLock { state in
-            if state.value(key, now) != nil { return true }
-            state.waiters[key, default: []].append(waiter)
+            if state.value(TextKey(key), now) != nil { return true }
+            state.waiters[TextKey(key), default: []].append(waiter)
             return false
         }
         if isNotified { return true }
         defer {
             state.withLock { state in
-                state.waiters[key]?.removeAll { $0 === waiter }
-                if state.waiters[key]?.isEmpty == true { state.waiters[key] = nil }
+                state.waiters[TextKey(key)]?.removeAll { $0 === waiter }
+                if state.waiters[TextKey(key)]?.isEmpty == true { state.waiters[TextKey(key)] = nil }
             }
         }
         await waiter.signal.wait(until: .now + timeout)
@@ -136,8 +136,8 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         let now = now()
         let waiters = state.withLock { state in
             // For those that have counted already and begin to wait only now.
-            state.set(key, 1, now, ttl)
-            return state.waiters.removeValue(forKey: key) ?? []
+            state.set(TextKey(key), 1, now, ttl)
+            return state.waiters.removeValue(forKey: TextKey(key)) ?? []
         }
         for waiter in waiters {
             waiter.isNotified.withLock { $0 = true }
@@ -164,12 +164,12 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
 }
 
 extension InMemoryRateLimiterBackend.State {
-    func value(_ key: String, _ now: Moment) -> Int? {
+    func value(_ key: TextKey, _ now: Moment) -> Int? {
         guard let entry = entries[key], entry.expiry > now else { return nil }
         return entry.value
     }
 
-    mutating func set(_ key: String, _ value: Int, _ now: Moment, _ ttl: Duration) {
+    mutating func set(_ key: TextKey, _ value: Int, _ now: Moment, _ ttl: Duration) {
         entries[key, default: InMemoryRateLimiterBackend.Entry(value: value, expiry: now)].renew(value, now, ttl)
         if entries.count > sweepThreshold { sweep(now) }
     }
@@ -209,15 +209,15 @@ extension InMemoryRateLimiterBackend.State {
 
     private mutating func refresh(_ barrier: BarrierKey, _ now: Moment) {
         for key in [barrier.key, barrier.releaseKey] {
-            guard let key, let place = entries.index(forKey: key) else { continue }
+            guard let key, let place = entries.index(forKey: TextKey(key)) else { continue }
             entries.values[place].keep(now, barrier.ttl)
         }
     }
 
     /// Where a barrier's entries lie, so that each is looked up once.
     private struct Places {
-        let count: Dictionary<String, InMemoryRateLimiterBackend.Entry>.Index
-        let release: Dictionary<String, InMemoryRateLimiterBackend.Entry>.Index?
+        let count: Dictionary<TextKey, InMemoryRateLimiterBackend.Entry>.Index
+        let release: Dictionary<TextKey, InMemoryRateLimiterBackend.Entry>.Index?
     }
 
     /// Finds a barrier; `nil` if it was released.
@@ -225,12 +225,12 @@ extension InMemoryRateLimiterBackend.State {
         _ barrier: BarrierKey,
         _ now: Moment
     ) throws(BarrierStateLost) -> Places? {
-        guard let count = entries.index(forKey: barrier.key), entries.values[count].expiry > now else {
+        guard let count = entries.index(forKey: TextKey(barrier.key)), entries.values[count].expiry > now else {
             // A release takes the keys away.
-            if released.contains(barrier.key) { return nil }
+            if released.contains(TextKey(barrier.key)) { return nil }
             throw BarrierStateLost(key: barrier.key)
         }
-        guard let releaseKey = barrier.releaseKey, let release = entries.index(forKey: releaseKey) else {
+        guard let releaseKey = barrier.releaseKey, let release = entries.index(forKey: TextKey(releaseKey)) else {
             return Places(count: count, release: nil)
         }
         if entries.values[release].expiry > now, entries.values[release].value >= 0 { return nil }
@@ -247,7 +247,8 @@ extension InMemoryRateLimiterBackend.State {
         if let release = places.release {
             entries.values[release].keep(now, arrival.barrier.ttl)
         } else if let releaseKey = arrival.barrier.releaseKey {
-            entries[releaseKey] = InMemoryRateLimiterBackend.Entry(value: -1, expiry: now + arrival.barrier.ttl)
+            entries[TextKey(releaseKey)] = InMemoryRateLimiterBackend.Entry(
+                value: -1, expiry: now + arrival.barrier.ttl)
         }
         return isComplete
     }
@@ -255,20 +256,20 @@ extension InMemoryRateLimiterBackend.State {
     private mutating func release(_ barrier: BarrierKey, _ now: Moment) {
         guard let releaseKey = barrier.releaseKey else {
             // Not recorded, so a party that comes again may release it again.
-            set(barrier.key, 1, now, barrier.ttl)
+            set(TextKey(barrier.key), 1, now, barrier.ttl)
             return
         }
-        entries[barrier.key] = nil
-        entries[releaseKey] = nil
-        released.insert(barrier.key)
+        entries[TextKey(barrier.key)] = nil
+        entries[TextKey(releaseKey)] = nil
+        released.insert(TextKey(barrier.key))
     }
 
     private mutating func create(_ creation: StateCommit.Creation, _ now: Moment) {
         let barrier = creation.barrier
-        guard value(barrier.key, now) == nil, !released.contains(barrier.key) else { return }
-        set(barrier.key, creation.parties, now, barrier.ttl)
-        if let releaseKey = barrier.releaseKey, value(releaseKey, now) == nil {
-            set(releaseKey, -1, now, barrier.ttl)
+        guard value(TextKey(barrier.key), now) == nil, !released.contains(TextKey(barrier.key)) else { return }
+        set(TextKey(barrier.key), creation.parties, now, barrier.ttl)
+        if let releaseKey = barrier.releaseKey, value(TextKey(releaseKey), now) == nil {
+            set(TextKey(releaseKey), -1, now, barrier.ttl)
         }
     }
 }
@@ -295,7 +296,7 @@ extension InMemoryRateLimiterBackend.Entry {
         if value <= 1, arrivals.isEmpty {
             // The only party of a chain's step: there is nobody to tell apart.
             isComplete = true
-        } else if arrivals.insert(party).inserted {
+        } else if arrivals.insert(TextKey(party)).inserted {
             // The last one leaves the count at 1, which is how dramatiq writes "complete".
             if value <= 1 { isComplete = true } else { value -= 1 }
         }
@@ -309,14 +310,14 @@ extension InMemoryRateLimiterBackend.Entry {
 /// again later than that meets ``BarrierStateLost`` and is kept as a dead letter; it can't release anything twice.
 private struct ReleasedBarriers {
     private static let generationSize = 65_536
-    private var current: Set<String> = []
-    private var previous: Set<String> = []
+    private var current: Set<TextKey> = []
+    private var previous: Set<TextKey> = []
 
-    func contains(_ key: String) -> Bool {
+    func contains(_ key: TextKey) -> Bool {
         current.contains(key) || previous.contains(key)
     }
 
-    mutating func insert(_ key: String) {
+    mutating func insert(_ key: TextKey) {
         if current.count >= Self.generationSize {
             previous = current
             current = []

@@ -17,6 +17,17 @@ public struct BarrierKey: Sendable, Hashable {
     private static let longestTTL = Duration.seconds(100 * 365 * 86_400)
 }
 
+extension BarrierKey {
+    public static func == (left: BarrierKey, right: BarrierKey) -> Bool {
+        left.key.hasSameBytes(as: right.key) && left.ttl == right.ttl
+            && left.releaseKey.map { TextKey($0) } == right.releaseKey.map { TextKey($0) }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        key.hashBytes(into: &hasher)
+    }
+}
+
 /// Steps on a workflow's barriers that a backend takes together or not at all.
 ///
 /// They are taken in this order: the arrival is recorded, the releases, then the creations and the refreshes are done. An

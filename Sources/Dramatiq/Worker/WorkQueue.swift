@@ -42,7 +42,7 @@ final class WorkSource: Sendable {
         self.limit = limit
         self.consumer = consumer
         // What is delayed is not for processors.
-        self.isImmediate = isImmediate && QueueName.canonical(queueName) == queueName
+        self.isImmediate = isImmediate && QueueName.isCanonical(queueName)
     }
 
     /// Takes a message for a processor if there is one and the limit allows it.

@@ -170,7 +170,8 @@ extension Worker {
     /// Runs the hooks after a message's actor.
     @inline(__always)
     private func conclude(_ context: inout MessageContext, _ chain: MiddlewareChain) async {
-        if let mismatch = context.error as? ArgumentMismatch, mismatch.messageID == context.delivered.message.messageID
+        if let mismatch = context.error as? ArgumentMismatch,
+            mismatch.messageID.hasSameBytes(as: context.delivered.message.messageID)
         {
             // The same arguments will never fit.
             context.fail(mismatch.reason, level: .warning)

@@ -1,3 +1,4 @@
+import Dramatiq
 import Synchronization
 
 /// Which servers of a cluster have which slots, as far as this client was told by one of them.
@@ -73,7 +74,7 @@ struct Redirection {
 
     /// - Parameter answerer: who says so; a host that isn't named is its own.
     init?(_ error: RedisError, from answerer: RedisConfiguration.Address) {
-        guard error.code == .server, error.message.hasPrefix("MOVED ") || error.message.hasPrefix("ASK ") else {
+        guard error.code == .server, error.message.hasBytePrefix("MOVED ") || error.message.hasBytePrefix("ASK ") else {
             return nil
         }
         let words = error.message.split(separator: " ")

@@ -91,7 +91,7 @@ extension RedisError {
     /// The first word of the server's error, such as `WRONGTYPE`.
     public var serverCode: String? {
         guard code == .server else { return nil }
-        return String(message.prefix { $0 != " " })
+        return String(Substring(message.utf8.prefix { $0 != UInt8(ascii: " ") }))
     }
 }
 
@@ -116,10 +116,12 @@ extension RedisError: TransientError {
     /// Whether the server's error has a code, also where a server before 7.0 put it behind
     /// `ERR Error running script`.
     func isServerError(_ code: String) -> Bool {
-        guard self.code == .server, message.hasPrefix(code) || message.hasPrefix("ERR Error running script") else {
+        guard self.code == .server, message.hasBytePrefix(code) || message.hasBytePrefix("ERR Error running script")
+        else {
             return false
         }
-        return message.hasPrefix(code + " ") || message == code || message.contains(": -\(code) ")
+        return message.hasBytePrefix(code + " ") || message.hasSameBytes(as: code)
+            || message.containsBytes(of: ": -\(code) ")
     }
 }
 

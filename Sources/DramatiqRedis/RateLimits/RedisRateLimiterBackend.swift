@@ -144,7 +144,7 @@ public struct RedisRateLimiterBackend: NotifyingBackend, StateStore {
         case "waiting": return .waiting
         case "released": return .alreadyReleased
         default:
-            guard result.hasPrefix("lost ") else {
+            guard result.hasBytePrefix("lost ") else {
                 throw RedisError(.unexpectedReply, "Barrier steps came to '\(result)'", mayHaveTakenEffect: true)
             }
             throw BarrierStateLost(key: String(result.dropFirst(5)))

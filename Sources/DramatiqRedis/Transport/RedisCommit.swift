@@ -50,17 +50,17 @@ struct QueuedMessages: Sendable {
         /// In bytes.
         private(set) var size = 0
         /// Those of all groups but the last one: mostly there is only that.
-        private var places: [String: Int] = [:]
+        private var places: [TextKey: Int] = [:]
 
         mutating func add(_ id: String, _ bytes: [UInt8], to queueName: String) {
             count += 1
             size += bytes.count
-            if let last = groups.indices.last, groups[last].queueName == queueName {
+            if let last = groups.indices.last, groups[last].queueName.hasSameBytes(as: queueName) {
                 groups[last].messages.append((id, bytes))
-            } else if let place = places[queueName] {
+            } else if let place = places[TextKey(queueName)] {
                 groups[place].messages.append((id, bytes))
             } else {
-                if let last = groups.last { places[last.queueName] = groups.count - 1 }
+                if let last = groups.last { places[TextKey(last.queueName)] = groups.count - 1 }
                 groups.append(QueuedMessages(queueName: queueName, messages: [(id, bytes)]))
             }
         }
@@ -95,18 +95,21 @@ struct RedisCommit: Sendable {
         var isRecorded: Bool { self == .committed || self == .relayed || self == .notReleased }
 
         init(_ text: String) {
-            switch text {
+            switch TextKey(text) {
             case "committed": self = .committed
             case "relayed": self = .relayed
             case "opened": self = .opened
             case "not released": self = .notReleased
             default:
-                if text.hasPrefix("not held") {
-                    self = .notHeld(places: text.dropFirst(8).split(separator: " ").compactMap { Int($0) })
-                } else if text.hasPrefix("lost ") {
-                    self = .barrierLost(key: String(text.dropFirst(5)))
+                if text.hasBytePrefix("not held") {
+                    self = .notHeld(
+                        places: text.utf8.dropFirst(8).split(separator: UInt8(ascii: " ")).compactMap {
+                            Int(Substring($0))
+                        })
+                } else if text.hasBytePrefix("lost ") {
+                    self = .barrierLost(key: String(Substring(text.utf8.dropFirst(5))))
                 } else {
-                    self = .failed(text.hasPrefix("error ") ? String(text.dropFirst(6)) : text)
+                    self = .failed(text.hasBytePrefix("error ") ? String(Substring(text.utf8.dropFirst(6))) : text)
                 }
             }
         }
@@ -129,7 +132,7 @@ struct RedisCommit: Sendable {
     /// for nothing. Only what is due is noted.
     fileprivate var crashes: String {
         guard let (message, outcome) = settled else { return "" }
-        if case .requeue = outcome, message.queueName == QueueName.canonical(message.queueName) {
+        if case .requeue = outcome, QueueName.isCanonical(message.queueName) {
             return String(message.crashes ?? 0)
         }
         return message.crashes.map { String($0) } ?? ""

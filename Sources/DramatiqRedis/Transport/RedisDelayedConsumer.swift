@@ -91,10 +91,10 @@ final class RedisDelayedConsumer: TransportConsumer {
         let now = SystemClock.milliseconds()
         let batch = state.withLock { $0.waiting.due(now, limit: max(1, min(limit, RedisMessageSource.maxCount))) }
         if batch.isEmpty { return [] }
-        var unread: [String: [UInt8]] = [:]
+        var unread: [TextKey: [UInt8]] = [:]
         do {
             for message in try await source.load(batch.messages.filter { $0.envelope == nil }.map(\.id)) {
-                unread[message.id] = message.bytes
+                unread[TextKey(message.id)] = message.bytes
             }
         } catch {
             state.withLock { $0.waiting.putBack(batch) }
@@ -104,7 +104,7 @@ final class RedisDelayedConsumer: TransportConsumer {
             batch.messages.compactMap { message in
                 if let envelope = message.envelope { return (message.id, .envelope(envelope)) }
                 // What is gone from the server is nobody's any more.
-                return unread[message.id].map { (message.id, .bytes($0)) }
+                return unread[TextKey(message.id)].map { (message.id, .bytes($0)) }
             })
         source.stopHolding(batch.ids)
         return deliveries

@@ -18,7 +18,7 @@ final class RedisMessageSource: Sendable {
     private let ledger: TakenLedger
     private struct Held {
         /// Ids that are held apart from the ledger.
-        var ids: Set<String> = []
+        var ids: Set<TextKey> = []
         /// Whether nothing may be relayed, since the server is asked what is taken.
         var isLookingForStrays = false
         var isClosed = false
@@ -182,18 +182,18 @@ final class RedisMessageSource: Sendable {
 
     /// Notes ids that are held without being delivered.
     func hold(_ ids: some Sequence<String>) {
-        held.withLock { $0.ids.formUnion(ids) }
+        held.withLock { $0.ids.formUnion(ids.lazy.map { TextKey($0) }) }
     }
 
     func stopHolding(_ ids: some Sequence<String>) {
-        held.withLock { $0.ids.subtract(ids) }
+        held.withLock { $0.ids.subtract(ids.lazy.map { TextKey($0) }) }
     }
 
     /// A message is to be taken by the step that sends it. Returns `false` if that is not possible now.
     func beginRelay(_ id: String) -> Bool {
         held.withLock { held in
             guard !held.isClosed, !held.isLookingForStrays else { return false }
-            held.ids.insert(id)
+            held.ids.insert(TextKey(id))
             return true
         }
     }
@@ -234,11 +234,11 @@ final class RedisMessageSource: Sendable {
         do {
             // Before the server is asked, so that what is settled meanwhile is among them.
             let known = ledger.ids(taken: taken).union(heldIDs)
-            var ids: Set<String> = []
-            try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert($0) }
+            var ids: Set<TextKey> = []
+            try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert(TextKey($0)) }
             let strays = ids.subtracting(known)
             if strays.count > limit { suspectStrays() }
-            var messages = try await load(Array(strays.prefix(limit)))
+            var messages = try await load(strays.prefix(limit).map(\.text))
             if messages.isEmpty { return [] }
             let crashes = try await executor.execute(
                 RedisCommand("HMGET", keys.redelivered(queueName), list: messages.map(\.id))

@@ -30,15 +30,16 @@ struct RedisReaper: Sendable {
 
     /// The queues from which workers have taken something.
     private func queuesHeld(by workers: [String]) async throws -> [String: [String]] {
-        var queues: [String: Set<String>] = [:]
+        var queues: [String: Set<TextKey>] = [:]
         let pattern = RedisKeys.escaped(keys.takenPrefix) + "*"
         try await executor.scan(matching: pattern, near: keys.namespace) { key in
-            let holder = key.dropFirst(keys.takenPrefix.count)
-            for worker in workers where holder.hasPrefix("\(worker).") {
-                queues[worker, default: []].insert(String(holder.dropFirst(worker.count + 1)))
+            let holder = String(Substring(key.utf8.dropFirst(keys.takenPrefix.utf8.count)))
+            for worker in workers where holder.hasBytePrefix("\(worker).") {
+                let queue = String(Substring(holder.utf8.dropFirst(worker.utf8.count + 1)))
+                queues[worker, default: []].insert(TextKey(queue))
             }
         }
-        return queues.mapValues(Array.init)
+        return queues.mapValues { $0.map(\.text) }
     }
 
     private func returnMessages(of worker: String, _ queue: String) async throws {

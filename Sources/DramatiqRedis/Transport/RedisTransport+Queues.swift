@@ -14,14 +14,14 @@ extension RedisTransport: QueueOperations {
     ///
     /// - Throws: ``RedisError``.
     public func queueNames() async throws -> [String] {
-        var names: Set<String> = []
+        var names: Set<TextKey> = []
         let prefix = "\(keys.namespace):"
         try await executor.scan(matching: RedisKeys.escaped(prefix) + "*.msgs", near: keys.namespace) { key in
-            guard key.hasPrefix(prefix), !key.hasPrefix(keys.takenPrefix) else { return }
-            let name = QueueName.canonical(String(key.dropFirst(prefix.count).dropLast(5)))
-            if QueueName.isValid(name) { names.insert(name) }
+            guard key.hasBytePrefix(prefix), !key.hasBytePrefix(keys.takenPrefix) else { return }
+            let name = QueueName.canonical(String(Substring(key.utf8.dropFirst(prefix.utf8.count).dropLast(5))))
+            if QueueName.isValid(name) { names.insert(TextKey(name)) }
         }
-        return names.sorted()
+        return names.sorted().map(\.text)
     }
 
     public func status(queue: String = "default") async throws -> QueueStatus {

@@ -53,7 +53,7 @@ public final class RedisTransport: Transport {
         /// For how many milliseconds it is known at least of a message that it came back to its queue; empty for not at all:
         /// of what is delayed nobody asks.
         func redeliveryTTL(_ queue: String) -> String {
-            QueueName.canonical(queue) == queue ? String(deadLetterTTL.redisMilliseconds) : ""
+            QueueName.isCanonical(queue) ? String(deadLetterTTL.redisMilliseconds) : ""
         }
 
         /// The same, also after something was set to what can't be.
@@ -195,7 +195,7 @@ public final class RedisTransport: Transport {
                 executor: executor, keys: keys, workerID: workerID, queueName: queue,
                 redeliveryTTL: configuration.redeliveryTTL(queue), ledger: ledger, logger: logger)
         }
-        guard QueueName.delayed(queue) == queue else { return RedisConsumer(source: source, presence: presence) }
+        guard QueueName.isDelayed(queue) else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(
             source: source, decoder: options.encoder, limit: configuration.delayedLimit,
             memory: configuration.delayedMemory, presence: presence)

@@ -7,7 +7,7 @@ final class TakenLedger: Sendable {
         var nextTag: UInt64 = 0
         var entries: [UInt64: TakenMessage] = [:]
         /// Whom to tell that a queue gets something.
-        var consumers: [String: [Signal]] = [:]
+        var consumers: [TextKey: [Signal]] = [:]
     }
 
     private let state = Mutex(State())
@@ -41,9 +41,9 @@ final class TakenLedger: Sendable {
     }
 
     /// The ids of what was taken by one worker from one queue.
-    func ids(taken: String) -> Set<String> {
+    func ids(taken: String) -> Set<TextKey> {
         state.withLock { state in
-            Set(state.entries.values.lazy.filter { $0.taken == taken }.map(\.id))
+            Set(state.entries.values.lazy.filter { $0.taken == taken }.map { TextKey($0.id) })
         }
     }
 
@@ -57,11 +57,11 @@ final class TakenLedger: Sendable {
     /// From now on a signal is given when this process adds something to a queue, which is faster than to hear of it
     /// from the server.
     func observe(_ queue: String, _ signal: Signal) {
-        state.withLock { $0.consumers[queue, default: []].append(signal) }
+        state.withLock { $0.consumers[TextKey(queue), default: []].append(signal) }
     }
 
     func stopObserving(_ queue: String, _ signal: Signal) {
-        state.withLock { $0.consumers[queue]?.removeAll { $0 === signal } }
+        state.withLock { $0.consumers[TextKey(queue)]?.removeAll { $0 === signal } }
     }
 
     /// Tells consumers that their queue gets something.
@@ -69,8 +69,8 @@ final class TakenLedger: Sendable {
         guard commit.messageCount > 0 else { return }
         var signals: [Signal] = []
         state.withLock { state in
-            for group in commit.enqueues { signals += state.consumers[group.queueName] ?? [] }
-            for group in commit.successors { signals += state.consumers[group.queueName] ?? [] }
+            for group in commit.enqueues { signals += state.consumers[TextKey(group.queueName)] ?? [] }
+            for group in commit.successors { signals += state.consumers[TextKey(group.queueName)] ?? [] }
         }
         for signal in signals { signal.signal() }
     }

@@ -9,6 +9,9 @@ package import Dramatiq
 package enum CallbackFormat {
     /// The option's name.
     package static let option = "workflow_completion_callbacks"
+    /// The most values that callbacks may consist of, each entry, what is in it and the members of its remaining workflow
+    /// counted: far more than the deepest workflow has that an encoder lets pass.
+    private static let maxParts = 1 << 16
 
     /// The array for callbacks, with what `standIn` gives in the place of a remaining workflow: the workflow itself, or a
     /// reference.
@@ -44,12 +47,20 @@ package enum CallbackFormat {
         }
         var callbacks: [CompletionCallback] = []
         // Down to the members of the remaining workflows; their children stay text.
-        for triple in array.elements(levels: 2) {
+        guard let triples = array.elements(levels: 2, maxCount: maxParts) else {
+            throw .invalidCallbacks(reason: "they have more than \(maxParts) parts")
+        }
+        for triple in triples {
             guard let parts = triple.arrayValue?.elements, parts.count == 3,
                 let completionID = parts[0].stringValue, let propagates = parts[2].boolValue
             else {
                 throw .invalidCallbacks(
                     reason: "entry \(callbacks.count + 1) must be [completion id, workflow or null, boolean]")
+            }
+            guard completionID.utf8.count <= Message.maxNameSize else {
+                throw .invalidCallbacks(
+                    reason: "the completion id of entry \(callbacks.count + 1) has \(completionID.utf8.count) bytes, "
+                        + "the limit is \(Message.maxNameSize)")
             }
             var remaining: RemainingWorkflow?
             if let reference = try StorageReference(reading: parts[1]) {

@@ -27,13 +27,12 @@ public struct StorageReference: Sendable, Hashable {
     ///
     /// - Throws: ``WorkflowError/Code/invalidCallbacks`` if it is marked as one and is none.
     public init?(reading value: JSONValue) throws(WorkflowError) {
-        guard let members = value.objectValue?.members,
-            members.contains(where: { $0.key == "__type__" && $0.value.stringValue == Self.marker })
+        guard let (values, count) = value.objectValue?.select(["__type__", "by", "version", "at"]),
+            values[0]?.stringValue?.hasSameBytes(as: Self.marker) == true
         else { return nil }
-        func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
-        guard members.count == 4,
-            let storage = member("by")?.stringValue, storage.utf8.count <= Self.maxNameLength,
-            case .integer(let version)? = member("version"), let place = member("at")
+        guard count == 4,
+            let storage = values[1]?.stringValue, storage.utf8.count <= Self.maxNameLength,
+            case .integer(let version)? = values[2], let place = values[3]
         else {
             throw .invalidCallbacks(reason: "a stored part must have the members by, version and at, and no others")
         }
@@ -49,8 +48,17 @@ public struct StorageReference: Sendable, Hashable {
     ///
     /// - Throws: ``WorkflowError/Code/foreignReference`` if it was another one.
     package func place(of storage: String, version: Int) throws(WorkflowError) -> JSONValue {
-        guard storage == self.storage, version == self.version else { throw isForeign }
+        guard storage.hasSameBytes(as: self.storage), version == self.version else { throw isForeign }
         return place
+    }
+
+    public static func == (left: StorageReference, right: StorageReference) -> Bool {
+        left.storage.hasSameBytes(as: right.storage) && left.version == right.version && left.place == right.place
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        storage.hashBytes(into: &hasher)
+        hasher.combine(place)
     }
 
     /// The error for a reference that another storage made.

@@ -16,28 +16,28 @@ enum JSONNode {
             self = .message(try Message(object, besides: "__type__"))
             return
         }
-        let members = object.members
-        func member(_ key: String) -> JSONValue? { members.first { $0.key == key }?.value }
-        switch member("__type__")?.stringValue {
+        let members = object.select(["__type__", "children", "delay", "task"]).values
+        let (type, children, delay, task) = (members[0]?.stringValue, members[1]?.arrayValue, members[2], members[3])
+        switch type.map({ TextKey($0) }) {
         case "message":
             self = .message(try Message(object, besides: "__type__"))
         case "chain":
-            guard let children = member("children")?.arrayValue else {
+            guard let children else {
                 throw Self.invalid("a chain needs an array of children", value)
             }
             self = .chain(children)
         case "group":
-            guard let children = member("children")?.arrayValue else {
+            guard let children else {
                 throw Self.invalid("a group needs an array of children", value)
             }
             self = .group(children)
         case "with_delay":
-            guard let delay = member("delay")?.doubleValue, delay.isFinite, let task = member("task") else {
+            guard let delay = delay?.doubleValue, delay.isFinite, let task else {
                 throw Self.invalid("with_delay needs a delay in milliseconds and a task", value)
             }
             self = .withDelay(task, Int(exactly: delay.rounded(.up)) ?? .max)
         case let type?:
-            throw Self.invalid("there are no nodes of type '\(type.prefix(64))'", value)
+            throw Self.invalid("there are no nodes of type '\(type.text.excerpt(maxBytes: 64))'", value)
         case nil:
             throw Self.invalid("a node must say its __type__", value)
         }

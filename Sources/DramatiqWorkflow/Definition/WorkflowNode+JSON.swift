@@ -47,7 +47,7 @@ extension WorkflowNode {
                 switch node.content {
                 case .message(let message):
                     if let failure = message.argumentFailure { throw failure }
-                    if message.queueName != checkedQueue {
+                    if !message.queueName.hasSameBytes(as: checkedQueue) {
                         try QueueName.check(message.queueName)
                         checkedQueue = message.queueName
                     }

@@ -41,8 +41,8 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     init?(_ option: JSONValue?) throws(WorkflowError) {
         switch option {
         case nil, .null?: return nil
-        case .string("halt")?: self = .halt
-        case .string("proceed")?: self = .proceed
+        case .string(let text)? where text.hasSameBytes(as: "halt"): self = .halt
+        case .string(let text)? where text.hasSameBytes(as: "proceed"): self = .proceed
         case .object(let object)?:
             guard let address = object["notify"].flatMap(ActorAddress.init) else {
                 throw .invalidFailurePolicy("\(object)")

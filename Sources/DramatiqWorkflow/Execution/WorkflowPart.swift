@@ -31,7 +31,7 @@ enum WorkflowParts {
     var count: Int {
         switch self {
         case .nodes(let nodes): nodes.count
-        case .json(let array): array.elements.count
+        case .json(let array): array.count
         }
     }
 
@@ -94,7 +94,7 @@ enum WorkflowParts {
 struct MessageIdentities {
     /// The first id, which is often the only one.
     private var first: String?
-    private var seen: Set<String> = []
+    private var seen: Set<TextKey> = []
     private var makeID: (String) -> String
 
     /// Random ids, for a workflow that is started by a program.
@@ -123,7 +123,7 @@ struct MessageIdentities {
         var isChanged = false
         for (index, link) in pipeline.messages.enumerated() {
             pipeline.messages[index] = distinctLink(link)
-            if pipeline.messages[index].messageID != link.messageID { isChanged = true }
+            if !pipeline.messages[index].messageID.hasSameBytes(as: link.messageID) { isChanged = true }
         }
         return isChanged ? pipeline.joined : message
     }
@@ -133,10 +133,10 @@ struct MessageIdentities {
             self.first = message.messageID
             return message
         }
-        if seen.isEmpty { seen.insert(first) }
-        if seen.insert(message.messageID).inserted { return message }
+        if seen.isEmpty { seen.insert(TextKey(first)) }
+        if seen.insert(TextKey(message.messageID)).inserted { return message }
         var id: String
-        repeat { id = makeID(message.messageID) } while !seen.insert(id).inserted
+        repeat { id = makeID(message.messageID) } while !seen.insert(TextKey(id)).inserted
         return message.renamed(id)
     }
 }

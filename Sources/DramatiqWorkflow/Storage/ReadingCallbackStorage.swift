@@ -51,7 +51,8 @@ struct ReadingCallbackStorage: CallbackStorage {
     ) async throws -> JSONValue {
         try await firstThatWorks { storage in
             let callbacks = try await storage.retrieve(reference)
-            guard let remaining = callbacks.first(where: { $0.completionID == completionID })?.remaining else {
+            guard let remaining = callbacks.first(where: { $0.completionID.hasSameBytes(as: completionID) })?.remaining
+            else {
                 throw error
             }
             return try await remaining.load()

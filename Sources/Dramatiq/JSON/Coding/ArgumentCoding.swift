@@ -20,7 +20,7 @@ enum ArgumentCoding {
             return value.depth
         } else {
             let node = EncodingNode(depth: 0)
-            try node.encode(value, path: [])
+            try node.encode(value)
             return try node.write(into: &writer)
         }
         return 0

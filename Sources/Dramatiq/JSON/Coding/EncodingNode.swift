@@ -16,13 +16,13 @@ final class EncodingNode {
     /// An object's members in the order in which they came; a key that comes again takes the new value.
     private struct Members {
         private(set) var list: [(key: String, node: EncodingNode)] = []
-        private var places: [String: Int] = [:]
+        private var places: [TextKey: Int] = [:]
 
         mutating func set(_ key: String, _ node: EncodingNode) {
-            if let place = places[key] {
+            if let place = places[TextKey(key)] {
                 list[place].node = node
             } else {
-                places[key] = list.count
+                places[TextKey(key)] = list.count
                 list.append((key, node))
             }
         }
@@ -82,7 +82,8 @@ final class EncodingNode {
 
     /// Encodes a value into this node. What Foundation's coder treats in a special way looks the same here: `Data` is
     /// Base64, a `URL` its text, a `Decimal` a number. A `Date` is what Python's `datetime.fromisoformat` reads.
-    func encode<Value: Encodable>(_ value: Value, path: [any CodingKey]) throws {
+    func encode<Value: Encodable>(_ value: Value, in outer: CodingRoute? = nil, at step: CodingRoute.Step? = nil) throws
+    {
         switch value {
         case let value as JSONValue: set(value)
         case let value as Data: set(.string(value.base64EncodedString()))
@@ -92,7 +93,8 @@ final class EncodingNode {
                 throw EncodingError.invalidValue(
                     value.timeIntervalSinceReferenceDate,
                     EncodingError.Context(
-                        codingPath: path, debugDescription: "a date must be in the years 1 to 9999"))
+                        codingPath: CodingRoute.path(outer, step),
+                        debugDescription: "a date must be in the years 1 to 9999"))
             }
             set(.string(text))
         case let value as URL: set(.string(value.absoluteString))
@@ -101,12 +103,14 @@ final class EncodingNode {
             wrappings += 1
             defer { wrappings -= 1 }
             guard !isTooDeep else { throw tooDeep() }
-            let encoder = ValueEncoder(node: self, codingPath: path)
+            let encoder = ValueEncoder(node: self, outer: outer, step: step)
             try value.encode(to: encoder)
             if case .nothing = content {
                 throw EncodingError.invalidValue(
                     value,
-                    EncodingError.Context(codingPath: path, debugDescription: "\(Value.self) did not encode anything"))
+                    EncodingError.Context(
+                        codingPath: CodingRoute.path(outer, step),
+                        debugDescription: "\(Value.self) did not encode anything"))
             }
         }
     }

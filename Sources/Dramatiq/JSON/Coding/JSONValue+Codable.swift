@@ -9,9 +9,9 @@ extension JSONValue: Codable {
             return
         }
         if let keyed = try? decoder.container(keyedBy: PositionKey.self) {
-            var object = JSONObject()
-            for key in keyed.allKeys { object[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key) }
-            self = .object(object)
+            self = .object(
+                JSONObject(
+                    try keyed.allKeys.map { ($0.stringValue, try keyed.decode(JSONValue.self, forKey: $0)) }))
         } else if var unkeyed = try? decoder.unkeyedContainer() {
             var elements: [JSONValue] = []
             while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }

@@ -105,7 +105,7 @@ extension ValueDecoder {
         )
     }
 
-    private func corrupted(_ reason: String) -> DecodingError {
+    func corrupted(_ reason: String) -> DecodingError {
         .dataCorrupted(DecodingError.Context(codingPath: codingPath, debugDescription: reason))
     }
 }
@@ -113,7 +113,6 @@ extension ValueDecoder {
 extension JSONValue {
     /// The beginning of the value's text, for messages to people.
     fileprivate var excerpt: String {
-        let text = description
-        return text.count > 40 ? text.prefix(40) + "…" : text
+        description.excerpt(maxBytes: 40)
     }
 }

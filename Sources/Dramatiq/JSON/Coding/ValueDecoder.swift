@@ -5,35 +5,46 @@ struct ValueDecoder: Decoder {
     static let maxDepth = 512
 
     let value: JSONValue
-    let codingPath: [any CodingKey]
+    /// The container that the value stands in, and where.
+    private let outer: CodingRoute?
+    private let step: CodingRoute.Step?
+
+    var codingPath: [any CodingKey] { CodingRoute.path(outer, step) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(_ value: JSONValue, codingPath: [any CodingKey] = []) {
+    init(_ value: JSONValue, in outer: CodingRoute? = nil, at step: CodingRoute.Step? = nil) {
         self.value = value
-        self.codingPath = codingPath
+        self.outer = outer
+        self.step = step
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard let object = value.objectValue else { throw mismatch([String: JSONValue].self, "an object") }
-        try checkDepth()
-        return KeyedDecodingContainer(KeyedValueDecoder<Key>(object, codingPath))
+        let route = try route()
+        guard let members = MemberPlaces(object) else { throw corrupted("it has 4 GiB or more") }
+        if members.hasCostlyKey {
+            throw corrupted("a key has more than \(String.maxMarks) combining marks in a row")
+        }
+        return KeyedDecodingContainer(KeyedValueDecoder<Key>(members, route))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         guard let array = value.arrayValue else { throw mismatch([JSONValue].self, "an array") }
-        try checkDepth()
-        return UnkeyedValueDecoder(array, codingPath)
+        return UnkeyedValueDecoder(array, try route())
     }
 
     func singleValueContainer() -> any SingleValueDecodingContainer { SingleValueDecoder(decoder: self) }
 
-    private func checkDepth() throws {
-        guard codingPath.count < Self.maxDepth else {
+    /// The value as a container that others stand in.
+    private func route() throws -> CodingRoute {
+        let route = CodingRoute(outer, step)
+        guard route.depth <= Self.maxDepth else {
             // Without the path, which would be as long as it is deep.
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
                     codingPath: [], debugDescription: "it is nested deeper than \(Self.maxDepth) levels"))
         }
+        return route
     }
 }
 
@@ -61,22 +72,35 @@ private struct SingleValueDecoder: SingleValueDecodingContainer {
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try decoder.decode(type) }
 }
 
+/// Takes elements off the text of an array one by one: a list of them would take many times their bytes.
 private struct UnkeyedValueDecoder: UnkeyedDecodingContainer {
-    let codingPath: [any CodingKey]
-    private let elements: [JSONValue]
+    private let route: CodingRoute
+    private let text: ArraySlice<UInt8>
+    private let isDeep: Bool
+    private var rest: ArraySlice<UInt8>
     private(set) var currentIndex = 0
 
-    init(_ array: JSONArray, _ codingPath: [any CodingKey]) {
-        elements = array.elements
-        self.codingPath = codingPath
+    init(_ array: JSONArray, _ route: CodingRoute) {
+        text = array.content
+        isDeep = array.storage.nesting.isDeep
+        rest = text
+        self.route = route
     }
 
-    var count: Int? { elements.count }
-    var isAtEnd: Bool { currentIndex == elements.count }
+    var codingPath: [any CodingKey] { CodingRoute.path(route, nil) }
+
+    var count: Int? {
+        if let known = route.elementCount { return known }
+        let count = JSONText.count(text)
+        route.elementCount = count
+        return count
+    }
+
+    var isAtEnd: Bool { JSONText.isBlank(rest) }
 
     mutating func decodeNil() throws -> Bool {
-        guard !isAtEnd, elements[currentIndex].isNull else { return false }
-        currentIndex += 1
+        guard rest.first(where: { $0 > 0x20 }) == UInt8(ascii: "n") else { return false }
+        _ = try next()
         return true
     }
 
@@ -88,16 +112,18 @@ private struct UnkeyedValueDecoder: UnkeyedDecodingContainer {
     mutating func superDecoder() throws -> any Decoder { try next() }
 
     private mutating func next() throws -> ValueDecoder {
-        let path = codingPath + [PositionKey(currentIndex)]
-        guard !isAtEnd else {
+        let step = CodingRoute.Step.position(currentIndex)
+        guard let element = JSONText.takeFirst(&rest) else {
             throw DecodingError.valueNotFound(
                 JSONValue.self,
-                DecodingError.Context(codingPath: path, debugDescription: "the array has only \(currentIndex) elements")
-            )
+                DecodingError.Context(
+                    codingPath: CodingRoute.path(route, step),
+                    debugDescription: "the array has only \(currentIndex) elements"))
         }
-        defer { currentIndex += 1 }
-        return ValueDecoder(elements[currentIndex], codingPath: path)
+        currentIndex += 1
+        return ValueDecoder(JSONText.value(element, isDeep: isDeep), in: route, at: step)
     }
+
     mutating func decode(_ type: Bool.Type) throws -> Bool { try next().bool() }
     mutating func decode(_ type: String.Type) throws -> String { try next().string() }
     mutating func decode(_ type: Double.Type) throws -> Double { try next().floatingPoint() }
@@ -118,21 +144,17 @@ private struct UnkeyedValueDecoder: UnkeyedDecodingContainer {
 }
 
 private struct KeyedValueDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    let codingPath: [any CodingKey]
-    private let members: [JSONObject.Member]
-    /// Where each key stands, for objects in which looking from the start would take too long.
-    private let places: [String: Int]?
+    private let route: CodingRoute
+    private let members: MemberPlaces
 
-    init(_ object: JSONObject, _ codingPath: [any CodingKey]) {
-        members = object.members
-        places =
-            members.count < 16
-            ? nil : Dictionary(members.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
-        self.codingPath = codingPath
+    init(_ members: MemberPlaces, _ route: CodingRoute) {
+        self.members = members
+        self.route = route
     }
 
-    var allKeys: [Key] { members.compactMap { Key(stringValue: $0.key) } }
-    func contains(_ key: Key) -> Bool { member(key) != nil }
+    var codingPath: [any CodingKey] { CodingRoute.path(route, nil) }
+    var allKeys: [Key] { (0..<members.count).compactMap { Key(stringValue: members.name(at: $0)) } }
+    func contains(_ key: Key) -> Bool { members.text(of: key.stringValue) != nil }
 
     func decodeNil(forKey key: Key) throws -> Bool { try value(key).value.isNull }
 
@@ -146,28 +168,21 @@ private struct KeyedValueDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol
         try value(key).unkeyedContainer()
     }
 
-    func superDecoder() throws -> any Decoder {
-        let key = PositionKey.super
-        return ValueDecoder(member(key) ?? .null, codingPath: codingPath + [key])
-    }
+    func superDecoder() throws -> any Decoder { decoder(PositionKey.super) }
+    func superDecoder(forKey key: Key) throws -> any Decoder { decoder(key) }
 
-    func superDecoder(forKey key: Key) throws -> any Decoder {
-        ValueDecoder(member(key) ?? .null, codingPath: codingPath + [key])
-    }
-
-    private func member(_ key: some CodingKey) -> JSONValue? {
-        let name = key.stringValue
-        if let places { return places[name].map { members[$0].value } }
-        return members.first { $0.matches(name) }?.value
+    private func decoder(_ key: some CodingKey) -> ValueDecoder {
+        ValueDecoder(members.value(of: key.stringValue) ?? .null, in: route, at: .key(key))
     }
 
     private func value(_ key: Key) throws -> ValueDecoder {
-        guard let member = member(key) else {
+        guard let member = members.value(of: key.stringValue) else {
             throw DecodingError.keyNotFound(
                 key, DecodingError.Context(codingPath: codingPath, debugDescription: "'\(key.stringValue)' is missing"))
         }
-        return ValueDecoder(member, codingPath: codingPath + [key])
+        return ValueDecoder(member, in: route, at: .key(key))
     }
+
     func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try value(key).bool() }
     func decode(_ type: String.Type, forKey key: Key) throws -> String { try value(key).string() }
     func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try value(key).floatingPoint() }

@@ -1,29 +1,36 @@
 /// Encodes a value into a node, as the `Encoder` that its `encode(to:)` sees.
 struct ValueEncoder: Encoder {
     let node: EncodingNode
-    let codingPath: [any CodingKey]
+    /// The container that the value stands in, and where.
+    let outer: CodingRoute?
+    let step: CodingRoute.Step?
+
+    var codingPath: [any CodingKey] { CodingRoute.path(outer, step) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         node.beginObject()
-        return KeyedEncodingContainer(KeyedValueEncoder<Key>(node: node, codingPath: codingPath))
+        return KeyedEncodingContainer(KeyedValueEncoder<Key>(node: node, route: CodingRoute(outer, step)))
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
         node.beginArray()
-        return UnkeyedValueEncoder(node: node, codingPath: codingPath)
+        return UnkeyedValueEncoder(node: node, route: CodingRoute(outer, step))
     }
 
     func singleValueContainer() -> any SingleValueEncodingContainer {
-        SingleValueEncoder(node: node, codingPath: codingPath)
+        SingleValueEncoder(encoder: self)
     }
 }
 
 private struct SingleValueEncoder: SingleValueEncodingContainer {
-    let node: EncodingNode
-    let codingPath: [any CodingKey]
+    let encoder: ValueEncoder
+    private var node: EncodingNode { encoder.node }
+    var codingPath: [any CodingKey] { encoder.codingPath }
 
-    func encode<Value: Encodable>(_ value: Value) throws { try node.encode(value, path: codingPath) }
+    func encode<Value: Encodable>(_ value: Value) throws {
+        try node.encode(value, in: encoder.outer, at: encoder.step)
+    }
     func encodeNil() { node.set(.null) }
     func encode(_ value: Bool) { node.set(.bool(value)) }
     func encode(_ value: String) { node.set(.string(value)) }
@@ -45,14 +52,13 @@ private struct SingleValueEncoder: SingleValueEncodingContainer {
 
 private struct UnkeyedValueEncoder: UnkeyedEncodingContainer {
     let node: EncodingNode
-    let codingPath: [any CodingKey]
+    let route: CodingRoute
+    var codingPath: [any CodingKey] { CodingRoute.path(route, nil) }
     var count: Int { node.elementCount }
 
-    private var nextPath: [any CodingKey] { codingPath + [PositionKey(count)] }
-
     func encode<Value: Encodable>(_ value: Value) throws {
-        let path = nextPath
-        try node.appendElement().encode(value, path: path)
+        let step = CodingRoute.Step.position(count)
+        try node.appendElement().encode(value, in: route, at: step)
     }
 
     func nestedContainer<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -63,8 +69,8 @@ private struct UnkeyedValueEncoder: UnkeyedEncodingContainer {
     func superEncoder() -> any Encoder { nestedEncoder() }
 
     private func nestedEncoder() -> ValueEncoder {
-        let path = nextPath
-        return ValueEncoder(node: node.appendElement(), codingPath: path)
+        let step = CodingRoute.Step.position(count)
+        return ValueEncoder(node: node.appendElement(), outer: route, step: step)
     }
     func encodeNil() { node.appendElement().set(.null) }
     func encode(_ value: Bool) { node.appendElement().set(.bool(value)) }
@@ -87,10 +93,11 @@ private struct UnkeyedValueEncoder: UnkeyedEncodingContainer {
 
 private struct KeyedValueEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
     let node: EncodingNode
-    let codingPath: [any CodingKey]
+    let route: CodingRoute
+    var codingPath: [any CodingKey] { CodingRoute.path(route, nil) }
 
     func encode<Value: Encodable>(_ value: Value, forKey key: Key) throws {
-        try node.setMember(key.stringValue).encode(value, path: codingPath + [key])
+        try node.setMember(key.stringValue).encode(value, in: route, at: .key(key))
     }
 
     func nestedContainer<Nested: CodingKey>(
@@ -107,7 +114,7 @@ private struct KeyedValueEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol
     func superEncoder(forKey key: Key) -> any Encoder { nestedEncoder(key) }
 
     private func nestedEncoder(_ key: any CodingKey) -> ValueEncoder {
-        ValueEncoder(node: node.setMember(key.stringValue), codingPath: codingPath + [key])
+        ValueEncoder(node: node.setMember(key.stringValue), outer: route, step: .key(key))
     }
     func encodeNil(forKey key: Key) { node.setMember(key.stringValue).set(.null) }
     func encode(_ value: Bool, forKey key: Key) { node.setMember(key.stringValue).set(.bool(value)) }

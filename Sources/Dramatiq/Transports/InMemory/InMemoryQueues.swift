@@ -18,7 +18,7 @@ struct InMemoryQueues {
     }
 
     private var queues: [InMemoryQueue] = []
-    private var places: [String: Int] = [:]
+    private var places: [TextKey: Int] = [:]
     private var held = HeldEntries()
     private var nextConsumer = 0
     private var nextDeadLetter = 0
@@ -27,7 +27,7 @@ struct InMemoryQueues {
     private var unannounced: [Int] = []
 
     /// The declared queues, without those for delays.
-    var names: [String] { places.keys.filter { QueueName.canonical($0) == $0 }.sorted() }
+    var names: [String] { places.keys.filter { QueueName.isCanonical($0.text) }.sorted().map(\.text) }
 
     mutating func declare(_ name: String) {
         _ = place(QueueName.canonical(name))
@@ -36,11 +36,11 @@ struct InMemoryQueues {
 
     /// A queue's place; makes the queue if need be.
     mutating func place(_ name: String) -> Int {
-        if let place = places[name] { return place }
-        places[name] = queues.count
+        if let place = places[TextKey(name)] { return place }
+        places[TextKey(name)] = queues.count
         queues.append(InMemoryQueue(name: name))
-        if QueueName.canonical(name) == name { _ = place(QueueName.delayed(name)) }
-        return places[name] ?? 0
+        if QueueName.isCanonical(name) { _ = place(QueueName.delayed(name)) }
+        return places[TextKey(name)] ?? 0
     }
 
     // MARK: Putting in and taking out
@@ -147,13 +147,13 @@ struct InMemoryQueues {
     }
 
     func deadLetters(_ name: String) -> [(letter: DeadLetter, entry: Entry)] {
-        places[QueueName.canonical(name)].map { queues[$0].deadLetters } ?? []
+        places[TextKey(QueueName.canonical(name))].map { queues[$0].deadLetters } ?? []
     }
 
     /// Takes a dead letter out. Returns what it was in its queue, or `nil` if there is none.
     mutating func removeDeadLetter(_ name: String, _ id: String) -> Entry? {
-        guard let place = places[QueueName.canonical(name)],
-            let index = queues[place].deadLetters.firstIndex(where: { $0.letter.id == id })
+        guard let place = places[TextKey(QueueName.canonical(name))],
+            let index = queues[place].deadLetters.firstIndex(where: { $0.letter.id.hasSameBytes(as: id) })
         else { return nil }
         return queues[place].deadLetters.remove(at: index).entry
     }
@@ -166,7 +166,7 @@ struct InMemoryQueues {
         case .envelope(let envelope):
             if let message = envelope.message.requeued() {
                 payload = .envelope(envelope.replacing(message))
-                isDelayed = message.queueName == QueueName.delayed(message.queueName)
+                isDelayed = QueueName.isDelayed(message.queueName)
             }
         case .bytes(let bytes):
             let requeued = encoder.requeued(bytes)
@@ -183,7 +183,7 @@ struct InMemoryQueues {
 
     /// The places of a queue and of its delay queue, as far as there are any.
     private func bothPlaces(_ name: String) -> (queue: Int?, delayed: Int?) {
-        (places[QueueName.canonical(name)], places[QueueName.delayed(name)])
+        (places[TextKey(QueueName.canonical(name))], places[TextKey(QueueName.delayed(name))])
     }
 
     func status(_ name: String) -> QueueStatus {

@@ -52,7 +52,8 @@ extension InMemoryTransport: QueueOperations {
     }
 
     public func deadLetter(_ id: String, queue: String = "default") throws -> DeadLetter {
-        guard let found = state.withLock({ $0.deadLetters(queue) }).first(where: { $0.letter.id == id }) else {
+        guard let found = state.withLock({ $0.deadLetters(queue) }).first(where: { $0.letter.id.hasSameBytes(as: id) })
+        else {
             throw BrokerError.deadLetterNotFound(queue: queue, id: id)
         }
         return found.letter
