@@ -311,7 +311,117 @@ RECIPES = [
     ),
 ]
 
-CASES = [*CUT, *WHOLE, *AROUND, *STRUCTURE, *TEXT, *UTF8, *NUMBERS, *FIELD_TYPES, *FIELD_SET, *RECIPES]
+#: As long as Swift reads a name, in bytes. Python has no limit.
+LONGEST_NAME = 1024
+
+
+def named(name: str, why: str, count: int, before: bytes, after: bytes) -> Case:
+    return Case(name, why, recipe=[(before.decode(), 1), ("n", count), (after.decode(), 1)])
+
+
+def long_names() -> list[Case]:
+    cases = []
+    for field, template in {
+        "queue-name": message(queue_name=b'"@"'),
+        "actor-name": message(actor_name=b'"@"'),
+        "message-id": message(message_id=b'"@"'),
+        "option": message(options=b'{"@":1}'),
+        "keyword": message(kwargs=b'{"@":1}'),
+    }.items():
+        before, after = template.split(b"@")
+        for count in [LONGEST_NAME, LONGEST_NAME + 1]:
+            cases.append(named(f"{field}-{count}", f"a name of {count} letters", count, before, after))
+    return cases
+
+
+#: Texts that cost more than their bytes when they are taken for more than bytes, each to be repeated as often as need be.
+TEXTS = [
+    ("letters", "nothing special, to compare with", "a"),
+    ("marks", "combining marks of two classes in turn, which normalization sorts", "\u0301\u0316"),
+    ("marks-upwards", "combining marks that need no sorting", "\u0327\u0301"),
+    ("marks-many", "combining marks of seven classes", "\u0301\u0316\u0327\u0334\u0345\u0591\u05b0"),
+    ("marks-musical", "marks of four bytes", "\U0001d165\U0001d16d\U0001d167"),
+    ("composed", "letters with an accent, as one scalar", "\u00e9"),
+    ("decomposed", "the same letters as two scalars", "e\u0301"),
+    ("expanding", "one scalar that compatibility decomposition makes eighteen of", "\ufdfa"),
+    ("jamo", "vowels of Hangul, which join what stands before them", "\u1161"),
+    ("hangul", "syllables of Hangul in their parts", "\u1100\u1161\u11a8"),
+    ("joiners", "emoji in one family without an end", "\U0001f468\u200d"),
+    ("flags", "regional indicators, which form pairs from the start", "\U0001f1e6"),
+    ("prepended", "marks that belong to what comes after them", "\u0600"),
+    ("joiners-alone", "zero-width joiners", "\u200d"),
+    ("bidirectional", "overrides of the direction of writing", "\u202e\u2066"),
+    ("controls", "escape sequences of terminals", "\x1b[2J"),
+    ("lines", "line breaks of all sorts", "\r\n\u2028\u0085"),
+    ("quotes", "what JSON escapes", "\"\\"),
+    ("formulas", "what spreadsheets run", "=cmd|' /C calc'!A0"),
+]
+
+CALLBACKS = b'"workflow_completion_callbacks":'
+
+#: Messages with a place for a text, marked by an @, in each field that has one.
+PLACES = {
+    "queue_name": message(queue_name=b'"@"'),
+    "actor_name": message(actor_name=b'"@"'),
+    "message_id": message(message_id=b'"@"'),
+    "field": b'{"@":1,' + VALID[1:],
+    "argument": args(b'"@"'),
+    "argument-key": args(b'{"@":1}'),
+    "argument-keys": args(b'{"@":1,"@a":2,"@b":3}'),
+    "argument-nested": args(b'{"a":{"@":["@"]}}'),
+    "keyword": message(args=b"[]", kwargs=b'{"@":1}'),
+    "keyword-value": message(args=b"[]", kwargs=b'{"name":"@"}'),
+    "keyword-key": message(args=b"[]", kwargs=b'{"name":{"@":1}}'),
+    "option": message(options=b'{"@":1}'),
+    "option-value": message(options=b'{"note":"@"}'),
+    "option-object": message(options=b'{"note":{"@":"@"}}'),
+    "redis_message_id": message(options=b'{"redis_message_id":"@"}'),
+    "eta": message(options=b'{"eta":"@"}'),
+    "retries": message(options=b'{"retries":"@"}'),
+    "max_retries": message(options=b'{"max_retries":"@"}'),
+    "max_age": message(options=b'{"max_age":"@"}'),
+    "time_limit": message(options=b'{"time_limit":"@"}'),
+    "traceback": message(options=b'{"traceback":"@"}'),
+    "broker_priority": message(options=b'{"broker_priority":"@"}'),
+    "on_success": message(options=b'{"on_success":"@"}'),
+    "on_success-queue": message(options=b'{"on_success":{"actor_name":"task","queue_name":"@"}}'),
+    "on_failure": message(options=b'{"on_failure":"@"}'),
+    "on_retry_exhausted": message(options=b'{"on_retry_exhausted":"@"}'),
+    "workflow_on_failure": message(options=b'{"workflow_on_failure":"@"}'),
+    "workflow_on_failure-actor": message(options=b'{"workflow_on_failure":{"notify":"@"}}'),
+    "pipe_target": message(options=b'{"pipe_target":"@"}'),
+    "pipe_target-actor": message(options=b'{"pipe_target":' + message(actor_name=b'"@"') + b"}"),
+    "pipe_target-queue": message(options=b'{"pipe_target":' + message(queue_name=b'"@"') + b"}"),
+    "pipe_target-id": message(options=b'{"pipe_target":' + message(message_id=b'"@"') + b"}"),
+    "pipe_target-option": message(options=b'{"pipe_target":' + message(options=b'{"@":"@"}') + b"}"),
+    "group_completion_uuid": message(options=b'{"group_completion_uuid":"@"}'),
+    "callbacks": message(options=b"{" + CALLBACKS + b'"@"}'),
+    "completion-id": message(options=b"{" + CALLBACKS + b'[["@",null,true]]}'),
+    "completion-id-outer": message(options=b"{" + CALLBACKS + b'[["@",null,true],["@",null,true]]}'),
+    "node-type": message(options=b"{" + CALLBACKS + b'[["id",{"__type__":"@","children":[]},false]]}'),
+    "node-key": message(options=b"{" + CALLBACKS + b'[["id",{"@":1,"__type__":"chain","children":[]},false]]}'),
+    "node-actor": message(
+        options=b"{" + CALLBACKS + b'[["id",{"__type__":"chain","children":[{"__type__":"message",'
+        + message(actor_name=b'"@"')[1:] + b"]},false]]}"
+    ),
+    "node-queue": message(
+        options=b"{" + CALLBACKS + b'[["id",{"__type__":"chain","children":[{"__type__":"message",'
+        + message(queue_name=b'"@"')[1:] + b"]},false]]}"
+    ),
+    "node-ids": message(
+        options=b"{" + CALLBACKS + b'[["id",{"__type__":"group","children":[{"__type__":"message",'
+        + message(message_id=b'"@"')[1:] + b',{"__type__":"message",' + message(message_id=b'"@"')[1:] + b"]},false]]}"
+    ),
+    "reference": message(options=b"{" + CALLBACKS + b'{"__type__":"@","by":"file","version":1,"at":"x"}}'),
+    "reference-storage": message(options=b"{" + CALLBACKS + b'{"__type__":"stored","by":"@","version":1,"at":"x"}}'),
+    "reference-place": message(options=b"{" + CALLBACKS + b'{"__type__":"stored","by":"file","version":1,"at":"@"}}'),
+    "reference-key": message(options=b"{" + CALLBACKS + b'{"@":1,"__type__":"stored","by":"file","version":1}}'),
+    "rest-place": message(
+        options=b"{" + CALLBACKS + b'[["id",{"__type__":"stored","by":"file","version":1,"at":"sha256:@"},false]]}'
+    ),
+}
+
+CASES = [*CUT, *WHOLE, *AROUND, *STRUCTURE, *TEXT, *UTF8, *NUMBERS, *FIELD_TYPES, *FIELD_SET, *RECIPES, *long_names()]
 
 
 def root_error(error: BaseException) -> BaseException:
@@ -339,4 +449,8 @@ def files() -> dict[str, bytes]:
     assert len(set(names)) == len(names), "two cases have the same name"
     captured = {f"hostile/{case.name}.bin": case.data for case in CASES if case.recipe is None}
     captured["hostile/index.json"] = document(rows(entry(case) for case in CASES))
+    texts = ({"name": name, "why": why, "text": text} for name, why, text in TEXTS)
+    captured["hostile/texts.json"] = document(rows(texts))
+    places = ({"name": name, "message": template.decode()} for name, template in PLACES.items())
+    captured["hostile/places.json"] = document(rows(places))
     return captured

@@ -18,13 +18,14 @@ public enum MessageFuzz {
     }()
 
     /// Pieces that mean something in JSON, so that a mutation reaches further than the first byte.
-    private static let pieces: [[UInt8]] = [
-        "{", "}", "[", "]", "\"", ":", ",", "\\", "\\u", "\\ud800", "\\udc00", "null", "NaN", "-Infinity", "1e999",
-        "-0",
-        "0.1", "\"options\":", "\"eta\":1", "\u{7F}", "é", "😀", "[[[[[[[[", "{\"\":{\"\":{\"\":",
-        "99999999999999999999",
-        " ", "\n", "\u{0}",
-    ].map { Array($0.utf8) }
+    private static let pieces: [[UInt8]] =
+        [
+            "{", "}", "[", "]", "\"", ":", ",", "\\", "\\u", "\\ud800", "\\udc00", "null", "NaN", "-Infinity", "1e999",
+            "-0",
+            "0.1", "\"options\":", "\"eta\":1", "\u{7F}", "é", "😀", "[[[[[[[[", "{\"\":{\"\":{\"\":",
+            "99999999999999999999",
+            " ", "\n", "\u{0}",
+        ].map { Array($0.utf8) } + HostileText.all.map { Array($0.text(bytes: 64).utf8) }
 
     private static func mutated(_ input: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
         var bytes = input
