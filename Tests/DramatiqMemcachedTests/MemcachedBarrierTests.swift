@@ -162,6 +162,36 @@ import Testing
         }
     }
 
+    /// A completion id names a key of another application's, or a counter: nothing of theirs is changed.
+    @Test(arguments: BarrierSteps.Style.allCases)
+    func noStepChangesWhatIsNoBarrier(style: BarrierSteps.Style) async throws {
+        try await withMemcached { client, _ async throws in
+            let steps = BarrierSteps(client, style: style)
+            // As pylibmc writes numbers, bytes, booleans and pickled objects, and as others may.
+            let entries = [4, 0, 2, 16, 1, 8, 1 << 16].flatMap { flags in
+                ["5", "1", "0", "-1", "x", "", "18446744073709551615"].map { Entry(text: $0, flags: flags) }
+            }
+            for (number, entry) in entries.enumerated() {
+                // A counter without a record beside it is one that Python's plain barriers can't be told from.
+                if style == .counting, entry.isMarkedNumber { continue }
+                let key = "victim\(number)"
+                _ = try await client.add(key, entry, Expiry(.seconds(5000)))
+                for beside in [nil, Entry(text: "text", flags: 0), Entry(text: "1", flags: 1)] {
+                    if let beside { _ = try await client.add(key + "_ran", beside, Expiry(.seconds(5000))) }
+                    let before = try await client.entries([key, key + "_ran"])
+                    await #expect(throws: (any Error).self) { try await steps.arrive(key, "p") }
+                    await #expect(throws: (any Error).self) { try await steps.arrive(key, "p", releases: true) }
+                    if style == .atMostOnce { await #expect(throws: (any Error).self) { try await steps.release(key) } }
+                    _ = try? await steps.backend.apply(StateCommit(store: steps.backend, refreshes: [steps.key(key)]))
+                    let after = try await client.entries([key, key + "_ran"])
+                    #expect(before.map { $0?.entry } == after.map { $0?.entry }, "\(entry)")
+                    #expect(before.map { $0?.token } == after.map { $0?.token }, "\(entry)")
+                    #expect(after.allSatisfy { $0.map { $0.expiry.seconds ?? 0 <= 5000 } ?? true }, "\(entry)")
+                }
+            }
+        }
+    }
+
     /// Of a number as large as that the server looks for a minus sign also behind it, in what other items have left there.
     @Test func whatIsLeftOfOtherItemsKeepsNobodyFromReleasing() async throws {
         try await withMemcached { client, _ async throws in

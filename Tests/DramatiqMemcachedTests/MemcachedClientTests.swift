@@ -185,6 +185,47 @@ import Testing
         }
     }
 
+    /// What is said before anything was asked would be taken for the first answer, and so on.
+    @Test(arguments: ["EN\r\n", "HD\r\n", "VA 1 f4 c1 t1\r\n1\r\n", "NS\r\n", "ERROR\r\n", "EN\r\nMN\r\n"])
+    func anAnswerTooManyAtTheBeginningShiftsNothing(answer: String) async throws {
+        let server = try await ScriptedMemcached(greets: false) { piece in
+            answer + (piece.hasPrefix("mn\r\n") ? "MN\r\n" : "") + "HD f4 c7 t9\r\n"
+        }
+        try await withMemcached([server.address]) { client async throws in
+            let error = await memcachedError { try await client.execute(.look("k")) }
+            #expect(error?.code == (answer == "ERROR\r\n" ? .server : .malformedReply))
+            #expect(error?.mayHaveTakenEffect == true)
+        }
+    }
+
+    /// The server takes the connection and says nothing to anything.
+    @Test func aSilentServerFailsEveryCallInTime() async throws {
+        let server = try await ScriptedMemcached(greets: false) { _ in "" }
+        try await withMemcached([server.address]) {
+            $0.commandTimeout = .milliseconds(200)
+        } _: { client async throws in
+            let backend = MemcachedRateLimiterBackend(client)
+            let key = BarrierKey(key: "b", releaseKey: "b_ran", ttl: .seconds(9))
+            for call in [
+                { _ = try await backend.add("k", value: 1, ttl: .seconds(9)) },
+                { _ = try await backend.incr("k", amount: 1, maximum: 2, ttl: .seconds(9)) },
+                { _ = try await backend.verifyAccess(barrierKeyPrefix: "") },
+                {
+                    _ = try await backend.apply(
+                        StateCommit(store: backend, arrival: .init(barrier: key, party: "p", releases: false)))
+                },
+                { _ = try await backend.apply(StateCommit(store: backend, releases: [key])) },
+                { _ = try await backend.apply(StateCommit(store: backend, refreshes: [key])) },
+                {
+                    _ = try await backend.apply(
+                        StateCommit(store: backend, creations: [.init(barrier: key, parties: 3)]))
+                },
+            ] as [@Sendable () async throws -> Void] {
+                #expect(await memcachedError(call)?.isTransient == true)
+            }
+        }
+    }
+
     @Test func serversErrorsAreToldApart() async throws {
         for (words, isTransient) in [
             ("SERVER_ERROR out of memory storing object", true), ("SERVER_ERROR object too large for cache", false),

@@ -154,6 +154,17 @@ import Testing
         #expect(machine.answer(1) == "a")
     }
 
+    @Test func whatComesOutOfBandTooEarlyClosesTheConnection() {
+        var machine = Machine.make()
+        #expect(machine.submit("a") == "connect")
+        #expect(machine.connected(now: .zero)?.name == "HELLO")
+        guard case .close(let error) = machine.receive(.push([.string("invalidate")])) else {
+            Issue.record("not closed")
+            return
+        }
+        #expect(error.code == .malformedReply)
+    }
+
     @Test func anAnswerToNothingClosesTheConnection() {
         var machine = Machine.make(ready: true)
         guard case .close(let error) = machine.receive(.reply(.integer(1))) else {

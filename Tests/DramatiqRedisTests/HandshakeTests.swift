@@ -69,6 +69,18 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            .string("OK"), .integer(1), .null, .array([]), .map([]), .string("PONG"), .boolean(true), .set([]),
+            .map([.init(key: .string("server"), value: .string("x"))]),
+        ] as [RESPValue])
+    func whatWasNotAskedIsNoGreeting(reply: RESPValue) {
+        #expect(talk(RedisConfiguration(), [reply]).last == "malformedReply, final")
+        #expect(
+            talk(RedisConfiguration(database: 1), [Self.hello, reply]).last
+                == (reply == .string("OK") ? "ready" : "malformedReply, final"))
+    }
+
     @Test func errorsNeverNameThePassword() {
         var handshake = Handshake(RedisConfiguration(user: "worker", password: "secret"))
         guard case .fail(let error) = handshake.receive(.failed("WRONGPASS invalid")) else {

@@ -1,4 +1,5 @@
 import DramatiqRedis
+import Foundation
 import TestSupport
 import Testing
 
@@ -103,7 +104,7 @@ import Testing
     /// What is declared costs nothing before it comes: sixty-four nested arrays of 300 million elements.
     @Test func declaredLengthsReserveLittle() throws {
         #expect(try frames(String(repeating: "*300000000\r\n", count: 64)).isEmpty)
-        #expect(try frames("$1000000000\r\nabc").isEmpty)
+        #expect(try frames("$100000000\r\nabc").isEmpty)
     }
 
     @Test func aLargeArrayIsReadOnceHoweverItComes() throws {
@@ -111,6 +112,57 @@ import Testing
         let elements = (0..<20_000).map { RESPValue.string("element-\($0)") }
         let decoded = try frames(RESPWriter.bytes(.array(elements)), pieces: 1)
         #expect(decoded == [.reply(.array(elements))])
+    }
+
+    /// Values that take the most memory for their bytes, alone and in each other.
+    private static let expensive = [
+        "_\r\n", "-\r\n", "+\r\n", "+a\r\n", "$1\r\na\r\n", "!0\r\n\r\n", "(1\r\n", "#t\r\n", ",1\r\n", "*0\r\n",
+        "*1\r\n_\r\n", "%1\r\n_\r\n_\r\n", "~1\r\n*1\r\n*1\r\n*1\r\n*1\r\n-a\r\n", "*2\r\n_\r\n-ERR\r\n",
+    ]
+
+    @Test(arguments: expensive) func whatAReplyTakesIsBounded(element: String) throws {
+        let limits = RESPLimits(memory: 8 << 20)
+        let count = 4 << 20
+        let bytes = "*\(count)\r\n" + String(repeating: element, count: 1 << 18)
+        let before = residentMemory()
+        var decoder = RESPDecoder(limits: limits)
+        let buffer = Array(bytes.utf8)
+        #expect(throws: RedisError.self) {
+            for _ in 0..<16 { try decoder.decode(buffer.span) { _ in } }
+        }
+        // What is over is not there: with nothing counted it would be up to a gigabyte.
+        #expect(residentMemory() - before < 64 << 20, "\(element.debugDescription)")
+    }
+
+    /// However much of a string has come, there is never much more than it.
+    @Test func aStringThatGrowsTakesWhatItIsWorth() throws {
+        let limits = RESPLimits(memory: 128 << 20)
+        #expect(throws: RedisError.self) { try frames("$\(100 << 20)\r\n", limits) }
+        var decoder = RESPDecoder(limits: limits)
+        let piece = [UInt8](repeating: 97, count: 1 << 16)
+        let head = Array("$\(64 << 20)\r\n".utf8)
+        let before = residentMemory()
+        var completed = 0
+        try decoder.decode(head.span) { _ in completed += 1 }
+        var most = 0
+        for _ in 0..<1024 {
+            try decoder.decode(piece.span) { _ in completed += 1 }
+            most = max(most, residentMemory() - before)
+        }
+        let end = Array("\r\n".utf8)
+        try decoder.decode(end.span) { _ in completed += 1 }
+        #expect(completed == 1)
+        #expect(most < 112 << 20)
+    }
+
+    /// How many bytes of this process are in memory.
+    private func residentMemory() -> Int {
+        #if os(Linux)
+            let words = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+            return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * 4096
+        #else
+            return 0
+        #endif
     }
 
     // MARK: Fuzzing

@@ -280,6 +280,41 @@ import Testing
         }
     }
 
+    /// A reply that comes before anything was asked would be taken for the first answer, and so on.
+    @Test(arguments: [
+        "+OK\r\n", "-ERR something\r\n", ":1\r\n", "$-1\r\n", "*0\r\n", "%1\r\n+proto\r\n:3\r\n",
+        ">2\r\n+message\r\n:1\r\n", "+OK\r\n+OK\r\n",
+    ])
+    func anAnswerTooManyAtTheBeginningShiftsNothing(bytes: String) async throws {
+        for separately in [false, true] {
+            let greeting = "%1\r\n+proto\r\n:3\r\n"
+            try await withScriptedServer(seesHello: true) { connection, command in
+                if command.hasPrefix("HELLO") {
+                    return .bytes(connection > 2 ? greeting : separately ? bytes : bytes + greeting)
+                }
+                return .bytes((connection <= 2 && separately ? greeting : "") + "+\(command)\r\n")
+            } _: { server in
+                try await withRedis(server.url, log: log, { $0.minBackoff = .milliseconds(1) }) { redis async throws in
+                    var failures: Set<String> = []
+                    try await eventually {
+                        let error = await redisError {
+                            // Never another one's.
+                            for number in 0..<3 {
+                                let reply = try await redis.execute(RedisCommand("ECHO", number))
+                                #expect(reply == .string("ECHO \(number)"), "\(bytes.debugDescription)")
+                            }
+                        }
+                        if let error { failures.insert("\(error.code)") }
+                        return error == nil
+                    }
+                    // What had not been sent waits for the next connection.
+                    #expect(failures.isSubset(of: ["malformedReply"]), "\(bytes.debugDescription) \(separately)")
+                    #expect(server.connections >= 3)
+                }
+            }
+        }
+    }
+
     @Test func aConnectionThatEndsInTheMiddleOfAnAnswerFailsIt() async throws {
         try await withScriptedServer { _, command in
             command == "ECHO end" ? .close : .bytes("*3\r\n+one\r\n")

@@ -93,6 +93,33 @@ import Testing
         }
     }
 
+    /// Python's workers end messages and know nothing of what is noted about them.
+    @Test func whatIsNotedAboutMessagesThatAreGoneIsSweptAway() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, heartbeatTimeout: .milliseconds(200))
+            try await stage.broker.enqueue([stage.task.message("a")])
+            let (_, first) = try await stage.take()
+            await first.close()
+            // It is held, and known to have come back.
+            let (_, consumer) = try await stage.take()
+            let id = try await stage.redis.execute(RedisCommand("HKEYS", Self.key)).array()[0]
+            for number in 0..<2000 {
+                _ = try await stage.redis.execute(RedisCommand("HSET", Self.key, "gone \(number)", 1))
+            }
+            _ = try await stage.redis.execute(RedisCommand("HSET", "dramatiq:__redelivered__.default.DQ", "gone", 1))
+            let delayed = try await stage.transport.consumer(of: "default.DQ", prefetch: 1)
+            try await eventually {
+                try await stage.redis.execute(RedisCommand("HKEYS", Self.key)).array() == [id]
+            }
+            try await eventually {
+                try await stage.redis.execute(RedisCommand("EXISTS", "dramatiq:__redelivered__.default.DQ"))
+                    == .integer(0)
+            }
+            await delayed.close()
+            await consumer.close()
+        }
+    }
+
     /// What another worker has by now isn't begun.
     @Test func aMessageThatWasTakenOverIsNotBegun() async throws {
         try await withRedisServer { server in

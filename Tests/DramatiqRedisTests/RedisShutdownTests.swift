@@ -48,6 +48,10 @@ import Testing
         case settling
         /// It has not begun yet.
         case starting
+        /// It is about to read messages that came back.
+        case reading
+        /// It is about to read delayed messages that came back.
+        case readingDelayed
     }
 
     /// The server stands still, so that every command would wait for its full time, which is longer than this test. Then
@@ -55,7 +59,8 @@ import Testing
     @Test(arguments: Situation.allCases, [true, false])
     func aShutdownEndsAlthoughTheServerStandsStill(situation: Situation, isGraceful: Bool) async throws {
         try await withRedisServer(.appendOnly) { server in
-            let stage = try await RedisStage(server, url: patient(server), heartbeatTimeout: .milliseconds(500))
+            let stage = try await RedisStage(
+                server, url: patient(server), heartbeatTimeout: .milliseconds(500), wrapping: FaultyExecutor.init)
             let started = Recorder<Int>()
             let gate = Recorder<Bool>()
             let slow = TaskActor("slow") { (number: Int) in
@@ -67,6 +72,19 @@ import Testing
             try await stage.broker.declare(queue: "other")
             if situation != .idle { try await stage.broker.enqueue((0..<6).map { slow.message($0) }) }
             if situation == .starting { server.suspend() }
+            let reads = Recorder<Bool>()
+            if situation == .reading || situation == .readingDelayed {
+                if situation == .readingDelayed {
+                    try await stage.broker.enqueue([slow.message(6)], delay: .milliseconds(1))
+                }
+                try await comeBack(stage, situation == .reading ? "default" : "default.DQ")
+                (stage.executor as? FaultyExecutor)?.set { command in
+                    guard command.script?.source.contains("for i = 4, #ARGV, 2") ?? false else { return nil }
+                    server.suspend()
+                    reads.add(true)
+                    return nil
+                }
+            }
             let worker = Worker(
                 stage.broker, concurrency: 2, gracePeriod: .milliseconds(500),
                 transitionRetries: TransitionRetryPolicy(minBackoff: .milliseconds(1)))
@@ -74,6 +92,9 @@ import Testing
             let running = Task { try await group.run() }
             if situation == .busy || situation == .settling { try await eventually { started.count == 2 } }
             if situation == .idle { try await eventually { try await stage.transport.workers().count > 0 } }
+            if situation == .reading || situation == .readingDelayed {
+                try await eventually { reads.count > 0 }
+            }
             server.suspend()
             gate.add(true)
             if isGraceful { await group.triggerGracefulShutdown() } else { running.cancel() }
@@ -92,9 +113,20 @@ import Testing
             try await next.broker.declare(TaskActor("slow") { (number: Int) in done.add(number) })
             // What it held comes back once it is silent for long enough; what was settled doesn't.
             try await withWorker(next.worker) { try await next.transport.join() }
-            #expect(Set(done.values).union(situation == .settling ? started.values : []) == Set(0..<6))
+            #expect(
+                Set(done.values).union(situation == .busy ? [] : started.values)
+                    == Set(0..<(situation == .readingDelayed ? 7 : 6)))
             #expect(try await next.transport.deadLetterCount() == 0)
             await next.redis.shutDown()
+        }
+    }
+
+    /// Takes what is in a queue, as a worker that dies.
+    private func comeBack(_ stage: RedisStage, _ queue: String) async throws {
+        let ids = try await stage.redis.execute(RedisCommand("LRANGE", "dramatiq:\(queue)", 0, -1)).array()
+        for id in ids {
+            _ = try await stage.redis.execute(
+                RedisCommand("HSET", "dramatiq:__redelivered__.\(queue)", try id.string(), 0))
         }
     }
 

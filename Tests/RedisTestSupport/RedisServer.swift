@@ -14,6 +14,8 @@ public final class RedisServer: ProcessServer {
         public var certificateNames: String?
         /// What a URL has before the host, such as `:password@`.
         public var credentials = ""
+        /// Whether it has a clock of its own.
+        public var hasOwnClock = false
 
         public static let plain = Setup()
         /// Every write is on disk before it is answered.
@@ -26,6 +28,12 @@ public final class RedisServer: ProcessServer {
         public static let encrypted = Setup(certificateNames: "DNS:localhost,IP:127.0.0.1")
         /// Its certificate is made out to another host.
         public static let misnamed = Setup(certificateNames: "DNS:elsewhere.invalid,IP:127.0.0.9")
+        /// Its clock can be set: see ``RedisServer/clock``.
+        public static let settable: Setup = {
+            var setup = Setup()
+            setup.hasOwnClock = true
+            return setup
+        }()
         /// Two megabytes of memory, and none is freed.
         public static let small = Setup(directives: ["maxmemory 2mb", "maxmemory-policy noeviction"])
     }
@@ -33,6 +41,8 @@ public final class RedisServer: ProcessServer {
     public let directory: URL
     public let setup: Setup
     private let chosenPort: Mutex<Int>
+    /// The server's clock, if it has one of its own.
+    public let clock: ServerClock?
     public let process = CurrentProcess()
 
     /// Starts a server and waits until it takes commands.
@@ -41,6 +51,7 @@ public final class RedisServer: ProcessServer {
         directory = FileManager.default.temporaryDirectory.appending(path: "dramatiq-redis-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         chosenPort = Mutex(try LoopbackPort.free())
+        clock = setup.hasOwnClock ? try ServerClock(in: directory) : nil
         if let names = setup.certificateNames { try TestCertificates.make(names: names, in: directory) }
         var attempts = 0
         while true {
@@ -83,7 +94,8 @@ public final class RedisServer: ProcessServer {
         try directives.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
         let log = directory.appending(path: "log")
         try? FileManager.default.removeItem(at: log)
-        let process = try process.start(["redis-server", configuration.path])
+        let process = try process.start(
+            (try clock?.command() ?? []) + ["redis-server", configuration.path])
         guard waits else { return }
         try await eventually {
             // Asked first, so that the log is whole if the server has ended.

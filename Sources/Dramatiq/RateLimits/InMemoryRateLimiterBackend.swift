@@ -208,10 +208,9 @@ extension InMemoryRateLimiterBackend.State {
     }
 
     private mutating func refresh(_ barrier: BarrierKey, _ now: Moment) {
-        for key in [barrier.key, barrier.releaseKey] {
-            guard let key, let place = entries.index(forKey: TextKey(key)) else { continue }
-            entries.values[place].keep(now, barrier.ttl)
-        }
+        guard let places = try? find(barrier, now) else { return }
+        entries.values[places.count].keep(now, barrier.ttl)
+        if let release = places.release { entries.values[release].keep(now, barrier.ttl) }
     }
 
     /// Where a barrier's entries lie, so that each is looked up once.
@@ -220,7 +219,8 @@ extension InMemoryRateLimiterBackend.State {
         let release: Dictionary<TextKey, InMemoryRateLimiterBackend.Entry>.Index?
     }
 
-    /// Finds a barrier; `nil` if it was released.
+    /// Finds a barrier; `nil` if it was released. What counts something else is none: a barrier that opens at most once
+    /// has the record of its release beside it.
     private func find(
         _ barrier: BarrierKey,
         _ now: Moment
@@ -230,10 +230,15 @@ extension InMemoryRateLimiterBackend.State {
             if released.contains(TextKey(barrier.key)) { return nil }
             throw BarrierStateLost(key: barrier.key)
         }
-        guard let releaseKey = barrier.releaseKey, let release = entries.index(forKey: TextKey(releaseKey)) else {
-            return Places(count: count, release: nil)
+        var release: Dictionary<TextKey, InMemoryRateLimiterBackend.Entry>.Index?
+        if let releaseKey = barrier.releaseKey {
+            guard let place = entries.index(forKey: TextKey(releaseKey)), entries.values[place].expiry > now else {
+                throw BarrierStateLost(key: barrier.key)
+            }
+            if entries.values[place].value >= 0 { return nil }
+            release = place
         }
-        if entries.values[release].expiry > now, entries.values[release].value >= 0 { return nil }
+        guard entries.values[count].value >= 1 else { throw BarrierStateLost(key: barrier.key) }
         return Places(count: count, release: release)
     }
 
@@ -244,12 +249,7 @@ extension InMemoryRateLimiterBackend.State {
         _ now: Moment
     ) -> Bool {
         let isComplete = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
-        if let release = places.release {
-            entries.values[release].keep(now, arrival.barrier.ttl)
-        } else if let releaseKey = arrival.barrier.releaseKey {
-            entries[TextKey(releaseKey)] = InMemoryRateLimiterBackend.Entry(
-                value: -1, expiry: now + arrival.barrier.ttl)
-        }
+        if let release = places.release { entries.values[release].keep(now, arrival.barrier.ttl) }
         return isComplete
     }
 

@@ -83,10 +83,14 @@ public struct ConsumerOptions: Sendable {
     public var prefetch: Int
     /// Reads messages, for a transport that has to know when a delayed one is due.
     public var encoder: any MessageEncoder
+    /// For a transport that reads messages and counts crashes (``Delivery/crashes``): one that has this many is to be
+    /// delivered unread. `nil` for any number. Defaults to `nil`.
+    public var maxCrashes: Int?
 
-    public init(prefetch: Int, encoder: any MessageEncoder = JSONMessageEncoder()) {
+    public init(prefetch: Int, encoder: any MessageEncoder = JSONMessageEncoder(), maxCrashes: Int? = nil) {
         self.prefetch = prefetch
         self.encoder = encoder
+        self.maxCrashes = maxCrashes
     }
 }
 
@@ -119,6 +123,14 @@ public protocol TransportConsumer: AnyObject, Sendable {
     /// A worker's shutdown has begun: what it waits for on behalf of this consumer should end by an instant, be it with
     /// a ``TransientError``. A transport whose server may be gone then waits no longer than it takes to be sure.
     func finish(by deadline: ContinuousClock.Instant)
+}
+
+/// A consumer that finds out when what it has delivered becomes another worker's.
+package protocol LossAware: Sendable {
+    /// A delivery is about to be processed.
+    ///
+    /// - Returns: `false` if it is another worker's by now. It has ended then.
+    func begin(_ delivery: Delivery) -> Bool
 }
 
 extension TransportConsumer {

@@ -24,7 +24,9 @@ public struct TransitionRetryPolicy: Sendable, Hashable {
 
     /// The pause after a number of failed attempts.
     func backoff(after failures: Int) -> Duration {
-        min(maxBackoff, minBackoff * (1 << min(failures - 1, 30)))
+        // Neither overflows, whatever somebody has set.
+        let longest = min(maxBackoff, .seconds(100 * 365 * 86_400))
+        return min(longest, min(minBackoff, longest) * (1 << min(max(failures - 1, 0), 30)))
     }
 }
 

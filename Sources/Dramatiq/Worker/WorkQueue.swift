@@ -15,6 +15,8 @@ final class WorkSource: Sendable {
     let queueName: String
     let limit: Int
     let consumer: any TransportConsumer
+    /// The consumer, if it knows what it loses.
+    private let lossAware: (any LossAware)?
     /// Whether processors take from the consumer themselves.
     let isImmediate: Bool
     private let workQueue: WorkQueue
@@ -41,6 +43,7 @@ final class WorkSource: Sendable {
         self.queueName = queueName
         self.limit = limit
         self.consumer = consumer
+        lossAware = consumer.innermost as? any LossAware
         // What is delayed is not for processors.
         self.isImmediate = isImmediate && QueueName.isCanonical(queueName)
     }
@@ -57,6 +60,11 @@ final class WorkSource: Sendable {
         if let delivery = consumer.takeNow() { return delivery }
         state.withLock { $0.outstanding -= 1 }
         return nil
+    }
+
+    /// Whether a delivery is this worker's to be processed, as far as is known.
+    func begin(_ delivery: Delivery) -> Bool {
+        lossAware?.begin(delivery) ?? true
     }
 
     /// Waits until messages may be taken, and says how many. Prefers to wait for half of the limit, so that messages

@@ -17,7 +17,8 @@ extension Worker {
 
     private func consume(_ queue: String, limit: Int) async {
         let broker = broker
-        let options = ConsumerOptions(prefetch: limit, encoder: broker.encoder)
+        let options = ConsumerOptions(
+            prefetch: limit, encoder: broker.encoder, maxCrashes: maxCrashes.map { max(1, $0) })
         guard
             let consumer = await waitingOutOutages(
                 queue, { try await broker.transport.consumer(of: queue, options) })

@@ -89,6 +89,10 @@ extension Worker {
             case .gone: return .done(next: nil)
             }
         }
+        guard item.source.begin(item.delivery) else {
+            lose(item)
+            return .done(next: nil)
+        }
         let chain = slot.chain
         var context = MessageContext(broker: broker, item.delivered)
         if !chain.receiving.isEmpty { await receive(item, &context, chain) }
@@ -120,6 +124,14 @@ extension Worker {
         let isSuspect = item.delivery.crashes > 0
         if hasEnded || !isSuspect && submitNow(item, context, chain) { return .done(next: nil) }
         return .done(next: await settle(item, &context, after: earlier, isSuspect ? nil : idle))
+    }
+
+    /// Drops a message that is another worker's by now.
+    private func lose(_ item: WorkItem) {
+        broker.logger.notice(
+            "A message is another worker's by now and isn't begun",
+            metadata: ["queue_name": "\(item.source.queueName)", "message_id": "\(item.message.messageID)"])
+        item.source.finish()
     }
 
     /// Has the middleware change a message that is to be processed.

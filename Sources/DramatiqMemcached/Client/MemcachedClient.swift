@@ -111,11 +111,7 @@ public final class MemcachedClient: Service {
     func verifyServers() async throws {
         try Task.checkCancellation()
         for (server, reply) in zip(servers, try await answers(servers.flatMap { $0.send([.nothing]) })) {
-            guard case .done = reply else {
-                throw MemcachedError(
-                    .server, "It doesn't understand the meta commands: Memcached 1.6 or later is needed",
-                    server: "\(server.address)")
-            }
+            guard case .nothing = reply else { throw MemcachedError.old(server: "\(server.address)") }
         }
     }
 }

@@ -60,6 +60,13 @@ public struct MemcachedError: Error, Sendable {
     }
 }
 
+extension MemcachedError {
+    static func old(server: String) -> MemcachedError {
+        MemcachedError(
+            .server, "It doesn't understand the meta commands: Memcached 1.6 or later is needed", server: server)
+    }
+}
+
 extension MemcachedError: TransientError {
     /// Whether it is an outage that will be over: no connection, no answer, a server that is out of memory.
     public var isTransient: Bool {

@@ -10,6 +10,8 @@ enum MetaReply: Sendable, Equatable {
     case notStored
     /// Not done: the key was changed meanwhile.
     case changed
+    /// The answer to ``MetaCommand/nothing``.
+    case nothing
     /// The server's words.
     case error(String)
 
@@ -26,8 +28,9 @@ enum MetaReply: Sendable, Equatable {
 struct MetaReplyDecoder {
     /// The longest line, in bytes.
     static let maxLine = 4096
-    /// The longest value, in bytes. A server's own limit is 1 MiB unless set higher.
-    static let maxValue = 16 << 20
+    /// The longest value, in bytes: twice a server's own limit, unless that is set higher, and what the longest list of a
+    /// barrier's parties takes.
+    static let maxValue = 2 << 20
 
     private var buffer = ByteBuffer()
 
@@ -64,7 +67,8 @@ struct MetaReplyDecoder {
             }
             reply = .done(try Self.item(words.dropFirst(2), value: Array(rest.prefix(size))))
             length += size + 2
-        case "HD", "MN": reply = .done(try Self.item(words.dropFirst()))
+        case "MN": reply = .nothing
+        case "HD": reply = .done(try Self.item(words.dropFirst()))
         case "EN", "NF": reply = .missing
         case "NS": reply = .notStored
         case "EX": reply = .changed

@@ -12,6 +12,10 @@ final class ReplyHandler: ChannelInboundHandler {
     private let server: String
     private let timeout: TimeAmount
     private let firstAnswer: () -> Void
+    /// Whether the server has answered what is said first on a connection. What it says before that was asked by nobody,
+    /// and would be taken for the answer to a command, and so on.
+    private var hasGreeted = false
+    private var hasSpoken = false
     /// Whether the server has answered something.
     private(set) var hasAnswered = false
     private var context: ChannelHandlerContext?
@@ -41,6 +45,10 @@ final class ReplyHandler: ChannelInboundHandler {
         if outgoing.readableBytes == 0 {
             context.eventLoop.assumeIsolated().execute { self.flush() }
         }
+        if !hasSpoken {
+            hasSpoken = true
+            MetaCommand.nothing.write(to: &outgoing)
+        }
         command.write(to: &outgoing)
         if wakeup == nil { scheduleTimeout() }
     }
@@ -57,9 +65,13 @@ final class ReplyHandler: ChannelInboundHandler {
         decoder.append(&bytes)
         do throws(MemcachedError) {
             while self.context != nil, let reply = try decoder.next() {
-                guard let request = waiting.popFirst() else {
-                    throw MemcachedError(.malformedReply, "It answered although nothing was asked")
+                if !hasGreeted {
+                    if case .error = reply { throw MemcachedError.old(server: server) }
+                    guard case .nothing = reply else { throw Self.unasked }
+                    hasGreeted = true
+                    continue
                 }
+                guard let request = waiting.popFirst() else { throw Self.unasked }
                 if !hasAnswered {
                     hasAnswered = true
                     firstAnswer()
@@ -69,6 +81,10 @@ final class ReplyHandler: ChannelInboundHandler {
         } catch {
             end(MemcachedError(error.code, error.message, server: server, mayHaveTakenEffect: true))
         }
+    }
+
+    private static var unasked: MemcachedError {
+        MemcachedError(.malformedReply, "It answered although nothing was asked")
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -100,7 +100,7 @@ final class ServerConnection: Sendable {
                 bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1).connect(host: name, port: port)
             case .unixSocket(let path): bootstrap.connect(unixDomainSocketPath: path)
             }
-        let handler = channel.flatMapThrowing { [weak self, address] channel -> NIOLoopBound<ReplyHandler> in
+        let handler = inTime(channel).flatMapThrowing { [weak self, address] channel -> NIOLoopBound<ReplyHandler> in
             let handler = NIOLoopBound(
                 try channel.pipeline.syncOperations.handler(type: ReplyHandler.self), eventLoop: channel.eventLoop)
             channel.closeFuture.whenComplete { [weak self] _ in
@@ -115,6 +115,22 @@ final class ServerConnection: Sendable {
         }
         handler.whenFailure { [weak self] error in self?.lost(error as? MemcachedError) }
         return handler
+    }
+
+    /// A channel, or an error if it takes longer than a connection may: a name may be looked up for any time.
+    private func inTime(_ channel: EventLoopFuture<any Channel>) -> EventLoopFuture<any Channel> {
+        let promise = eventLoop.makePromise(of: (any Channel).self)
+        let limit = TimeAmount(bounded: configuration.connectTimeout)
+        let timer = eventLoop.scheduleTask(in: limit) {
+            promise.fail(ChannelError.connectTimeout(limit))
+            // Whoever comes too late finds nobody.
+            channel.whenSuccess { $0.close(promise: nil) }
+        }
+        channel.whenComplete { result in
+            timer.cancel()
+            promise.completeWith(result)
+        }
+        return promise.futureResult
     }
 
     /// The first answer has come on a new connection.
@@ -133,8 +149,8 @@ final class ServerConnection: Sendable {
             guard let error, !state.isClosed else { return false }
             state.failures += 1
             state.lastError = error
-            let pause = min(
-                configuration.minBackoff * (1 << min(state.failures - 1, 20)), configuration.maxBackoff)
+            let longest = min(configuration.maxBackoff, .seconds(100 * 365 * 86_400))
+            let pause = min(min(configuration.minBackoff, longest) * (1 << min(state.failures - 1, 20)), longest)
             state.nextAttempt = .now + pause * Double.random(in: 0.5...1)
             return state.failures == 1
         }

@@ -31,6 +31,9 @@ struct Entry: Sendable, Equatable {
     /// What is kept in the flags that pylibmc ignores.
     var mark: UInt32 { flags >> 8 }
 
+    /// Whether it was written as a number by pylibmc or as by it, as all of a barrier is.
+    var isMarkedNumber: Bool { flags & 0xFF == Self.numberFlag }
+
     /// The text of a number, without the spaces with which the server replaces digits that fell away.
     var digits: Substring { text.prefix { $0 != " " && $0 != "\0" } }
 
@@ -86,6 +89,7 @@ extension MetaReply {
         case .done: return true
         case .missing, .notStored, .changed: return false
         case .error(let text): throw MemcachedError(.server, text)
+        case .nothing: throw MemcachedError(.malformedReply, "The server answered nothing to a command")
         }
     }
 

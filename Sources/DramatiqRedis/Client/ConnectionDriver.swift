@@ -218,7 +218,7 @@ final class ConnectionDriver {
                 logger.info("Connected to Redis again")
                 isOutage = false
             }
-            sendWaiting()
+        // What waits is sent when all that came is read: nothing of it can be an answer.
         case .close(let error): lost(error)
         }
         if machine.isDrained { giveUp("The server is a replica") }
@@ -227,6 +227,7 @@ final class ConnectionDriver {
     func readCompleted(attempt: Int) {
         guard attempt == self.attempt else { return }
         machine.received(now: .now())
+        sendWaiting()
         endTurn()
     }
 

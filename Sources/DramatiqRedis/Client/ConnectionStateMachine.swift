@@ -46,6 +46,10 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
     private var waiting = WaitingQueue<Request>()
     private var replies = ReplyQueue<Request>()
     private var isWritable = true
+    /// What the handshake came to.
+    private var speaksNewProtocol = true
+    /// Whether something was answered after the handshake.
+    private var hasAnswered = false
     /// Whether to stay connected while there is nothing to send.
     private var isWanted = false
     /// The attempts that failed, and the connections that were lost before they answered any command.
@@ -240,7 +244,7 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
 
     /// A frame came.
     package mutating func receive(_ frame: RESPFrame) -> Reception {
-        guard case .reply(let value) = frame else { return .none }
+        guard case .reply(let value) = frame else { return receivePush() }
         switch state {
         case .handshaking(var handshake):
             let action = handshake.receive(value)
@@ -250,6 +254,8 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
                 return .send(command)
             case .ready:
                 state = .ready
+                speaksNewProtocol = handshake.speaksNewProtocol
+                hasAnswered = false
                 return .ready
             case .fail(let error): return .close(error)
             }
@@ -258,7 +264,25 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
         }
     }
 
+    /// What is out of band answers nothing, but a server only sends it once both speak RESP3.
+    private func receivePush() -> Reception {
+        switch state {
+        case .handshaking: .close(Handshake.unasked)
+        case .ready, .draining: speaksNewProtocol ? .none : .close(Handshake.unasked)
+        case .idle, .connecting, .backingOff, .closed: .none
+        }
+    }
+
+    /// Whether a value shows that the answers don't belong to the questions: what came in the place of the greeting was
+    /// none, and here it comes itself, or anything else that is of the new protocol.
+    private func isShifted(_ value: RESPValue) -> Bool {
+        guard speaksNewProtocol else { return value.isOfNewProtocol }
+        return !hasAnswered && Handshake.isGreeting(value)
+    }
+
     private mutating func receiveAnswer(_ value: RESPValue) -> Reception {
+        if isShifted(value) { return .close(Handshake.unasked) }
+        hasAnswered = true
         failures = 0
         var result = Result<RESPValue, RedisError>.success(value)
         if case .error(let error) = value {
@@ -268,7 +292,7 @@ package struct ConnectionStateMachine<Request>: ~Copyable {
         }
         switch replies.receive(result) {
         case .unasked:
-            return .close(RedisError(.malformedReply, "The server answered although nothing was asked"))
+            return .close(Handshake.unasked)
         case .kept:
             return .none
         case .completed(let outcome):

@@ -22,6 +22,8 @@ package struct Handshake: Sendable {
     private let database: Int
     private let clientName: String?
     private var step = Step.hello
+    /// Whether the server answers in RESP3, unless it says otherwise.
+    package private(set) var speaksNewProtocol = true
 
     package init(_ configuration: RedisConfiguration) {
         user = configuration.user
@@ -49,7 +51,10 @@ package struct Handshake: Sendable {
 
     /// Takes the answer to the command that was sent last.
     package mutating func receive(_ reply: RESPValue) -> Action {
-        guard case .error(let error) = reply else { return next(after: step, isAuthenticated: true) }
+        guard case .error(let error) = reply else {
+            guard isExpected(reply) else { return .fail(Self.unasked) }
+            return next(after: step, isAuthenticated: true)
+        }
         switch step {
         case .hello: return helloFailed(error)
         case .authenticate: return .fail(refusal(error))
@@ -59,9 +64,29 @@ package struct Handshake: Sendable {
         }
     }
 
+    /// Whether the server can have answered this to what was said. Otherwise it has answered something that nobody asked,
+    /// and all that it answers from now on would be taken for the answer to what is said next.
+    private func isExpected(_ reply: RESPValue) -> Bool {
+        step == .hello ? Self.isGreeting(reply) : reply == .string("OK")
+    }
+
+    /// Whether a reply is the answer to `HELLO`.
+    static func isGreeting(_ reply: RESPValue) -> Bool {
+        guard case .map(let pairs) = reply else { return false }
+        return pairs.contains { $0.key == .string("proto") }
+    }
+
+    /// The server has answered what nobody had asked.
+    static var unasked: RedisError {
+        RedisError(
+            .malformedReply, "The server answered what nobody had asked: its answers can't be told apart any more",
+            mayHaveTakenEffect: true)
+    }
+
     private mutating func helloFailed(_ error: RedisError) -> Action {
         let isRefused = ["WRONGPASS", "NOAUTH", "DENIED"].contains { error.isServerError($0) }
         if isRefused || error.isTransient { return .fail(refusal(error)) }
+        speaksNewProtocol = false
         return next(after: .hello, isAuthenticated: false)
     }
 

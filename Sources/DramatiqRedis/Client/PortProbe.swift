@@ -35,6 +35,9 @@ enum PortProbe {
                 }
             }
         bootstrap.connect(host: name, port: port).whenFailure { _ in answer.succeed(nil) }
+        // A name may be looked up for any time.
+        let limit = eventLoop.scheduleTask(in: timeout * 3) { answer.succeed(nil) }
+        answer.futureResult.whenComplete { _ in limit.cancel() }
         return answer.futureResult.map { byte in
             switch byte {
             case UInt8(ascii: "+"), UInt8(ascii: "-"):

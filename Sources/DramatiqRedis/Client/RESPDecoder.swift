@@ -2,7 +2,8 @@
 ///
 /// Nothing is looked at twice: what is complete becomes a value, and of what is not only the open arrays, one open
 /// string and one open line are kept. What is kept is copied, so that no read buffer is held. Memory grows with the
-/// bytes that came and not with what they declare.
+/// bytes that came and not with what they declare; what it grows to is counted, since a value can take many times its
+/// bytes.
 ///
 /// https://redis.io/docs/latest/develop/reference/protocol-spec/
 package struct RESPDecoder: ~Copyable {
@@ -15,6 +16,8 @@ package struct RESPDecoder: ~Copyable {
     private var line: [UInt8] = []
     /// How many bytes the reply has so far, with those that are declared.
     private var replySize = 0
+    /// How many bytes of memory its values take at most, with those that are declared.
+    private var memory = 0
     /// How many bytes were read before those of the current call.
     private var offset = 0
 
@@ -37,8 +40,9 @@ package struct RESPDecoder: ~Copyable {
                 } else {
                     try readLine(bytes, &position)
                 }
-            if let value, let frame = close(value) {
+            if let value, let frame = try close(value, at: position) {
                 replySize = 0
+                memory = 0
                 receive(frame)
             }
         }
@@ -46,9 +50,10 @@ package struct RESPDecoder: ~Copyable {
     }
 
     /// Puts a value where it belongs, and closes what it completes.
-    private mutating func close(_ value: RESPValue) -> RESPFrame? {
+    private mutating func close(_ value: RESPValue, at position: Int) throws(RedisError) -> RESPFrame? {
         var value = value
         while let last = open.indices.last {
+            try keep(MemoryCost.element, at: position)
             guard open[last].add(value) else { return nil }
             let aggregate = open.removeLast()
             switch aggregate.kind {
@@ -91,8 +96,13 @@ package struct RESPDecoder: ~Copyable {
         try count(line.count + 1, at: position)
         let content = line.extracting(1..<line.count - 1)
         switch line[0] {
-        case UInt8(ascii: "+"): return .string(content.isOK ? Self.ok : Array(copying: content))
-        case UInt8(ascii: "-"): return .error(RedisError(.server, String(copying: content)))
+        case UInt8(ascii: "+"):
+            if content.isOK { return .string(Self.ok) }
+            try keep(MemoryCost.string(content.count), at: position)
+            return .string(Array(copying: content))
+        case UInt8(ascii: "-"):
+            try keep(MemoryCost.error(content.count), at: position)
+            return .error(RedisError(.server, String(copying: content)))
         case UInt8(ascii: ":"): return .integer(try integer(content, at: position))
         case UInt8(ascii: "$"): return try openBulk(.string, content, at: position)
         case UInt8(ascii: "!"): return try openBulk(.error, content, at: position)
@@ -107,7 +117,9 @@ package struct RESPDecoder: ~Copyable {
     }
 
     /// The rarer values that are a line.
-    private func scalar(_ type: UInt8, _ content: Span<UInt8>, at position: Int) throws(RedisError) -> RESPValue {
+    private mutating func scalar(_ type: UInt8, _ content: Span<UInt8>, at position: Int) throws(RedisError)
+        -> RESPValue
+    {
         switch type {
         case UInt8(ascii: "_"):
             guard content.isEmpty else { throw malformed("a null has content", at: position) }
@@ -123,6 +135,7 @@ package struct RESPDecoder: ~Copyable {
             return .double(number)
         case UInt8(ascii: "("):
             guard content.isInteger else { throw malformed("a big number is none", at: position) }
+            try keep(MemoryCost.string(content.count), at: position)
             return .bigNumber(Array(copying: content))
         default:
             throw malformed("a reply starts with byte \(type)", at: position)
@@ -144,7 +157,11 @@ package struct RESPDecoder: ~Copyable {
         let length = try integer(content, at: position)
         if length == -1, kind == .string { return .null }
         guard length >= 0 else { throw malformed("a string has a length of \(length)", at: position) }
+        if kind == .error, length > limits.lineLength {
+            throw malformed("an error is longer than \(limits.lineLength) bytes", at: position)
+        }
         try count(length, at: position)
+        try keep(kind == .error ? MemoryCost.error(length) : MemoryCost.string(length), at: position)
         bulk = Bulk(kind: kind, length: length)
         return nil
     }
@@ -172,7 +189,8 @@ package struct RESPDecoder: ~Copyable {
             guard bulk.length >= 4, bulk.bytes[3] == UInt8(ascii: ":") else {
                 throw malformed("a verbatim string has no format", at: position)
             }
-            return .string(Array(bulk.bytes.dropFirst(4)))
+            bulk.dropFormat()
+            return .string(bulk.bytes)
         }
     }
 
@@ -203,6 +221,7 @@ package struct RESPDecoder: ~Copyable {
             case .attribute: return nil
             }
         }
+        try keep(MemoryCost.aggregate, at: position)
         open.append(Aggregate(kind, length: length))
         return nil
     }
@@ -216,6 +235,14 @@ package struct RESPDecoder: ~Copyable {
         replySize += size
     }
 
+    /// Counts what a value takes.
+    private mutating func keep(_ size: Int, at position: Int) throws(RedisError) {
+        guard size <= limits.memory - memory else {
+            throw malformed("a reply takes more than \(limits.memory) bytes of memory", at: position)
+        }
+        memory += size
+    }
+
     private func malformed(_ what: String, at position: Int) -> RedisError {
         RedisError(
             .malformedReply,
@@ -224,6 +251,17 @@ package struct RESPDecoder: ~Copyable {
     }
 
     private static let ok = Array("OK".utf8)
+}
+
+/// How many bytes of memory a value takes at most, beside its place in an array.
+private enum MemoryCost {
+    /// A place in an array that is growing: it is there three times while the elements move.
+    static let element = 3 * MemoryLayout<RESPValue>.stride
+    static let aggregate = 64
+
+    /// A string that is growing is there one and a half times.
+    static func string(_ length: Int) -> Int { 64 + length + length / 2 }
+    static func error(_ length: Int) -> Int { 256 + 2 * length }
 }
 
 /// An array, set or map that is not complete.
@@ -281,7 +319,15 @@ private struct Bulk {
         let count = min(length - bytes.count, source.count - position)
         guard count > 0 else { return }
         let part = source.extracting(position..<position + count)
-        if bytes.isEmpty { bytes = Array(copying: part) } else { bytes.append(contentsOf: part) }
+        let needed = bytes.count + count
+        // Never more than there will be, however it grows.
+        if bytes.capacity < needed { bytes.reserveCapacity(min(length, max(needed, 2 * bytes.count))) }
+        bytes.append(contentsOf: part)
         position += count
+    }
+
+    /// Leaves out what a verbatim string begins with.
+    mutating func dropFormat() {
+        bytes.removeFirst(4)
     }
 }

@@ -122,6 +122,14 @@ extension RESPValue {
         }
     }
 
+    /// Whether only RESP3 has it.
+    var isOfNewProtocol: Bool {
+        switch self {
+        case .double, .boolean, .bigNumber, .set, .map: true
+        case .null, .string, .integer, .array, .error: false
+        }
+    }
+
     private func mismatch(_ wanted: String) -> RedisError {
         if case .error(let error) = self { return error }
         return RedisError(.unexpectedReply, "The server was expected to answer \(wanted), not \(summary)")

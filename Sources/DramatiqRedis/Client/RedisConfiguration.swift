@@ -139,13 +139,19 @@ public struct RESPLimits: Sendable, Hashable {
     /// How many bytes a reply may have on the wire. Redis itself allows 512 MiB for a string. Defaults to
     /// 1 GiB.
     public var replySize: Int
+    /// How many bytes of memory the values of a reply may take while it is read; many small ones take a multiple of their
+    /// bytes. Defaults to 256 MiB.
+    public var memory: Int
     /// How many levels of arrays, sets and maps may lie in each other. Defaults to 64.
     public var depth: Int
-    /// How many bytes a line may have: a number, a simple string, an error. Defaults to 64 KiB.
+    /// How many bytes a line may have: a number, a simple string; and an error. Defaults to 64 KiB.
     public var lineLength: Int
 
-    public init(replySize: Int = 1 << 30, depth: Int = 64, lineLength: Int = 1 << 16) {
+    public init(
+        replySize: Int = 1 << 30, depth: Int = 64, lineLength: Int = 1 << 16, memory: Int = 256 << 20
+    ) {
         self.replySize = replySize
+        self.memory = memory
         self.depth = depth
         self.lineLength = lineLength
     }

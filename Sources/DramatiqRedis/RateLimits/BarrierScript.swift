@@ -12,6 +12,10 @@ import Dramatiq
 ///
 /// Python counts arrivals without names, by decrementing `<id>`. An arrival that we record decrements it as well, so
 /// both see how many are left; what is `released` is decided by `<id>_ran` alone, which both write in one step.
+///
+/// A completion id comes out of a message, and may name a key of another application's. So nothing is changed unless a
+/// barrier stands there: beside a count from 1 up there is `<id>_ran` with a whole number, which both make before the
+/// count. A barrier without that key (``StateCommit`` of dramatiq's plain `Barrier`) is a count from 1 up that expires.
 enum BarrierScript {
     /// How long a released barrier is remembered at most, in milliseconds: 15 minutes, for which Python keeps it too.
     static let releasedTTL = 900_000
@@ -56,18 +60,25 @@ enum BarrierScript {
           return steps
         end
 
-        -- How many parties are left, or 'released', or 'lost'.
+        local function whole(text)
+          return text and #text < 16 and string.match(text, '^%-?%d+$') and tonumber(text)
+        end
+
+        -- How many parties are left, or 'released', or 'lost', also where something else stands than a barrier.
         local function look_at(barrier)
-          local value, ran
+          local value
           if barrier.ran == '' then
             value = redis.call('GET', barrier.key)
+            if value and redis.call('PTTL', barrier.key) < 0 then return 'lost' end
           else
             local values = redis.call('MGET', barrier.key, barrier.ran)
-            value, ran = tonumber(values[1] or nil), tonumber(values[2] or nil)
+            local ran = whole(values[2])
+            if not ran then return 'lost' end
+            if ran >= 0 then return 'released' end
+            value = values[1]
           end
-          if ran and ran >= 0 then return 'released' end
-          -- What is no whole number was not written as a barrier.
-          return value and string.match(value, '^%-?%d+$') and tonumber(value) or 'lost'
+          local left = whole(value)
+          return left and left >= 1 and left or 'lost'
         end
 
         local function release(barrier)
@@ -93,12 +104,13 @@ enum BarrierScript {
           local left = redis.call('PTTL', barrier.key)
           if left == -2 then return end
           if left >= 0 and left < ttl - math.min(ttl / 16, 3600000) then
+            if look_at(barrier) == 'lost' then return end
             redis.call('PEXPIRE', barrier.key, ttl)
             if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
             if redis.call('PEXPIRE', arrived, ttl) == 0 then kept[barrier.key] = nil end
           elseif left >= 0 then
             local has = redis.call('PTTL', arrived)
-            if has == -1 then redis.call('PEXPIRE', arrived, left) end
+            if has == -1 and look_at(barrier) ~= 'lost' then redis.call('PEXPIRE', arrived, left) end
             if has == -2 then kept[barrier.key] = nil end
           end
         end

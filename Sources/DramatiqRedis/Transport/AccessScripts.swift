@@ -32,6 +32,7 @@ enum AccessScripts {
         check('HGET', own .. 'h', 'a')
         check('HMGET', own .. 'h', 'a', 'b')
         check('HEXISTS', own .. 'h', 'a')
+        check('HSCAN', own .. 'h', 0)
         check('HDEL', own .. 'h', 'a')
         check('RPUSH', own .. 'l', 'a')
         check('LPUSH', own .. 'l', 'b')
@@ -51,7 +52,7 @@ enum AccessScripts {
 
         check('ZSCORE', namespace .. ':__heartbeats__', id)
         check('ZREM', namespace .. ':__heartbeats__', '')
-        check('EXISTS', namespace .. ':__reaper__')
+        check('PTTL', namespace .. ':__reaper__')
         for i = 2, #ARGV do
           local list = namespace .. ':' .. ARGV[i]
           for _, queue in ipairs({ list, list .. '.DQ' }) do
@@ -63,6 +64,7 @@ enum AccessScripts {
           check('SCARD', namespace .. ':__acks__.' .. id .. '.' .. ARGV[i])
           check('SREM', namespace .. ':__acks__.' .. id .. '.' .. ARGV[i], '')
           check('HDEL', namespace .. ':__redelivered__.' .. ARGV[i], '')
+          check('HDEL', namespace .. ':__redelivered__.' .. ARGV[i] .. '.DQ', '')
           check('ZCARD', list .. '.XQ')
           check('ZREM', list .. '.XQ', '')
           check('HDEL', list .. '.XQ.msgs', '')

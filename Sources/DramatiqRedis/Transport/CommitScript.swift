@@ -110,8 +110,8 @@ enum CommitScript {
           redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
         end
 
-        -- Gives the first successor to a worker as if it had taken it. The heartbeat goes with it, so that there is no
-        -- worker who has something and can't be missed.
+        -- Gives the first successor to a worker as if it had taken it. A heartbeat goes with it unless it has one, so that
+        -- there is no worker who has something and can't be missed.
         local function relay(groups, worker)
           local group = groups[1]
           local list = namespace .. ':' .. group.queue
@@ -120,7 +120,8 @@ enum CommitScript {
           local time = redis.call('TIME')
           redis.call('HSET', list .. '.msgs', id, message)
           redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. group.queue, id)
-          redis.call('ZADD', namespace .. ':__heartbeats__', string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+          local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
+          redis.call('ZADD', namespace .. ':__heartbeats__', 'NX', now, worker)
           group.at = group.at + 2
           group.count = group.count - 1
           return true

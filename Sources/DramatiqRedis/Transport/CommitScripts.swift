@@ -5,7 +5,7 @@ import Synchronization
 final class CommitScripts: Sendable {
     private struct State {
         /// The scripts that are on their way.
-        var underWay: [UInt64: (since: Moment, task: Task<[RESPValue], any Error>)] = [:]
+        var underWay: [UInt64: (since: Moment, task: Task<RESPValue, any Error>)] = [:]
         var next: UInt64 = 0
         /// Whether the last script was given up since the server said nothing.
         var isSilent = false
@@ -51,7 +51,7 @@ final class CommitScripts: Sendable {
             let script = Self.script(rest)
             rest = rest[script.endIndex...]
             do {
-                let reply = try await execute(command(script, needsMemory))
+                let reply = try await execute(command(script, needsMemory)).array()
                 outcomes += try read(reply, script)
             } catch {
                 for step in script { outcomes += step.places.map { ($0, .failure(error)) } }
@@ -111,11 +111,12 @@ final class CommitScripts: Sendable {
         return command
     }
 
-    private func execute(_ command: RedisCommand) async throws -> [RESPValue] {
+    /// Runs a command that must not be cut short, and is given up like the scripts if the server says nothing.
+    func execute(_ command: RedisCommand) async throws -> RESPValue {
         let (number, task) = state.withLock { state in
             state.next += 1
             // A task of its own, so that it can be given up; it is always waited for.
-            let task = Task { [executor] in try await executor.execute(command).array() }
+            let task = Task { [executor] in try await executor.execute(command) }
             state.underWay[state.next] = (.now, task)
             return (state.next, task)
         }

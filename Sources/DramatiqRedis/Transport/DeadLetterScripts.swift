@@ -52,6 +52,7 @@ enum DeadLetterScripts {
         """
         local list = KEYS[1] .. ':' .. ARGV[1]
         local name, marks = list .. '.XQ', KEYS[1] .. ':__redelivered__.' .. ARGV[1]
+        local delayed_marks = marks .. '.DQ'
         -- Keys of another type are found before anything is written.
         for _, target in ipairs({ list, list .. '.DQ' }) do
           redis.call('LLEN', target)
@@ -60,6 +61,7 @@ enum DeadLetterScripts {
         redis.call('ZCARD', name)
         redis.call('HLEN', name .. '.msgs')
         redis.call('HLEN', marks)
+        redis.call('HLEN', delayed_marks)
         local count = 0
         for i = 2, #ARGV, 3 do
           local id, target, bytes = ARGV[i], list .. ARGV[i + 1], ARGV[i + 2]
@@ -70,6 +72,7 @@ enum DeadLetterScripts {
             redis.call('RPUSH', target, id)
             -- Python leaves behind what it doesn't know.
             redis.call('HDEL', marks, id)
+            redis.call('HDEL', delayed_marks, id)
             count = count + 1
           end
           redis.call('ZREM', name, id)

@@ -3,7 +3,7 @@
 /// Each begins with a write that needs no memory, so that a server whose memory is full doesn't refuse it: a worker
 /// that could not be heard would lose its messages to others.
 enum QueueScripts {
-    /// Moves ids from a queue to the worker's, in one step with the heartbeat, and answers with ids and bytes in turn.
+    /// Moves ids from a queue to the worker's, which has a heartbeat from then on, and answers with ids and bytes in turn.
     ///
     /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maxUnpack``), after how many bytes
     /// no further message is taken. An id without a message is left behind by a repair and dropped. If some of them came
@@ -39,28 +39,29 @@ enum QueueScripts {
         local acks, heartbeats = namespace .. ':__acks__.' .. worker .. '.' .. queue, namespace .. ':__heartbeats__'
         -- Keys of another type are found before anything is written.
         redis.call('SCARD', acks)
-        redis.call('ZSCORE', heartbeats, worker)
+        local is_known = redis.call('ZSCORE', heartbeats, worker)
         redis.call('LTRIM', list, taken, -1)
         if #kept > 0 then
-          local time = redis.call('TIME')
           redis.call('SADD', acks, unpack(kept))
-          redis.call('ZADD', heartbeats, string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+          if not is_known then
+            local time = redis.call('TIME')
+            redis.call('ZADD', heartbeats, string.format('%d', time[1] * 1000 + time[2] / 1000), worker)
+          end
         end
         return reply
         """)
 
     /// Takes some of a worker's ids, or the given ones, back to their queue, and answers how many it had.
     ///
-    /// Arguments: worker, queue, how many at most, how long the worker must have been silent in milliseconds (or empty:
-    /// it asks itself), `LPUSH` or `RPUSH`, for how many milliseconds it is known at least that they came back (or empty:
-    /// not at all), ids (none: any). Answers -1 if the worker was not silent.
+    /// Arguments: worker, queue, how many at most, the heartbeat that the worker must still have (or empty: it asks
+    /// itself), `LPUSH` or `RPUSH`, for how many milliseconds it is known at least that they came back (or empty:
+    /// not at all), ids (none: any). Answers -1 if the worker was heard meanwhile.
     static let returnToQueue = RedisScript(
         """
-        local namespace, worker, queue, limit, silence, push = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-        if silence ~= '' then
-          local time = redis.call('TIME')
-          local heard = redis.call('ZSCORE', namespace .. ':__heartbeats__', worker)
-          if heard and time[1] * 1000 + time[2] / 1000 - heard < tonumber(silence) then return -1 end
+        local namespace, worker, queue, limit, heard, push = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+        if heard ~= '' then
+          local last = redis.call('ZSCORE', namespace .. ':__heartbeats__', worker)
+          if last and last ~= heard then return -1 end
         end
         local taken = namespace .. ':__acks__.' .. worker .. '.' .. queue
         local list, marks, ttl = namespace .. ':' .. queue, namespace .. ':__redelivered__.' .. queue, ARGV[6]
@@ -86,62 +87,88 @@ enum QueueScripts {
         return #ids
         """)
 
-    /// Notes how many workers are lost over a message that came back if the one that has it is lost, too. Answers 0 if
-    /// that doesn't have it.
+    /// Notes how many workers are lost over messages that came back if the one that has them is lost, too. Answers how
+    /// many of them it has.
     ///
-    /// Arguments: what follows `__acks__.` for it, queue, id, the number, for how many milliseconds it is known at least.
+    /// Arguments: what follows `__acks__.` for it, queue, for how many milliseconds it is known at least, and each id with
+    /// its number.
     static let note = RedisScript(
         """
-        local namespace, id = KEYS[1], ARGV[3]
-        local marks = namespace .. ':__redelivered__.' .. ARGV[2]
+        local namespace, count = KEYS[1], 0
+        local taken, marks = namespace .. ':__acks__.' .. ARGV[1], namespace .. ':__redelivered__.' .. ARGV[2]
         redis.call('HDEL', marks, '')
-        if redis.call('SISMEMBER', namespace .. ':__acks__.' .. ARGV[1], id) == 0 then return 0 end
-        redis.call('HSET', marks, id, ARGV[4])
-        redis.call('PEXPIRE', marks, ARGV[5])
-        return 1
+        for i = 4, #ARGV, 2 do
+          if redis.call('SISMEMBER', taken, ARGV[i]) == 1 then
+            redis.call('HSET', marks, ARGV[i], ARGV[i + 1])
+            count = count + 1
+          end
+        end
+        if count > 0 then redis.call('PEXPIRE', marks, ARGV[3]) end
+        return count
+        """)
+
+    /// Removes some of what is noted about messages that are gone, and answers with the next cursor.
+    ///
+    /// Arguments: queue, the cursor.
+    static let sweepRedelivered = RedisScript(
+        """
+        local marks = KEYS[1] .. ':__redelivered__.' .. ARGV[1]
+        redis.call('HDEL', marks, '')
+        local page = redis.call('HSCAN', marks, ARGV[2], 'COUNT', 500)
+        for i = 1, #page[2], 2 do
+          local id = page[2][i]
+          if redis.call('HEXISTS', KEYS[1] .. ':' .. ARGV[1] .. '.msgs', id) == 0 then redis.call('HDEL', marks, id) end
+        end
+        return page[1]
         """)
 
     /// Shows that workers are alive, and answers how many ids each has of each of its queues.
     ///
-    /// Arguments: the transport's id and how many milliseconds its records are kept, how many workers and their ids,
-    /// then what follows `__acks__.` for each that is counted.
+    /// The heartbeat is the time of the server or of the worker, whichever is later. Workers of Python compare it with
+    /// their own: so it is enough if that agrees with one of the two.
+    ///
+    /// Arguments: the transport's id and how many milliseconds its records are kept, the worker's time in milliseconds since
+    /// 1970, how many workers and their ids, then what follows `__acks__.` for each that is counted.
     static let heartbeat = RedisScript(
         """
         local namespace = KEYS[1]
         redis.call('PEXPIRE', namespace .. ':__commits__.' .. ARGV[1], ARGV[2])
         local time = redis.call('TIME')
-        local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
-        local workers = tonumber(ARGV[3])
-        for i = 4, 3 + workers do redis.call('ZADD', namespace .. ':__heartbeats__', now, ARGV[i]) end
+        local now = string.format('%d', math.max(tonumber(ARGV[3]), time[1] * 1000 + time[2] / 1000))
+        local workers = tonumber(ARGV[4])
+        for i = 5, 4 + workers do redis.call('ZADD', namespace .. ':__heartbeats__', now, ARGV[i]) end
         local counts = {}
-        for i = 4 + workers, #ARGV do counts[#counts + 1] = redis.call('SCARD', namespace .. ':__acks__.' .. ARGV[i]) end
+        for i = 5 + workers, #ARGV do counts[#counts + 1] = redis.call('SCARD', namespace .. ':__acks__.' .. ARGV[i]) end
         return counts
         """)
 
-    /// Lets one worker at a time look for dead ones, and answers with their ids.
+    /// Answers with the workers' ids and their heartbeats, the earliest first.
+    static let heartbeats = RedisScript(
+        "return redis.call('ZRANGEBYSCORE', KEYS[1] .. ':__heartbeats__', '-inf', 'inf', 'WITHSCORES')")
+
+    /// Lets one worker at a time return what dead ones hold, and answers whether it is this one.
     ///
-    /// Arguments: the transport's id, for how many milliseconds nobody else shall look, after how many a silent worker
-    /// is dead.
-    static let findDead = RedisScript(
+    /// Arguments: the transport's id, for how many milliseconds nobody else shall do it. One that has longer to go than
+    /// that comes from before the server's clock was set back.
+    static let leaseReaper = RedisScript(
         """
-        local namespace = KEYS[1]
+        local namespace, time = KEYS[1], tonumber(ARGV[2])
         redis.call('HDEL', namespace .. ':__commits__.' .. ARGV[1], '')
-        if not redis.call('SET', namespace .. ':__reaper__', ARGV[1], 'NX', 'PX', ARGV[2]) then return {} end
-        local time = redis.call('TIME')
-        local limit = string.format('%d', time[1] * 1000 + time[2] / 1000 - ARGV[3])
-        return redis.call('ZRANGEBYSCORE', namespace .. ':__heartbeats__', '-inf', limit, 'LIMIT', 0, 100)
+        local left = redis.call('PTTL', namespace .. ':__reaper__')
+        if left >= 0 and left <= time then return 0 end
+        redis.call('SET', namespace .. ':__reaper__', ARGV[1], 'PX', time)
+        return 1
         """)
 
     /// Forgets a worker that holds nothing, unless it was heard.
     ///
-    /// Arguments: worker, after how many milliseconds a silent one is dead (or 0: it leaves by itself), what follows
-    /// `__acks__.` for all that it may hold.
+    /// Arguments: worker, the heartbeat that it must still have (or empty: it leaves by itself), what follows `__acks__.`
+    /// for all that it may hold.
     static let forgetWorker = RedisScript(
         """
         local namespace, worker = KEYS[1], ARGV[1]
-        local time = redis.call('TIME')
         local heard = redis.call('ZSCORE', namespace .. ':__heartbeats__', worker)
-        if not heard or time[1] * 1000 + time[2] / 1000 - heard < tonumber(ARGV[2]) then return 0 end
+        if not heard or ARGV[2] ~= '' and heard ~= ARGV[2] then return 0 end
         for i = 3, #ARGV do
           if redis.call('EXISTS', namespace .. ':__acks__.' .. ARGV[i]) == 1 then return 0 end
         end
@@ -188,7 +215,7 @@ enum QueueScripts {
         local list = KEYS[1] .. ':' .. ARGV[1] .. '.DQ'
         redis.call('LLEN', list)
         local count = redis.call('HLEN', list .. '.msgs')
-        redis.call('UNLINK', list, list .. '.msgs')
+        redis.call('UNLINK', list, list .. '.msgs', KEYS[1] .. ':__redelivered__.' .. ARGV[1] .. '.DQ')
         return count
         """)
 

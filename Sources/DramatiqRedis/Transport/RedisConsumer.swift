@@ -2,7 +2,7 @@ import Dramatiq
 import Synchronization
 
 /// Takes messages from a queue as they come.
-final class RedisConsumer: TransportConsumer {
+final class RedisConsumer: TransportConsumer, LossAware {
     let source: RedisMessageSource
     private let presence: WorkerPresence
     private let isClosed = Mutex(false)
@@ -25,8 +25,13 @@ final class RedisConsumer: TransportConsumer {
     }
 
     func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
-        guard let message = delivery.handle as? TakenMessage else { return }
-        try await source.note(message, isUnderWay: isUnderWay)
+        try await source.note(delivery, isUnderWay: isUnderWay)
+    }
+
+    func begin(_ delivery: Delivery) -> Bool {
+        guard let message = delivery.handle as? TakenMessage, !message.begin() else { return true }
+        source.forget(message)
+        return false
     }
 
     func close() async {

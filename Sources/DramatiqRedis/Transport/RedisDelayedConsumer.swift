@@ -19,16 +19,19 @@ final class RedisDelayedConsumer: TransportConsumer {
 
     private let source: RedisMessageSource
     private let decoder: any MessageEncoder
+    private let maxCrashes: Int?
     private let limit: Int
     private let presence: WorkerPresence
     private let state: Mutex<State>
 
     /// - Parameters:
+    ///   - maxCrashes: after how many workers a message isn't read here any more: the worker decides about it.
     ///   - limit: how many messages are held at most.
     ///   - memory: how many bytes of them are kept until they are due.
     init(
         source: RedisMessageSource,
         decoder: any MessageEncoder,
+        maxCrashes: Int?,
         limit: Int,
         memory: Int,
         presence: WorkerPresence
@@ -36,6 +39,7 @@ final class RedisDelayedConsumer: TransportConsumer {
         state = Mutex(State(waiting: WaitingMessages(maxSize: memory)))
         self.source = source
         self.decoder = decoder
+        self.maxCrashes = maxCrashes
         self.limit = limit
         self.presence = presence
     }
@@ -47,7 +51,7 @@ final class RedisDelayedConsumer: TransportConsumer {
             let start = ContinuousClock.now
             _ = try await returnTheLast()
             let messages = try await source.take(limit: RedisMessageSource.maxCount)
-            let deliverable = hold(messages)
+            let deliverable = try await read(messages)
             if !deliverable.isEmpty { return deliverable }
             if try await returnTheLast() {
                 let rest = max(Self.shortestRest, (ContinuousClock.now - start) * Self.restFactor)
@@ -61,22 +65,66 @@ final class RedisDelayedConsumer: TransportConsumer {
         return []
     }
 
+    // MARK: Reading
+
+    /// Reads messages, each of which may take this worker with it: a redelivered one is noted before.
+    ///
+    /// All that came back for the first time is noted at once. If that takes the worker with it, each is read by itself the
+    /// next time, and found to be none of that kind unless it is.
+    private func read(_ messages: [RedisMessageSource.Message]) async throws -> [Delivery] {
+        guard messages.contains(where: { $0.crashes != nil }) else { return hold(messages) }
+        var deliverable = hold(messages.filter { $0.crashes == nil })
+        do {
+            deliverable += try await readWarily(messages.filter { $0.crashes == 0 })
+            for message in messages where message.crashes ?? 0 > 0 {
+                if let maxCrashes, Int(message.crashes ?? 0) >= maxCrashes {
+                    deliverable += source.deliveries([message])
+                } else {
+                    deliverable += try await readWarily([message])
+                }
+            }
+        } catch {
+            // What was not read is found again.
+            source.suspectStrays()
+            if deliverable.isEmpty { throw error }
+        }
+        return deliverable
+    }
+
+    private func readWarily(_ messages: [RedisMessageSource.Message]) async throws -> [Delivery] {
+        if messages.isEmpty { return [] }
+        // Cut short after the first note, it would look as if a worker had been lost.
+        return try await uncancelled { [self] in
+            try await source.note(messages.map { ($0.id, Int($0.crashes ?? 0) + 1) })
+            let deliverable = hold(messages)
+            do {
+                try await source.note(messages.map { ($0.id, Int($0.crashes ?? 0)) })
+            } catch {
+                // They were read; a crash too many is counted, and ends with them.
+                source.logNotNoted(error)
+            }
+            return deliverable
+        }
+    }
+
     /// Keeps what has to wait. Returns what hasn't, among it what can't be read: the worker sees to that.
     private func hold(_ messages: [RedisMessageSource.Message]) -> [Delivery] {
         let now = SystemClock.milliseconds()
-        var deliverable: [(id: String, payload: Delivery.Payload)] = []
+        var deliverable: [(id: String, crashes: UInt16?, payload: Delivery.Payload)] = []
         var waiting: [WaitingMessages.Message] = []
         for message in messages {
             guard let decoded = try? decoder.decode(message.bytes) else {
-                deliverable.append((message.id, .bytes(message.bytes)))
+                deliverable.append((message.id, message.crashes, .bytes(message.bytes)))
                 continue
             }
             let envelope = Envelope(decoded, encoder: decoder)
             if let eta = try? decoded.eta(), eta > now {
                 waiting.append(
-                    WaitingMessages.Message(id: message.id, eta: eta, envelope: envelope, size: message.bytes.count))
+                    WaitingMessages.Message(
+                        id: message.id, eta: eta, envelope: envelope, size: message.bytes.count,
+                        crashes: message.crashes))
             } else {
-                deliverable.append((message.id, .envelope(envelope)))
+                deliverable.append((message.id, message.crashes, .envelope(envelope)))
             }
         }
         if !waiting.isEmpty {
@@ -85,6 +133,12 @@ final class RedisDelayedConsumer: TransportConsumer {
         }
         return deliverable.isEmpty ? [] : source.deliveries(deliverable)
     }
+
+    func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
+        try await source.note(delivery, isUnderWay: isUnderWay)
+    }
+
+    // MARK: What is due
 
     /// The messages whose time has come.
     private func due(limit: Int) async throws -> [Delivery] {
@@ -102,9 +156,9 @@ final class RedisDelayedConsumer: TransportConsumer {
         }
         let deliveries = source.deliveries(
             batch.messages.compactMap { message in
-                if let envelope = message.envelope { return (message.id, .envelope(envelope)) }
+                if let envelope = message.envelope { return (message.id, message.crashes, .envelope(envelope)) }
                 // What is gone from the server is nobody's any more.
-                return unread[TextKey(message.id)].map { (message.id, .bytes($0)) }
+                return unread[TextKey(message.id)].map { (message.id, message.crashes, .bytes($0)) }
             })
         source.stopHolding(batch.ids)
         return deliveries

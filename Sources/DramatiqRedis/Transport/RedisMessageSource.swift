@@ -16,6 +16,8 @@ final class RedisMessageSource: Sendable {
     private let keys: RedisKeys
     private let redeliveryTTL: String
     private let ledger: TakenLedger
+    private let commits: CommitScripts
+    private let logger: Logger
     private struct Held {
         /// Ids that are held apart from the ledger.
         var ids: Set<TextKey> = []
@@ -27,10 +29,12 @@ final class RedisMessageSource: Sendable {
     private let held = Mutex(Held())
     /// Whether the server may have given out messages that never got here.
     private let mayHaveStrays = Mutex(false)
+    /// Whether an earlier consumer may have left something behind, since there was no server when it ended.
+    private let mayHaveRemains: Mutex<Bool>
 
     init(
         executor: any RedisExecutor, keys: RedisKeys, workerID: String, queueName: String, redeliveryTTL: String,
-        ledger: TakenLedger, logger: Logger
+        ledger: TakenLedger, commits: CommitScripts, logger: Logger
     ) {
         self.executor = executor
         self.keys = keys
@@ -38,9 +42,18 @@ final class RedisMessageSource: Sendable {
         self.queueName = queueName
         self.redeliveryTTL = redeliveryTTL
         self.ledger = ledger
+        self.commits = commits
+        self.logger = logger
+        mayHaveRemains = Mutex(ledger.holdsSomething(taken: "\(workerID).\(queueName)"))
         watcher = QueueWatcher(executor: executor, list: keys.queue(queueName), logger: logger)
         ledger.observe(queueName, watcher.arrival)
     }
+
+    private var isDelayed: Bool { QueueName.isDelayed(queueName) }
+
+    /// For how many milliseconds it is known at least of what this worker returns that it came back. Of what is delayed
+    /// nobody asks.
+    private var returnTTL: String { isDelayed ? "" : redeliveryTTL }
 
     /// What follows `__acks__.` in the key of the ids that are taken.
     var taken: String { "\(workerID).\(queueName)" }
@@ -56,6 +69,10 @@ final class RedisMessageSource: Sendable {
     /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none.
     func take(limit: Int) async throws -> [Message] {
         let limit = max(1, min(limit, Self.maxCount))
+        if mayHaveRemains.withLock({ $0 }) {
+            try await returnAll()
+            mayHaveRemains.withLock { $0 = false }
+        }
         if mayHaveStrays.withLock({ $0 }) {
             let strays = try await strays(limit: limit)
             if !strays.isEmpty { return strays }
@@ -116,7 +133,7 @@ final class RedisMessageSource: Sendable {
         while !rest.isEmpty {
             var command = RedisCommand(
                 QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maxCount, "", "RPUSH",
-                redeliveryTTL)
+                returnTTL)
             for id in rest.prefix(Self.maxCount) { command.append(id) }
             _ = try await executor.execute(command)
             rest = rest.dropFirst(Self.maxCount)
@@ -128,11 +145,11 @@ final class RedisMessageSource: Sendable {
         // What ends in order is no crash.
         let underWay = ledger.underWay(taken: taken)
         if !underWay.isEmpty {
-            _ = try await executor.pipeline(underWay.map { noting($0, crashes: Int($0.crashes ?? 0)) })
+            for message in underWay { try await note([(message.id, Int(message.crashes ?? 0))]) }
         }
         let command = RedisCommand(
             QueueScripts.returnToQueue, keys: [keys.namespace], workerID, queueName, Self.maxCount, "", "RPUSH",
-            redeliveryTTL)
+            returnTTL)
         while try await executor.execute(command).integer() == Self.maxCount {}
         ledger.end(taken: taken)
     }
@@ -142,20 +159,34 @@ final class RedisMessageSource: Sendable {
     /// Notes whether a message that came back is under way.
     ///
     /// - Throws: `BrokerError.Code.deliveryNotHeld`.
-    func note(_ message: TakenMessage, isUnderWay: Bool) async throws {
-        guard let crashes = message.crashes else { return }
+    func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
+        guard let message = delivery.handle as? TakenMessage, let crashes = message.crashes else { return }
         if isUnderWay { message.note(isUnderWay: true) }
-        let command = noting(message, crashes: Int(crashes) + (isUnderWay ? 1 : 0))
-        guard try await executor.execute(command).integer() == 1 else {
+        let count = message.isLost ? 0 : try await note([(message.id, Int(crashes) + (isUnderWay ? 1 : 0))])
+        guard count == 1 else {
             ledger.end([message])
             throw BrokerError.deliveryNotHeld(queue: queueName, messageID: nil)
         }
         message.note(isUnderWay: isUnderWay)
     }
 
-    private func noting(_ message: TakenMessage, crashes: Int) -> RedisCommand {
-        RedisCommand(
-            QueueScripts.note, keys: [keys.namespace], message.taken, queueName, message.id, crashes, redeliveryTTL)
+    /// Notes how many workers are lost over messages if this one is.
+    ///
+    /// - Returns: how many of them this worker has.
+    @discardableResult
+    func note(_ crashes: [(id: String, number: Int)]) async throws -> Int {
+        var command = RedisCommand(QueueScripts.note, keys: [keys.namespace], taken, queueName, redeliveryTTL)
+        for (id, number) in crashes {
+            command.append(id)
+            command.append(number)
+        }
+        return try await commits.execute(command).integer()
+    }
+
+    func logNotNoted(_ error: any Error) {
+        logger.log(
+            level: error.redisLogLevel, "What was read of redelivered messages can't be noted",
+            metadata: ["queue_name": "\(queueName)", "error": "\(error)"])
     }
 
     // MARK: What is held
@@ -166,16 +197,21 @@ final class RedisMessageSource: Sendable {
         return zip(messages, taken).map { delivery(of: $1, .bytes($0.bytes)) }
     }
 
-    /// Makes deliveries of messages that were looked at.
-    func deliveries(_ messages: [(id: String, payload: Delivery.Payload)]) -> [Delivery] {
-        let taken = ledger.add(messages.map { ($0.id, nil) }, taken: taken, queueName: queueName)
-        return zip(messages, taken).map { delivery(of: $1, $0.payload) }
+    /// Makes deliveries of messages that were looked at: that they came back is nobody's concern any more.
+    func deliveries(_ messages: [(id: String, crashes: UInt16?, payload: Delivery.Payload)]) -> [Delivery] {
+        let taken = ledger.add(messages.map { ($0.id, $0.crashes) }, taken: taken, queueName: queueName)
+        return zip(messages, taken).map { delivery(of: $1, $0.payload, isKnown: true) }
     }
 
-    private func delivery(of message: TakenMessage, _ payload: Delivery.Payload) -> Delivery {
+    private func delivery(
+        of message: TakenMessage,
+        _ payload: Delivery.Payload,
+        isKnown: Bool = false
+    ) -> Delivery {
+        let crashes = isKnown ? nil : message.crashes
         var delivery = Delivery(
-            queueName: queueName, tag: message.tag, payload: payload, isRedelivered: message.crashes != nil,
-            crashes: Int(message.crashes ?? 0))
+            queueName: queueName, tag: message.tag, payload: payload, isRedelivered: crashes != nil,
+            crashes: Int(crashes ?? 0))
         delivery.handle = message
         return delivery
     }
@@ -217,9 +253,32 @@ final class RedisMessageSource: Sendable {
         if ledger.ids(taken: taken).count + held.withLock(\.ids.count) != count { suspectStrays() }
     }
 
-    private func suspectStrays() {
+    /// A message is another worker's.
+    func forget(_ message: TakenMessage) {
+        ledger.end([message])
+    }
+
+    /// The server may have given out messages that nobody here knows.
+    func suspectStrays() {
         mayHaveStrays.withLock { $0 = true }
         watcher.arrival.signal()
+    }
+
+    /// Finds out what is another worker's by now, if the server counts less than this process: what isn't begun never will
+    /// be. Of what is delayed nothing is begun before it is moved.
+    func findLost(count: Int) async throws {
+        if isDelayed { return }
+        // Before the server is asked: all of them were in the set then, or are lost, or have ended since.
+        let known = ledger.messages(taken: taken)
+        guard known.count > count else { return }
+        var ids: Set<TextKey> = []
+        try await executor.scan(set: keys.taken(worker: workerID, queue: queueName)) { ids.insert(TextKey($0)) }
+        // One that was lost and came back is here twice, and begun once at most.
+        var kept: Set<TextKey> = []
+        for message in known.filter(\.hasBegun) + known.filter({ !$0.hasBegun }) {
+            let id = TextKey(message.id)
+            if !ids.contains(id) || !kept.insert(id).inserted { message.lose() }
+        }
     }
 
     /// Messages that the server has given out and that never got here: the answer was lost.

@@ -9,7 +9,7 @@ extension RedisTransport {
     private static let pageBytes = 8 << 20
 
     public func deadLetterCount(queue: String = "default") async throws -> Int {
-        try await executor.execute(RedisCommand("ZCARD", keys.deadLetters(queue))).integer()
+        try await executor.execute(RedisCommand("ZCARD", keys.deadLetters(queue))).count()
     }
 
     public func deadLetters(
@@ -115,7 +115,7 @@ extension RedisTransport {
             command.append(isDelayed ? ".DQ" : "")
             command.append(changed ?? [])
         }
-        return try await executor.execute(command).integer()
+        return try await executor.execute(command).count()
     }
 
     public func removeDeadLetter(_ id: String, queue: String = "default") async throws {
@@ -145,7 +145,7 @@ extension RedisTransport {
     private func remove(_ queue: String, count: Int, ids: [String]) async throws -> Int {
         try await executor.evaluate(
             DeadLetterScripts.remove, keys: [keys.namespace], QueueName.canonical(queue), count, list: ids
-        ).integer()
+        ).count()
     }
 
     /// Does something with those dead letters of a queue that a filter includes and that takes them away.

@@ -29,13 +29,13 @@ extension RedisTransport: QueueOperations {
         let reply = try await executor.evaluate(QueueScripts.status, keys: [keys.namespace], queue).array()
         guard reply.count == 7 else { throw RedisError(.unexpectedReply, "The status of a queue has 7 parts") }
         let foreign = try reply[6].array()
-        let waiting = try reply[0].integer()
+        let waiting = try reply[0].count()
         return QueueStatus(
             name: queue,
             waiting: waiting,
-            inFlight: max(0, try reply[1].integer() - waiting),
-            delayed: try reply[2].integer(),
-            deadLetters: try reply[3].integer(),
+            inFlight: max(0, try reply[1].count() - waiting),
+            delayed: try reply[2].count(),
+            deadLetters: try reply[3].count(),
             next: reply[4].isNull ? nil : .bytes(try reply[4].bytes()),
             oldestDeadLetter: reply[5].isNull ? nil : try reply[5].date(),
             problems: try stride(from: 0, to: foreign.count - 1, by: 2).map {
@@ -59,7 +59,7 @@ extension RedisTransport: QueueOperations {
             RedisCommand("HLEN", keys.messages(QueueName.canonical(queue))),
             RedisCommand("HLEN", keys.messages(QueueName.delayed(queue))),
         ])
-        return try counts.reduce(0) { try $0 + $1.get().integer() }
+        return try counts.reduce(0) { try $0 + $1.get().count() }
     }
 
     @discardableResult
@@ -70,15 +70,18 @@ extension RedisTransport: QueueOperations {
         var count = 0
         while rest > 0 {
             let page = min(rest, CommitScript.maxUnpack)
-            count += try await executor.evaluate(QueueScripts.flush, keys: [keys.namespace], queue, page).integer()
+            count += try await executor.evaluate(QueueScripts.flush, keys: [keys.namespace], queue, page).count()
             rest -= page
         }
         return count
-            + (try await executor.evaluate(QueueScripts.flushDelayed, keys: [keys.namespace], queue).integer())
+            + (try await executor.evaluate(QueueScripts.flushDelayed, keys: [keys.namespace], queue).count())
     }
 }
 
 extension RESPValue {
+    /// A number of things: never less than none, and never so many that sums of it were no numbers, whatever a server says.
+    func count() throws(RedisError) -> Int { min(max(0, try integer()), 1 << 48) }
+
     /// When something happened, in milliseconds since 1970 as a sorted set holds them. Others may have written any number
     /// there, and infinity.
     func date() throws(RedisError) -> Date { Date(milliseconds: try double()) }

@@ -11,8 +11,14 @@ public import Logging
 /// is done twice.
 ///
 /// A worker owns what it has taken for as long as its heartbeat is heard, which does not depend on what its actors do.
-/// What dead workers had, those of Python included, goes back to its queue. The clocks of Python's machines and of the
-/// server may differ by less than ``Configuration/heartbeatTimeout``.
+/// What dead workers had, those of Python included, goes back to its queue. A worker is dead once its heartbeat has not
+/// changed for ``Configuration/heartbeatTimeout`` as seen by another one, so it doesn't matter what time it is for the
+/// server, nor whether that is set forward or back meanwhile. Python's workers compare the heartbeats of all with the time
+/// of their own machines; if that is ahead of the server's and of the worker's by more than the timeout, they give away
+/// what live workers have. A worker that has lost messages in that way doesn't begin them.
+///
+/// What the server keeps for a time — barriers, dead letters, rate limits — ends sooner when its clock is set forward.
+/// A barrier that is gone is an error and never a complete one.
 ///
 /// The keys of one namespace are used together, so a Redis Cluster must keep them in one slot: the namespace has a tag,
 /// as in `{dramatiq}`. The ids of barriers then begin with that tag, so that they lie there, too.
@@ -50,11 +56,8 @@ public final class RedisTransport: Transport {
             self.sendPatience = sendPatience.boundedForRedis()
         }
 
-        /// For how many milliseconds it is known at least of a message that it came back to its queue; empty for not at all:
-        /// of what is delayed nobody asks.
-        func redeliveryTTL(_ queue: String) -> String {
-            QueueName.isCanonical(queue) ? String(deadLetterTTL.redisMilliseconds) : ""
-        }
+        /// For how many milliseconds it is known at least of a message that it came back to its queue.
+        var redeliveryTTL: String { String(deadLetterTTL.redisMilliseconds) }
 
         /// The same, also after something was set to what can't be.
         fileprivate var bounded: Configuration {
@@ -68,8 +71,9 @@ public final class RedisTransport: Transport {
 
     /// The option that carries a message's id in Redis: another one for every enqueue.
     static let idOption = "redis_message_id"
-    /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds.
-    static let commitRecordTTL = 600_000
+    /// For how long it is remembered what became of a commit whose answer may be lost, in milliseconds: also if the
+    /// server's clock is set forward by an hour.
+    static let commitRecordTTL = 7_200_000
     /// How many commits go together: while the server executes some, the next are made.
     private static let maxBatch = 500
     /// Bounds on what one step sends.
@@ -193,12 +197,13 @@ public final class RedisTransport: Transport {
         let source = presence.enter(queue) { workerID in
             RedisMessageSource(
                 executor: executor, keys: keys, workerID: workerID, queueName: queue,
-                redeliveryTTL: configuration.redeliveryTTL(queue), ledger: ledger, logger: logger)
+                redeliveryTTL: configuration.redeliveryTTL, ledger: ledger, commits: commits,
+                logger: logger)
         }
         guard QueueName.isDelayed(queue) else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(
-            source: source, decoder: options.encoder, limit: configuration.delayedLimit,
-            memory: configuration.delayedMemory, presence: presence)
+            source: source, decoder: options.encoder, maxCrashes: options.maxCrashes,
+            limit: configuration.delayedLimit, memory: configuration.delayedMemory, presence: presence)
     }
 
     /// A text that may come from anywhere, bounded.

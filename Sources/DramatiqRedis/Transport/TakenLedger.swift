@@ -12,13 +12,20 @@ final class TakenLedger: Sendable {
 
     private let state = Mutex(State())
 
-    /// Notes messages that were taken.
+    /// Notes messages that were taken. What came back to the same worker while that still has it is lost to it: the one
+    /// that it has is its own again.
     func add(_ messages: [(id: String, crashes: UInt16?)], taken: String, queueName: String) -> [TakenMessage] {
         state.withLock { state in
-            messages.map { id, crashes in
+            let returned = messages.contains { $0.crashes != nil }
+            let held =
+                returned
+                ? Set(state.entries.values.lazy.filter { $0.taken == taken && !$0.isLost }.map { TextKey($0.id) })
+                : []
+            return messages.map { id, crashes in
                 state.nextTag += 1
                 let message = TakenMessage(
                     tag: state.nextTag, taken: taken, queueName: queueName, id: id, crashes: crashes)
+                if returned, held.contains(TextKey(id)) { message.lose() }
                 state.entries[state.nextTag] = message
                 return message
             }
@@ -38,6 +45,16 @@ final class TakenLedger: Sendable {
     /// Forgets all that was taken by one worker from one queue.
     func end(taken: String) {
         end(state.withLock { $0.entries.values.filter { $0.taken == taken } })
+    }
+
+    /// Whether anything was taken by one worker from one queue.
+    func holdsSomething(taken: String) -> Bool {
+        state.withLock { state in state.entries.values.contains { $0.taken == taken } }
+    }
+
+    /// What was taken by one worker from one queue.
+    func messages(taken: String) -> [TakenMessage] {
+        state.withLock { $0.entries.values.filter { $0.taken == taken } }
     }
 
     /// The ids of what was taken by one worker from one queue.

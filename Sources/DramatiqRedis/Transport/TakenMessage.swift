@@ -11,7 +11,12 @@ final class TakenMessage: Sendable {
     let id: String
     /// ``Delivery/crashes``; `nil` if the server has noted nothing about it.
     let crashes: UInt16?
+    private enum Stage: UInt8, AtomicRepresentable {
+        case waiting, begun, lost
+    }
+
     private let ended = Atomic(false)
+    private let stage = Atomic(Stage.waiting)
     private let underWay = Atomic(false)
 
     init(tag: UInt64, taken: String, queueName: String, id: String, crashes: UInt16?) {
@@ -30,6 +35,24 @@ final class TakenMessage: Sendable {
 
     func note(isUnderWay: Bool) {
         underWay.store(isUnderWay, ordering: .releasing)
+    }
+
+    /// Whether it is known to be another worker's by now. One that has begun never is: the server knows when it ends.
+    var isLost: Bool { stage.load(ordering: .acquiring) == .lost }
+
+    /// Whether its actor was begun.
+    var hasBegun: Bool { stage.load(ordering: .acquiring) == .begun }
+
+    /// Begins to process it.
+    ///
+    /// - Returns: `false` if it is another worker's.
+    func begin() -> Bool {
+        stage.compareExchange(expected: .waiting, desired: .begun, ordering: .acquiringAndReleasing).original != .lost
+    }
+
+    /// Another worker has it, so it must not be begun.
+    func lose() {
+        _ = stage.compareExchange(expected: .waiting, desired: .lost, ordering: .acquiringAndReleasing)
     }
 
     /// It is not this process's any more.

@@ -13,6 +13,8 @@ struct WaitingMessages {
         var envelope: Envelope?
         /// How many bytes it takes to keep it.
         let size: Int
+        /// ``TakenMessage/crashes``.
+        var crashes: UInt16?
     }
 
     fileprivate struct Entry: Comparable {

@@ -91,7 +91,7 @@ final class WorkerPresence: Sendable {
         if isLast {
             try? await withinShutdown { [executor, keys] in
                 _ = try await executor.evaluate(
-                    QueueScripts.forgetWorker, keys: [keys.namespace], source.workerID, 0, source.taken)
+                    QueueScripts.forgetWorker, keys: [keys.namespace], source.workerID, "", source.taken)
             }
         }
     }
@@ -153,7 +153,11 @@ final class WorkerPresence: Sendable {
             do {
                 let counts = try await executor.execute(heartbeat(sources)).array()
                 noteBeat()
-                for (source, count) in zip(sources, counts) { source.compare(count: try count.integer()) }
+                for (source, count) in zip(sources, counts) {
+                    let count = try count.integer()
+                    source.compare(count: count)
+                    try await source.findLost(count: count)
+                }
             } catch {
                 state.withLock { $0.steadySince = nil }
                 if !Task.isCancelled {
@@ -167,7 +171,8 @@ final class WorkerPresence: Sendable {
     private func heartbeat(_ sources: [RedisMessageSource]) -> RedisCommand {
         let workers = Set(sources.map(\.workerID))
         var command = RedisCommand(
-            QueueScripts.heartbeat, keys: [keys.namespace], transportID, RedisTransport.commitRecordTTL, workers.count)
+            QueueScripts.heartbeat, keys: [keys.namespace], transportID, RedisTransport.commitRecordTTL,
+            SystemClock.milliseconds(), workers.count)
         for worker in workers { command.append(worker) }
         for source in sources { command.append(source.taken) }
         return command
@@ -183,10 +188,14 @@ final class WorkerPresence: Sendable {
         }
     }
 
-    /// Whether the server was there for long enough for everybody alive to be heard.
-    private var isSteady: Bool {
-        guard let since = state.withLock(\.steadySince) else { return false }
-        return ContinuousClock.now - since > configuration.heartbeatTimeout
+    /// Since when everybody alive can be heard; `nil` if that is not so now.
+    private var steadySince: ContinuousClock.Instant? {
+        state.withLock { state in
+            guard let last = state.lastBeat, ContinuousClock.now - last <= configuration.heartbeatTimeout / 2 else {
+                return nil
+            }
+            return state.steadySince
+        }
     }
 
     // MARK: Looking for the dead
@@ -194,16 +203,23 @@ final class WorkerPresence: Sendable {
     private func reap() async {
         let reaper = RedisReaper(
             executor: executor, keys: keys, configuration: configuration, transportID: transportID, logger: logger)
-        var nextExpiry = ContinuousClock.now
+        var watch = HeartbeatWatch()
+        let interval = configuration.heartbeatTimeout / 4
+        var nextExpiry = ContinuousClock.now + configuration.heartbeatTimeout
         while !Task.isCancelled {
-            await taskExecutor.sleep(for: configuration.heartbeatTimeout / 2)
-            guard isSteady, !Task.isCancelled else { continue }
+            await taskExecutor.sleep(for: interval)
+            if Task.isCancelled { break }
             do {
-                try await reaper.returnWhatTheDeadHold()
+                guard let steadySince else { continue }
+                let asked = ContinuousClock.now
+                watch.look(try await reaper.heartbeats(), asked: asked)
+                try await reaper.returnWhatTheyHold(
+                    watch.silent(for: configuration.heartbeatTimeout, since: steadySince))
                 guard ContinuousClock.now >= nextExpiry else { continue }
                 nextExpiry = .now + .seconds(60)
-                let queues = Set(state.withLock(\.sources).map { QueueName.canonical($0.queueName) })
-                for queue in queues { try await reaper.expireDeadLetters(of: queue) }
+                let queues = Set(state.withLock(\.sources).map(\.queueName))
+                for queue in Set(queues.map(QueueName.canonical)) { try await reaper.expireDeadLetters(of: queue) }
+                for queue in queues { try await reaper.forgetWhatIsGone(from: queue) }
             } catch {
                 if !Task.isCancelled {
                     logger.log(

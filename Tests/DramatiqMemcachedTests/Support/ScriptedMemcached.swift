@@ -11,8 +11,10 @@ final class ScriptedMemcached: Sendable {
     private let connectionCount = Mutex(0)
     private let channel = Mutex<(any Channel)?>(nil)
 
-    /// - Parameter answer: what is sent for a piece that came; `nil` closes the connection.
-    init(answer: @escaping @Sendable (_ piece: String) -> String?) async throws {
+    /// - Parameters:
+    ///   - greets: whether it answers what is said first on a connection as a real one does, and `answer` doesn't see it.
+    ///   - answer: what is sent for a piece that came; `nil` closes the connection.
+    init(greets: Bool = true, answer: @escaping @Sendable (_ piece: String) -> String?) async throws {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -20,8 +22,14 @@ final class ScriptedMemcached: Sendable {
                 return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         Handler { piece in
-                            self.received.add(piece)
-                            return answer(piece)
+                            guard greets, piece.hasPrefix("mn\r\n") else {
+                                self.received.add(piece)
+                                return answer(piece)
+                            }
+                            let rest = String(piece.dropFirst("mn\r\n".count))
+                            if rest.isEmpty { return "MN\r\n" }
+                            self.received.add(rest)
+                            return answer(rest).map { "MN\r\n" + $0 }
                         })
                 }
             }

@@ -58,6 +58,29 @@ import Testing
         }
     }
 
+    /// Delayed messages are read before they are due, many at a time.
+    @Test func aDelayedMessageThatKillsWhoReadsItBecomesADeadLetter() async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(300))
+            func delayed(_ arguments: JSONArray, by delay: Duration) async throws {
+                let message = Message(queueName: "default", actorName: "task", args: arguments)
+                try await fleet.broker.enqueue([message], delay: delay)
+            }
+            for task in 1000..<1020 { try await delayed([-1, .integer(task), 0, 1], by: .seconds(2)) }
+            try await delayed(["deadly"], by: .seconds(1))
+            let (dead, tasks) = try await work(fleet, dyingOf: "deadly")
+            #expect(dead == 7)
+            try await expectAllDone(fleet, tasks: tasks)
+            let lives = try await fleet.lives()
+            #expect((1000..<1020).filter { (lives[$0]?.ends ?? 0) == 0 } == [])
+            let letters = try await fleet.transport.deadLetters()
+            #expect(try letters.map { try $0.message().args } == [["deadly"]])
+            #expect(letters[0].reason.contains("6 workers were lost"), "\(letters[0].reason)")
+            let keys = try await fleet.redis.execute(RedisCommand("KEYS", "*redelivered*")).array()
+            #expect(try keys.map { try $0.string() } == [])
+        }
+    }
+
     @Test func aMessageThatKillsWhoReadsItBecomesADeadLetter() async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(300))
