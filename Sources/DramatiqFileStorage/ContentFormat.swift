@@ -20,6 +20,10 @@ struct ContentFormat: Sendable {
     private let readable: [String: any Compressor]
     /// The largest content, in bytes.
     let maxSize: Int
+    /// How much a file may unpack to whatever its size, and how many times its bytes if that is more. Workflows whose
+    /// messages are all the same but for their ids come to some fifteen times.
+    private static let freeSize = 16 << 20
+    private static let largestRatio = 128
 
     init(compressor: (any Compressor)?, readable: [any Compressor], maxSize: Int) {
         self.compressor = compressor
@@ -34,9 +38,17 @@ struct ContentFormat: Sendable {
     func encode(_ content: [UInt8]) throws -> [UInt8] {
         if let compressor {
             let compressed = try compressor.compress(content)
-            if compressed.count < content.count { return header(compressor.name, content.count) + compressed }
+            // What would not be read again is stored as it is.
+            if compressed.count < content.count, content.count <= largestContent(of: compressed.count) {
+                return header(compressor.name, content.count) + compressed
+            }
         }
         return header(Self.plain, content.count) + content
+    }
+
+    /// The most bytes that a number of compressed ones may stand for.
+    private func largestContent(of compressed: Int) -> Int {
+        min(maxSize, max(Self.freeSize, compressed.multipliedReportingOverflow(by: Self.largestRatio).partialValue))
     }
 
     private func header(_ codec: String, _ size: Int) -> [UInt8] {
@@ -65,7 +77,14 @@ struct ContentFormat: Sendable {
             throw FileStorageError(
                 .tooLarge, "load", path, "The content has \(size) bytes, the limit is \(maxSize)")
         }
-        let content = try content(file[(end + 1)...], String(words[2]), size, path)
+        let payload = file[(end + 1)...]
+        guard words[2] == Self.plain || size <= largestContent(of: payload.count) else {
+            throw FileStorageError(
+                .tooLarge, "load", path,
+                "The content has \(size) bytes in \(payload.count) compressed ones, the limit is "
+                    + "\(largestContent(of: payload.count))")
+        }
+        let content = try content(payload, String(words[2]), size, path)
         guard content.count == size else {
             throw corrupt("The content has \(content.count) bytes, but \(size) were stored")
         }

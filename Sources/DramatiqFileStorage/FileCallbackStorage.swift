@@ -51,6 +51,8 @@ public struct FileCallbackStorage: CallbackStorage {
             do {
                 try await directory.renew(digest)
                 return carried
+            } catch let error as FileStorageError where error.code == .locked {
+                throw error
             } catch {
                 // It may still be had from where it came, such as the directory used before this one.
             }
@@ -69,7 +71,7 @@ public struct FileCallbackStorage: CallbackStorage {
         let (callbacks, apart) = try callbacks(JSONValue(parsing: content))
         // They were stored together and are needed for as long. Whether it works doesn't matter to this message: the
         // one that opens the barrier will be told.
-        if isRenewed { for digest in apart { try? await directory.renew(digest) } }
+        if isRenewed { for digest in apart { await directory.renewIfFree(digest) } }
         return callbacks
     }
 

@@ -12,7 +12,7 @@ public struct FileStorageError: Error, Sendable, Hashable {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
             case missing, corrupt, tooLarge, unknownCodec, unknownVersion, permissionDenied, readOnly, noSpace
-            case unusable, system
+            case locked, unusable, system
         }
 
         private let value: Value
@@ -32,6 +32,8 @@ public struct FileStorageError: Error, Sendable, Hashable {
         public static let readOnly = Code(value: .readOnly)
         /// The disk is full, or a quota or limit of file sizes is reached.
         public static let noSpace = Code(value: .noSpace)
+        /// Others have held the lock of a directory for longer than ``StorageDirectory/lockTimeout``: the path is the lock's.
+        public static let locked = Code(value: .locked)
         /// Something else is where a file or directory of the storage should be: a symbolic link, say.
         public static let unusable = Code(value: .unusable)
         /// Anything else that the system reported.
@@ -58,6 +60,11 @@ public struct FileStorageError: Error, Sendable, Hashable {
     /// The error of a system call.
     init(systemError number: Int32, _ operation: String, _ path: String) {
         self.init(Code(systemError: number), operation, path, String(cString: strerror(number)))
+    }
+
+    /// Something that is no file is where one should be.
+    static func notRegular(_ operation: String, _ path: String) -> FileStorageError {
+        FileStorageError(.unusable, operation, path, "It is not a regular file")
     }
 
     /// The error of the system call that has just failed.

@@ -4,13 +4,16 @@ public import Dramatiq
 /// on others that share the file system.
 ///
 /// Files are named by the SHA-256 of what is in them, so the same content is there once. The directory and what is in
-/// it are made when they are needed, with the permissions that the process's `umask` leaves. The file system must have
-/// locks (`flock`), as ext4, XFS, btrfs, tmpfs, APFS and NFS have.
+/// it are made when they are needed, for the user of the process alone unless ``access`` says otherwise. The file system
+/// must have locks (`flock`), as ext4, XFS, btrfs, tmpfs, APFS and NFS have.
 ///
-/// Nothing of this waits for a disk on the threads that run Swift's tasks.
+/// Nothing of this waits for a disk on the threads that run Swift's tasks. A task that is cancelled gets on within a second,
+/// even if a disk doesn't answer any more.
 public final class StorageDirectory: Sendable {
-    /// The largest content unless given: 256 MiB, or a workflow of more than a million tasks.
-    public static let defaultMaxSize = 256 << 20
+    /// The largest content unless given: 64 MiB, or a workflow of some 250 000 tasks.
+    public static let defaultMaxSize = 64 << 20
+    /// For how long a lock is waited for unless given: 10 s.
+    public static let defaultLockTimeout = Duration.seconds(10)
 
     /// The directory's path.
     public let path: String
@@ -18,10 +21,17 @@ public final class StorageDirectory: Sendable {
     public let durability: Durability
     /// For how long what is stored is kept.
     public let retention: StorageRetention
+    /// Who may read and change what is in the directory.
+    public let access: StorageAccess
+    /// For how long the lock of a directory is waited for, which nobody holds for longer than it takes to look at a few
+    /// files. Then ``FileStorageError/Code/locked`` is thrown: somebody stands still, or holds it on purpose.
+    public let lockTimeout: Duration
 
     let files: ContentFiles
     /// Enough for a disk to write several files in one go.
-    private let threads = BlockingThreads(count: 8)
+    private let writers = BlockingThreads(count: 8)
+    /// Those who only read never wait for a writer that waits for a lock.
+    private let readers = BlockingThreads(count: 8)
 
     /// - Parameters:
     ///   - path: the directory's path; a relative one starts at the working directory of this moment. What only a shell
@@ -30,22 +40,29 @@ public final class StorageDirectory: Sendable {
     ///   - durability: what stored content survives. Defaults to a power failure.
     ///   - compressor: compresses what is stored. All processes that read must have it. Defaults to none.
     ///   - readableCompressors: those that files may have been compressed with besides. Defaults to none.
-    ///   - maxSize: the largest content to store or load, in bytes before compression. Defaults to 256 MiB.
+    ///   - maxSize: the largest content to store or load, in bytes before compression. Above 16 MiB, a file must have at
+    ///     least a 128th of its content's bytes besides; what would be smaller is stored as it is. Defaults to 64 MiB.
     ///   - retention: for how long what is stored is kept. Defaults to what the defaults of workflows need.
+    ///   - access: who may read and change what is in the directory. Defaults to the user of the process alone.
+    ///   - lockTimeout: for how long the lock of a directory is waited for. Defaults to 10 s.
     public init(
         _ path: String,
         durability: Durability = .powerFailure,
         compressor: (any Compressor)? = nil,
         readableCompressors: [any Compressor] = [],
         maxSize: Int = StorageDirectory.defaultMaxSize,
-        retention: StorageRetention = StorageRetention()
+        retention: StorageRetention = StorageRetention(),
+        access: StorageAccess = .owner,
+        lockTimeout: Duration = StorageDirectory.defaultLockTimeout
     ) {
         let place = StoragePath(path)
         self.path = place.text
         self.durability = durability
         self.retention = retention
+        self.access = access
+        self.lockTimeout = lockTimeout
         files = ContentFiles(
-            places: FanOut(root: place, durability: durability),
+            places: FanOut(root: place, durability: durability, access: access),
             format: ContentFormat(
                 compressor: compressor, readable: readableCompressors, maxSize: maxSize))
     }
@@ -53,15 +70,26 @@ public final class StorageDirectory: Sendable {
     // MARK: Contents
 
     func store(_ content: [UInt8]) async throws -> ContentDigest {
-        try await threads.run { [files] _ in try files.store(content) }
+        try await writers.run { [files, wait] in try files.store(content, wait($0)) }
     }
 
     func load(_ digest: ContentDigest) async throws -> (content: [UInt8], isRenewed: Bool) {
-        try await threads.run { [files] _ in try files.load(digest) }
+        try await readers.run { [files, wait] in try files.load(digest, wait($0)) }
     }
 
-    func renew(_ digest: ContentDigest, for wait: Duration = .zero) async throws {
-        try await threads.run { [files] _ in try files.renew(digest, for: wait) }
+    func renew(_ digest: ContentDigest, for duration: Duration = .zero) async throws {
+        try await writers.run { [files, wait] in try files.renew(digest, for: duration, wait($0)) }
+    }
+
+    /// Renews a file's age if that can be done at once, for those who can do without.
+    func renewIfFree(_ digest: ContentDigest) async {
+        try? await readers.run { [files, wait] in
+            try files.renew(digest, wait($0).shortened(to: ContentFiles.patienceOfReaders))
+        }
+    }
+
+    private var wait: @Sendable (Cancellation) -> LockWait {
+        { [lockTimeout, access] in LockWait(timeout: lockTimeout, cancellation: $0, access: access) }
     }
 
     // MARK: Housekeeping
@@ -77,8 +105,9 @@ public final class StorageDirectory: Sendable {
     /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. Files that can't be
     ///   removed and directories below it that can't be read are in the report, and keep no other from being removed.
     public func sweep(olderThan age: Duration? = nil, isDryRun: Bool = false) async throws -> SweepReport {
-        let sweep = DirectorySweep(files: files, age: age ?? retention.age, isDryRun: isDryRun)
-        return try await threads.run { try sweep.run($0) }
+        let sweep = DirectorySweep(
+            files: files, age: age ?? retention.age, isDryRun: isDryRun, lockTimeout: lockTimeout)
+        return try await writers.run { try sweep.run($0) }
     }
 
     /// What is in the directory.
@@ -86,7 +115,7 @@ public final class StorageDirectory: Sendable {
     /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. What can't be read
     ///   below it is among the statistics.
     public func statistics() async throws -> StorageStatistics {
-        try await threads.run { [files, retention] cancellation in
+        try await readers.run { [files, retention] cancellation in
             var statistics = StorageStatistics()
             let now = FileDate.now
             try files.visitEntries("list", cancellation) {
@@ -98,21 +127,26 @@ public final class StorageDirectory: Sendable {
         }
     }
 
-    /// Reads all files and checks that they are what was stored.
+    /// Reads all files and checks that they are what was stored, and that nothing else is where files should be: a
+    /// directory, a symbolic link, a pipe.
     ///
     /// - Throws: ``FileStorageError`` if the directory itself can't be read, or `CancellationError`. What is wrong with
     ///   files, and directories below it that can't be read, are in the report.
     public func verify() async throws -> VerificationReport {
-        try await threads.run { [files] cancellation in
+        try await readers.run { [files] cancellation in
             var report = VerificationReport()
             try files.visitEntries("list", cancellation) {
                 report.add($0)
             } _: { directory, entry in
-                guard case .content(let digest) = entry.kind else { return }
-                if let problem = files.problem(with: digest, in: directory) {
-                    report.add(problem)
-                } else {
-                    report.addIntact(entry)
+                switch entry.kind {
+                case .content(let digest):
+                    if let problem = files.problem(with: digest, in: directory) {
+                        report.add(problem)
+                    } else {
+                        report.addIntact(entry)
+                    }
+                case .irregular: report.add(.notRegular("load", directory.path + "/" + entry.name))
+                case .temporary, .foreign: break
                 }
             }
             return report

@@ -116,6 +116,8 @@ import Testing
         let store = FileWorkflowStore(directory: scratch.storage)
         let reference = try #require(try await store.store([1, 2, 3], completionID: "a").stringValue)
         let file = try #require(scratch.contents.first)
+        // As an earlier version made them, for the user that root becomes.
+        try openDirectories()
         #expect(chmod(file, 0o000) == 0)
         let output = try await run(["--load", reference] + user)
         #expect(output == "permissionDenied Can't load '\(file)': Permission denied\n")
@@ -136,9 +138,19 @@ import Testing
             #expect(chmod(scratch.storage + "/" + name, 0o777) == 0)
         }
         #expect(chmod(file, 0o444) == 0)
+        #expect(chmod(scratch.storage, 0o777) == 0)
         try ScratchDirectory.age(file, by: .seconds(100 * 86_400))
         try await #expect(run(["--store", "100"] + user) == "ok\n")
         try await #expect(store.directory.sweep().kept == 1)
+    }
+
+    private func openDirectories() throws {
+        for path in [scratch.storage] + scratch.files.map({ scratch.storage + "/" + $0 }) {
+            var isDirectory: ObjCBool = false
+            if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+                #expect(chmod(path, 0o755) == 0)
+            }
+        }
     }
 
     private func run(_ arguments: [String]) async throws -> String {

@@ -103,7 +103,8 @@ import Testing
     @Test func whatWasRefreshedAfterItWasFoundOldStays() async throws {
         let refreshed = try await stored("refreshed", .seconds(10 * 86_400))
         let old = try await stored("old", .seconds(10 * 86_400))
-        let sweep = DirectorySweep(files: directory.files, age: .seconds(86_400), isDryRun: false)
+        let sweep = DirectorySweep(
+            files: directory.files, age: .seconds(86_400), isDryRun: false, lockTimeout: directory.lockTimeout)
         var found: [String: [DirectoryEntry]] = [:]
         let failed: (FileStorageError) -> Void = { Issue.record($0) }
         try directory.files.visitDirectories("sweep", failed: failed) { leaf, outer, inner in
@@ -113,8 +114,9 @@ import Testing
         // Between the look and the removal.
         _ = try await store.store(Array("refreshed".utf8), completionID: "b")
         var report = SweepReport(isDryRun: false)
+        var wait = LockWait(timeout: directory.lockTimeout, cancellation: Cancellation(), access: .owner)
         try directory.files.visitDirectories("sweep", failed: failed) { leaf, outer, inner in
-            try sweep.sweep(leaf, found[outer + inner] ?? [], &report, Cancellation())
+            try sweep.sweep(leaf, found[outer + inner] ?? [], &report, &wait)
         }
         #expect(report.removed == 1)
         #expect(report.kept == 1)

@@ -21,12 +21,15 @@ struct AttemptCommand: AsyncParsableCommand {
     @Option(help: "Become this user.") var user: UInt32?
     @Option(help: "The largest file that the system allows, in bytes.") var fileSizeLimit: Int?
 
+    @Option(help: "What new files get no rights for, as a number.") var umask: UInt16?
+    @Flag(help: "Share the directory with its group.") var group = false
     @Flag(help: "Leave it to the system when it writes.") var unsynced = false
 
     func run() async throws {
         try giveUpRights()
         let store = FileWorkflowStore(
-            directory: directory, durability: unsynced ? .processFailure : .powerFailure)
+            StorageDirectory(
+                directory, durability: unsynced ? .processFailure : .powerFailure, access: group ? .group : .owner))
         do {
             if let size = self.store {
                 _ = try await store.store(Array(repeating: 7, count: size), completionID: "attempt")
@@ -50,6 +53,10 @@ struct AttemptCommand: AsyncParsableCommand {
             #endif
             guard result == 0 else { throw ValidationError("setrlimit failed") }
         }
+        if let umask { _ = systemMask(mode_t(umask)) }
         if let user { guard setuid(user) == 0 else { throw ValidationError("setuid failed") } }
     }
 }
+
+// Inside the type its own `umask` hides that of the C library.
+private func systemMask(_ mask: mode_t) -> mode_t { umask(mask) }

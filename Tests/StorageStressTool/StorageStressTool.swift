@@ -8,7 +8,7 @@ import TestSupport
 @main
 struct StorageStressTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        subcommands: [StoreCommand.self, MixCommand.self, AttemptCommand.self])
+        subcommands: [StoreCommand.self, MixCommand.self, AttemptCommand.self, HoldCommand.self])
 
     static func main() async {
         ChildProcess.whenInputEnds { Foundation.exit(1) }

@@ -9,7 +9,7 @@ extension MessageContext {
     @discardableResult
     package mutating func commitThrough(
         _ commit: (Commit) async throws -> CommitResult,
-        preparing: (inout MessageContext, Preparation) async throws -> Void = { try await $1(&$0) }
+        preparing: (inout MessageContext, @escaping Preparation) async throws -> Void = { try await $1(&$0) }
     ) async throws -> (commit: Commit, result: CommitResult) {
         while true {
             let current = self.commit

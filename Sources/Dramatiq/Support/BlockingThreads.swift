@@ -25,40 +25,95 @@ package final class BlockingThreads: Sendable {
     }
 
     /// Runs a closure on one of the threads. Long ones look at the cancellation that they are given now and then; one
-    /// whose task is cancelled before it begins doesn't run.
+    /// whose task is cancelled before it begins doesn't run. One that doesn't end within a second after that, such as on a
+    /// disk that doesn't answer, is no longer waited for: it has to be able to end alone.
+    ///
+    /// - Throws: what the closure throws; `CancellationError` instead if the task was cancelled.
     package func run<Value: Sendable>(
         _ body: @escaping @Sendable (Cancellation) throws -> Value
     ) async throws -> Value {
-        let cancellation = Cancellation()
+        let call = BlockingCall<Value>()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                work.add {
-                    continuation.resume(
-                        with: Result {
-                            try cancellation.check()
-                            return try body(cancellation)
-                        })
-                }
+                if call.begin(continuation) { work.add { call.run(body) } }
             }
         } onCancel: {
-            cancellation.cancel()
+            call.cancel()
         }
+    }
+}
+
+/// A closure that waits for its thread or runs on it, and the task that waits for what it returns.
+private final class BlockingCall<Value: Sendable>: Sendable {
+    /// How long a task that is cancelled still waits.
+    private static var patience: DispatchTimeInterval { .seconds(1) }
+
+    private struct State {
+        var continuation: CheckedContinuation<Value, any Error>?
+        var isRunning = false
+    }
+
+    private let state = Mutex(State())
+    private let cancellation = Cancellation()
+
+    /// - Returns: whether the closure is to run.
+    func begin(_ continuation: CheckedContinuation<Value, any Error>) -> Bool {
+        state.withLock { $0.continuation = continuation }
+        // Cancelled before there was somebody to tell.
+        if cancellation.isCancelled { end(.failure(CancellationError())) }
+        return state.withLock { $0.continuation != nil }
+    }
+
+    func run(_ body: (Cancellation) throws -> Value) {
+        let isWanted = state.withLock { state in
+            state.isRunning = state.continuation != nil
+            return state.isRunning
+        }
+        guard isWanted else { return }
+        end(
+            Result {
+                do {
+                    try cancellation.check()
+                    return try body(cancellation)
+                } catch {
+                    try cancellation.check()
+                    throw error
+                }
+            })
+    }
+
+    func cancel() {
+        cancellation.cancel()
+        guard state.withLock(\.isRunning) else { return end(.failure(CancellationError())) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) {
+            self.end(.failure(CancellationError()))
+        }
+    }
+
+    private func end(_ result: Result<Value, any Error>) {
+        let continuation = state.withLock { state in
+            defer { state.continuation = nil }
+            return state.continuation
+        }
+        continuation?.resume(with: result)
     }
 }
 
 /// Tells a thread that the task which waits for it was cancelled.
 package final class Cancellation: Sendable {
-    private let isCancelled = Atomic(false)
+    private let state = Atomic(false)
 
     package init() {}
 
+    package var isCancelled: Bool { state.load(ordering: .relaxed) }
+
     package func cancel() {
-        isCancelled.store(true, ordering: .relaxed)
+        state.store(true, ordering: .relaxed)
     }
 
     /// - Throws: `CancellationError` once it is.
     package func check() throws {
-        if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
+        if isCancelled { throw CancellationError() }
     }
 }
 

@@ -20,6 +20,13 @@ final class ProcessorSlot: Sendable {
     /// The broker's middleware.
     let chain: MiddlewareChain
     private let state = Mutex(State())
+    /// What is between the actors: hooks, which may wait for something elsewhere. Apart from the rest, so that those which
+    /// don't cost no lock.
+    private let hooks = Atomic(Hooks.none.rawValue)
+
+    private enum Hooks: UInt8 {
+        case none, running, interrupted
+    }
 
     init(_ chain: MiddlewareChain) {
         self.chain = chain.copy()
@@ -41,6 +48,25 @@ final class ProcessorSlot: Sendable {
             defer { state.interruption = nil }
             return state.interruption
         }
+    }
+
+    /// Begins hooks that may be interrupted.
+    @inline(__always)
+    func startHooks() {
+        hooks.store(Hooks.running.rawValue, ordering: .releasing)
+    }
+
+    /// Ends them, and tells whether they were interrupted.
+    @inline(__always)
+    func finishHooks() -> Bool {
+        hooks.exchange(Hooks.none.rawValue, ordering: .acquiringAndReleasing) == Hooks.interrupted.rawValue
+    }
+
+    /// Interrupts hooks because the worker is out of time.
+    func interruptHooks() {
+        let (running, interrupted) = (Hooks.running.rawValue, Hooks.interrupted.rawValue)
+        let result = hooks.compareExchange(expected: running, desired: interrupted, ordering: .acquiringAndReleasing)
+        if result.exchanged { state.withLock(\.signal).signal() }
     }
 
     /// A fresh signal that the next interruption will give.

@@ -58,6 +58,25 @@ struct TransitionRetry: Sendable {
         throw error
     }
 
+    /// Runs a step that may wait for something elsewhere, and cancels it when the worker is out of time.
+    ///
+    /// - Throws: what the step throws, or ``ShuttingDown``.
+    func limiting<Value: Sendable>(_ step: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await step() }
+            group.addTask { [shutdown] in
+                await shutdown.wait(for: .over)
+                return nil
+            }
+            defer { group.cancelAll() }
+            while let value = try await group.next() {
+                if let value { return value }
+                group.cancelAll()
+            }
+            throw ShuttingDown()
+        }
+    }
+
     private static func isTransient(_ error: any Error) -> Bool {
         (error as? any TransientError)?.isTransient ?? false
     }

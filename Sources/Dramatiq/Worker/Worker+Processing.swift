@@ -6,6 +6,27 @@ extension Worker {
         let item: WorkItem
         let context: MessageContext
         let interruption: ProcessorSlot.Interruption
+        /// Whether the hooks after the actor have run.
+        let isConcluded: Bool
+
+        init(
+            item: WorkItem,
+            context: MessageContext,
+            interruption: ProcessorSlot.Interruption,
+            isConcluded: Bool = false
+        ) {
+            self.item = item
+            self.context = context
+            self.interruption = interruption
+            self.isConcluded = isConcluded
+        }
+
+        /// A message that goes back before its actor has begun.
+        init(unbegun item: WorkItem, _ context: MessageContext) {
+            var context = context
+            context.requeue()
+            self.init(item: item, context: context, interruption: .shutdown, isConcluded: true)
+        }
     }
 
     /// How a message's processing ended.
@@ -95,9 +116,15 @@ extension Worker {
         }
         let chain = slot.chain
         var context = MessageContext(broker: broker, item.delivered)
-        if !chain.receiving.isEmpty { await receive(item, &context, chain) }
+        if !chain.receiving.isEmpty {
+            slot.startHooks()
+            await receive(item, &context, chain)
+            if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
+        }
         if !context.isFailed, !context.isRequeued, let next = chain.prepare(&context) {
+            slot.startHooks()
             await chain.willProcess(&context, retrying, from: next)
+            if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
             // The hooks can have taken long.
             if shutdown.hasBegun { context.requeue() }
         }
@@ -118,7 +145,14 @@ extension Worker {
             }
         }
         // Most messages end here, with nothing that has to be waited for.
-        if context.isRequeued || chain.isConcerned(context) { await conclude(&context, chain) }
+        if context.isRequeued || chain.isConcerned(context) {
+            slot.startHooks()
+            await conclude(&context, chain)
+            if slot.finishHooks() {
+                return .interrupted(
+                    Interrupted(item: item, context: context, interruption: .shutdown, isConcluded: true))
+            }
+        }
         let (hasEnded, earlier) = settleNow(item, context, chain)
         // The next suspect could take the worker with it before this one's commit holds.
         let isSuspect = item.delivery.crashes > 0
@@ -163,6 +197,10 @@ extension Worker {
         // What came later goes back before it does, so that it is in front of that again.
         if interrupted.interruption == .shutdown { await unbegunReturned.wait() }
         var context = interrupted.context
+        if interrupted.isConcluded {
+            if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
+            return
+        }
         if let error = context.error {
             switch interrupted.interruption {
             case .timeLimit:

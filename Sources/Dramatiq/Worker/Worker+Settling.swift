@@ -198,17 +198,20 @@ extension Worker {
     /// Prepares the next commit of a message that opened a barrier.
     private func repeating(
         _ context: inout MessageContext,
-        _ step: @Sendable (inout MessageContext) async throws -> Void
+        _ prepare: @escaping MessageContext.Preparation
     ) async throws {
-        let before = context.effects
+        let before = context
+        // It loads and stores, and that must not keep a worker that is out of time.
+        let step: @Sendable () async throws -> MessageContext = {
+            var context = before
+            try await prepare(&context)
+            return context
+        }
         do {
-            try await step(&context)
+            context = try await retrying.limiting(step)
         } catch {
             log(context.message, "Can't prepare what follows an open barrier, trying again", "\(error)")
-            try await retrying.repeat(after: error) {
-                context.effects = before
-                try await step(&context)
-            }
+            try await retrying.repeat(after: error) { context = try await retrying.limiting(step) }
         }
     }
 

@@ -186,6 +186,9 @@ public final class Worker: Service {
         }
     }
 
+    /// For how long what follows from messages may wait for others once a worker was cancelled.
+    private static let patienceForHooks = Duration.seconds(1)
+
     /// Cancels what is past its deadline, and in a shutdown what shall not go on.
     private func watch() async {
         while !Task.isCancelled, shutdown.phase < .draining {
@@ -194,13 +197,19 @@ public final class Worker: Service {
             await shutdown.wait(for: .draining, until: now + .milliseconds(100))
         }
         let end = ContinuousClock.now + gracePeriod
+        var hooksEnd = end
         while !Task.isCancelled {
             let now = ContinuousClock.now
             if now >= end { shutdown.advance(to: .forced) }
-            let isForced = shutdown.phase == .forced
+            let isForced = shutdown.phase >= .forced
+            // One that was forced from the beginning has no time of its own.
+            if isForced { hooksEnd = min(hooksEnd, now + Self.patienceForHooks) }
+            let isOver = now >= hooksEnd
+            if isOver { shutdown.advance(to: .over) }
             for slot in slots {
                 slot.interruptIfOverdue(Moment(now))
                 slot.interruptForShutdown(onlyNotified: !isForced)
+                if isOver { slot.interruptHooks() }
             }
             // A processor may be between two messages, so even a forced shutdown looks again.
             let pause = now + .milliseconds(isForced ? 10 : 100)

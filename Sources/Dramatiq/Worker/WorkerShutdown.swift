@@ -9,6 +9,8 @@ final class WorkerShutdown: Sendable {
         case draining
         /// The grace period is over: what still runs is cancelled.
         case forced
+        /// What follows from messages and waits for something elsewhere, such as a storage, is cancelled as well.
+        case over
 
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }

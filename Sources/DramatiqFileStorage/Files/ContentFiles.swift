@@ -29,6 +29,8 @@ struct ContentFiles: Sendable {
     static let temporaryPrefix = ".tmp-"
     /// An age up to which a file's date is not worth renewing when it is read.
     static let renewalInterval = Duration.seconds(3600)
+    /// For how long a reader waits to renew a file's date: it can do without.
+    static let patienceOfReaders = Duration.milliseconds(250)
     /// How often a file is written anew whose temporary one was removed: only a sweep does that, to one an hour old.
     private static let attempts = 3
 
@@ -40,7 +42,7 @@ struct ContentFiles: Sendable {
     /// Stores a content, or finds out that it is there and renews its age.
     ///
     /// - Throws: ``FileStorageError``, or what the compressor throws.
-    func store(_ content: [UInt8]) throws -> ContentDigest {
+    func store(_ content: [UInt8], _ wait: LockWait) throws -> ContentDigest {
         guard content.count <= format.maxSize else {
             throw FileStorageError(
                 .tooLarge, "store", places.root,
@@ -50,11 +52,11 @@ struct ContentFiles: Sendable {
         var file: [UInt8]?
         for attempt in 1... {
             let directory = try places.openOrMake(digest, "store")
-            if try isThere(digest, directory) { break }
+            if try isThere(digest, directory, wait) { break }
             let bytes = try file ?? format.encode(content)
             file = bytes
             do throws(FileStorageError) {
-                try write(bytes, digest, directory)
+                try write(bytes, digest, directory, wait)
                 break
             } catch {
                 guard error.code == .missing, attempt < Self.attempts else { throw error }
@@ -66,19 +68,22 @@ struct ContentFiles: Sendable {
     /// Whether a content is there, whole and fresh. One that isn't whole is as good as none.
     private func isThere(
         _ digest: ContentDigest,
-        _ directory: borrowing Descriptor
+        _ directory: borrowing Descriptor,
+        _ wait: LockWait
     ) throws(FileStorageError) -> Bool {
         // Most contents are new; for those the lock is taken once, later.
         guard (try? directory.status(of: digest.hexadecimal, "store")) != nil else { return false }
         let file: Descriptor
         do throws(FileStorageError) {
-            file = try DirectoryLock.hold(.shared, in: directory, "store") { _ throws(FileStorageError) in
+            file = try DirectoryLock.hold(.shared, in: directory, wait, "store") { _ throws(FileStorageError) in
                 let file = try directory.open(digest.hexadecimal, O_RDONLY, "store")
+                places.access.settle(file, in: directory)
                 _ = try content(of: file, digest)
                 if try file.status("store").modified <= .now { try file.setModifiedNow("store") }
                 return file
             }
         } catch {
+            if error.code == .locked { throw error }
             // A file that can't be read or whose date can't be set, say another user's, is replaced by an own one. What
             // makes that impossible, too, is what the caller is told.
             return false
@@ -92,15 +97,17 @@ struct ContentFiles: Sendable {
     private func write(
         _ bytes: [UInt8],
         _ digest: ContentDigest,
-        _ directory: borrowing Descriptor
+        _ directory: borrowing Descriptor,
+        _ wait: LockWait
     ) throws(FileStorageError) {
         let temporary = "\(Self.temporaryPrefix)\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = try directory.open(temporary, O_WRONLY | O_CREAT | O_EXCL, "store")
         do throws(FileStorageError) {
+            places.access.settle(file, in: directory, isNew: true)
             try file.write(bytes, "store")
             try synchronize(file)
             try file.close("store")
-            try DirectoryLock.hold(.shared, in: directory, "store") { _ throws(FileStorageError) in
+            try DirectoryLock.hold(.shared, in: directory, wait, "store") { _ throws(FileStorageError) in
                 guard utimensat(directory.number, temporary, nil, AT_SYMLINK_NOFOLLOW) == 0,
                     renameat(directory.number, temporary, directory.number, digest.hexadecimal) == 0
                 else { throw .lastCall("store", directory.path + "/" + digest.hexadecimal) }
@@ -119,11 +126,16 @@ struct ContentFiles: Sendable {
     // MARK: Reading
 
     /// The content with a digest, and whether its age was worth renewing.
-    func load(_ digest: ContentDigest) throws(FileStorageError) -> (content: [UInt8], isRenewed: Bool) {
+    func load(
+        _ digest: ContentDigest,
+        _ wait: LockWait
+    ) throws(FileStorageError) -> (content: [UInt8], isRenewed: Bool) {
         let content: [UInt8]
         let age: Duration
         do throws(FileStorageError) {
-            let file = try places.open(digest, "load").open(digest.hexadecimal, O_RDONLY, "load")
+            let directory = try places.open(digest, "load")
+            let file = try directory.open(digest.hexadecimal, O_RDONLY, "load")
+            places.access.settle(file, in: directory)
             content = try self.content(of: file, digest)
             age = FileDate.now - (try file.status("load").modified)
         } catch {
@@ -131,25 +143,29 @@ struct ContentFiles: Sendable {
         }
         guard age > Self.renewalInterval else { return (content, false) }
         // Who may only read can do nothing about the age.
-        return (content, (try? renew(digest)) != nil)
+        return (content, (try? renew(digest, wait.shortened(to: Self.patienceOfReaders))) != nil)
     }
 
     /// Makes a file as young as if it was stored now, or will be stored after a wait: its date lies in the future then.
     /// A file that is younger stays so.
     ///
     /// - Throws: ``FileStorageError``, with the code `missing` if it is not there.
-    func renew(_ digest: ContentDigest, for wait: Duration = .zero) throws(FileStorageError) {
+    func renew(
+        _ digest: ContentDigest,
+        for duration: Duration = .zero,
+        _ wait: LockWait
+    ) throws(FileStorageError) {
         do throws(FileStorageError) {
             let directory = try places.open(digest, "renew")
             var age = Duration.zero
             // A date in the future is not set beside others that may have looked at the one before.
-            let kind = wait > .zero ? DirectoryLock.Kind.exclusive : .shared
-            let file = try DirectoryLock.hold(kind, in: directory, "renew") { _ throws(FileStorageError) in
+            let kind = duration > .zero ? DirectoryLock.Kind.exclusive : .shared
+            let file = try DirectoryLock.hold(kind, in: directory, wait, "renew") { _ throws(FileStorageError) in
                 let file = try directory.open(digest.hexadecimal, O_RDONLY, "renew")
                 let (now, modified) = (FileDate.now, try file.status("renew").modified)
                 age = now - modified
-                if wait > .zero {
-                    if modified < now + wait { try file.setModified(now + wait, "renew") }
+                if duration > .zero {
+                    if modified < now + duration { try file.setModified(now + duration, "renew") }
                 } else if modified <= now {
                     try file.setModifiedNow("renew")
                 }
@@ -158,14 +174,16 @@ struct ContentFiles: Sendable {
             // A loss of power may bring an hour back, for which the ages that sweeps use have a margin; not more.
             if age > Self.renewalInterval { try synchronize(file) }
         } catch {
-            throw error.naming(places.path(of: digest))
+            throw error.code == .locked ? error : error.naming(places.path(of: digest))
         }
     }
 
     /// What is wrong with a file, if anything.
     func problem(with digest: ContentDigest, in directory: borrowing Descriptor) -> FileStorageError? {
         do throws(FileStorageError) {
-            _ = try content(of: try directory.open(digest.hexadecimal, O_RDONLY, "load"), digest)
+            let file = try directory.open(digest.hexadecimal, O_RDONLY, "load")
+            places.access.settle(file, in: directory)
+            _ = try content(of: file, digest)
             return nil
         } catch {
             return error
@@ -175,9 +193,9 @@ struct ContentFiles: Sendable {
     private func content(of file: borrowing Descriptor, _ digest: ContentDigest) throws(FileStorageError) -> [UInt8] {
         let status = try file.status("load")
         guard status.isRegular else {
-            throw FileStorageError(.unusable, "load", file.path, "It is not a regular file")
+            throw .notRegular("load", file.path)
         }
-        guard status.size <= format.maxSize + ContentFormat.maxHeaderSize else {
+        guard status.size - ContentFormat.maxHeaderSize <= format.maxSize else {
             throw FileStorageError(
                 .tooLarge, "load", file.path, "The file has \(status.size) bytes, the limit is \(format.maxSize)")
         }

@@ -29,6 +29,7 @@ struct Descriptor: ~Copyable {
     }
 
     /// Opens something in this directory. Never follows a symbolic link, and never waits for the other end of a pipe.
+    /// What it makes is for its owner alone.
     func open(
         _ name: String,
         _ flags: Int32,
@@ -36,7 +37,7 @@ struct Descriptor: ~Copyable {
     ) throws(FileStorageError) -> Descriptor {
         let path = path + "/" + name
         let flags = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
-        let number = repeatInterrupted { openat(self.number, name, flags, 0o666) }
+        let number = repeatInterrupted { openat(self.number, name, flags, 0o600) }
         guard number >= 0 else {
             let error = FileStorageError.lastCall(operation, path)
             // What the system says of links that it was told not to follow leads astray.

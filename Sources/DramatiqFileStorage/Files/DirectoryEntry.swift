@@ -8,6 +8,8 @@ struct DirectoryEntry {
         case temporary
         /// Not made by this package.
         case foreign
+        /// No file at all: a directory, a symbolic link, a pipe, a socket or a device.
+        case irregular
     }
 
     let name: String
@@ -18,7 +20,7 @@ struct DirectoryEntry {
         self.name = name
         self.status = status
         if !status.isRegular {
-            kind = .foreign
+            kind = .irregular
         } else if name.hasPrefix(ContentFiles.temporaryPrefix) {
             kind = .temporary
         } else if let digest = ContentDigest(hexadecimal: name), digest.fanOut == (outer, inner) {
@@ -63,9 +65,12 @@ extension ContentFiles {
         for outer in FanOut.digits {
             try Self.goingOn(failed) {
                 let middle = try root.openDirectory(outer, operation)
+                places.access.settle(middle, in: root)
                 for inner in FanOut.digits {
                     try Self.goingOn(failed) {
-                        try visit(try middle.openDirectory(inner, operation), outer, inner)
+                        let directory = try middle.openDirectory(inner, operation)
+                        places.access.settle(directory, in: middle)
+                        try visit(directory, outer, inner)
                     }
                 }
             }
@@ -81,10 +86,14 @@ extension ContentFiles {
         failed: (FileStorageError) -> Void
     ) throws -> [DirectoryEntry] {
         var entries: [DirectoryEntry] = []
-        for name in try directory.names(operation) where name != DirectoryLock.name {
+        for name in try directory.names(operation) {
             try cancellation.check()
             try Self.goingOn(failed) {
                 let status = try directory.status(of: name, operation)
+                if name == DirectoryLock.name, status.isRegular {
+                    places.access.settle(name, status, in: directory)
+                    return
+                }
                 entries.append(DirectoryEntry(name: name, outer: outer, inner: inner, status: status))
             }
         }

@@ -13,14 +13,26 @@ struct FileStatus {
     let isRegular: Bool
     /// Whether it is a symbolic link.
     let isLink: Bool
+    let isDirectory: Bool
     /// In bytes.
     let size: Int
+    /// Who may do what, with the bits for `setuid`, `setgid` and `sticky`.
+    let permissions: mode_t
+    let owner: uid_t
+    /// How many names it has.
+    let links: Int
+    let group: gid_t
     let modified: FileDate
 
     init(_ status: stat) {
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isLink = status.st_mode & S_IFMT == S_IFLNK
+        isDirectory = status.st_mode & S_IFMT == S_IFDIR
         size = Int(status.st_size)
+        permissions = status.st_mode & 0o7777
+        owner = status.st_uid
+        links = Int(status.st_nlink)
+        group = status.st_gid
         #if canImport(Darwin)
             modified = FileDate(status.st_mtimespec)
         #else

@@ -21,15 +21,18 @@ struct DirectorySweep: Sendable {
     let files: ContentFiles
     let age: Duration
     let isDryRun: Bool
+    /// For how long to wait for the lock of a directory.
+    let lockTimeout: Duration
 
     func run(_ cancellation: Cancellation) throws -> SweepReport {
         var report = SweepReport(isDryRun: isDryRun)
+        var wait = LockWait(timeout: lockTimeout, cancellation: cancellation, access: files.places.access)
         try files.visitDirectories("sweep") {
             report.fail($0)
         } _: { directory, outer, inner in
             try cancellation.check()
             let entries = try files.entries(of: directory, outer, inner, "sweep", cancellation) { report.fail($0) }
-            try sweep(directory, entries, &report, cancellation)
+            try sweep(directory, entries, &report, &wait)
         }
         return report
     }
@@ -38,7 +41,7 @@ struct DirectorySweep: Sendable {
         _ directory: borrowing Descriptor,
         _ entries: [DirectoryEntry],
         _ report: inout SweepReport,
-        _ cancellation: Cancellation
+        _ wait: inout LockWait
     ) throws {
         let now = FileDate.now
         var old: [DirectoryEntry] = []
@@ -49,12 +52,15 @@ struct DirectorySweep: Sendable {
             for entry in old { report.remove(entry) }
             return
         }
+        // Files of earlier versions of this package, whoever may have read them until now.
+        for entry in entries { files.places.access.settle(entry.name, entry.status, in: directory) }
         while !old.isEmpty {
-            try cancellation.check()
+            try wait.cancellation.check()
             do throws(FileStorageError) {
-                try remove(old.prefix(Self.batchSize), directory, &report)
+                try remove(old.prefix(Self.batchSize), directory, &report, wait)
             } catch {
-                // The lock can't be had here; there are other directories.
+                // The lock can't be had here; there are other directories. Who doesn't let go of one may hold them all.
+                if error.code == .locked { wait = wait.shortened(to: .zero) }
                 return report.fail(error)
             }
             old.removeFirst(min(Self.batchSize, old.count))
@@ -64,9 +70,10 @@ struct DirectorySweep: Sendable {
     private func remove(
         _ entries: ArraySlice<DirectoryEntry>,
         _ directory: borrowing Descriptor,
-        _ report: inout SweepReport
+        _ report: inout SweepReport,
+        _ wait: LockWait
     ) throws(FileStorageError) {
-        try DirectoryLock.hold(.exclusive, in: directory, "sweep") { lock throws(FileStorageError) in
+        try DirectoryLock.hold(.exclusive, in: directory, wait, "sweep") { lock throws(FileStorageError) in
             let now = try lock.now("sweep")
             for entry in entries {
                 do throws(FileStorageError) {
@@ -92,7 +99,7 @@ struct DirectorySweep: Sendable {
         switch entry.kind {
         case .content: now - status.modified > age
         case .temporary: now - status.modified > min(age, Self.temporaryAge)
-        case .foreign: false
+        case .foreign, .irregular: false
         }
     }
 }

@@ -43,7 +43,7 @@ public struct StorageStatistics: Sendable, Hashable {
         case .temporary:
             temporaryCount += 1
             temporaryBytes += entry.status.size
-        case .foreign:
+        case .foreign, .irregular:
             foreignCount += 1
         }
     }

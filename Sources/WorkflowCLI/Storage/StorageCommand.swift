@@ -31,7 +31,7 @@
         }
 
         var directory: StorageDirectory {
-            StorageDirectory(path, readableCompressors: [LZ4Compressor(), ZlibCompressor()])
+            StorageDirectory(path, readableCompressors: [LZ4Compressor(), ZlibCompressor()], access: .asFound)
         }
 
         /// Prints a report to standard output.

@@ -7,7 +7,10 @@
         static let configuration = CommandConfiguration(
             commandName: "verify",
             abstract: "Read all that is stored and check that it is what was stored.",
-            discussion: "Damaged files are listed on standard error, and the exit code is 1 then."
+            discussion: """
+                Damaged files, and what is no file where one should be, are listed on standard error, and the exit code is \
+                1 then.
+                """
         )
 
         @OptionGroup var options: StorageOptions

@@ -27,6 +27,11 @@ final class StressProcess: Sendable {
     /// What it has written so far.
     var text: String { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
 
+    /// Lets it stand still.
+    func suspend() {
+        process.suspend()
+    }
+
     func kill() {
         process.kill()
     }
