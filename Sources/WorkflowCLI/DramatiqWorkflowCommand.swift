@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLineSupport
+import Dramatiq
 import Foundation
 import WorkflowDemo
 
@@ -42,14 +43,16 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
     /// What standard error gets for an error: nothing in it reaches the terminal but as text, and what went wrong while
     /// a command ran is one line.
     ///
+    /// - Parameter arguments: those of the process: no password in them is repeated.
     /// - Returns: `nil` for what is no failure, such as a request for help, and for errors that were told already.
-    static func errorText(_ error: any Error) -> String? {
-        switch exitCode(for: error) {
+    static func errorText(_ error: any Error, arguments: [String] = CommandLine.arguments) -> String? {
+        func hidden(_ text: String) -> String { SecretArguments.hide(in: text, arguments) }
+        return switch exitCode(for: error) {
         case .success: nil
         case .validationFailure:
-            fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+            hidden(fullMessage(for: error)).split(separator: "\n", omittingEmptySubsequences: false)
                 .map { PrintableText.escape(String($0)) }.joined(separator: "\n")
-        default: error is ExitCode ? nil : "Error: " + PrintableText.escape(message(for: error))
+        default: error is ExitCode ? nil : "Error: " + PrintableText.escape(hidden(message(for: error)), limit: 16_384)
         }
     }
 }

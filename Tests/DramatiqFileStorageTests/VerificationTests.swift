@@ -142,7 +142,8 @@ import Testing
 
     @Test func noLimitIsTooLarge() async throws {
         let store = FileWorkflowStore(
-            StorageDirectory(scratch.storage, durability: .processFailure, maxSize: .max, lockTimeout: .seconds(Int64.max)))
+            StorageDirectory(
+                scratch.storage, durability: .processFailure, maxSize: .max, lockTimeout: .seconds(Int64.max)))
         let reference = try await store.store([1, 2, 3], completionID: "a")
         #expect(try await store.load(reference, completionID: "a") == [1, 2, 3])
         #expect(try await store.store([1, 2, 3], completionID: "a") == reference)

@@ -94,7 +94,7 @@
                 #expect(show.output.contains(#""args":["b\u001b[31m"]"#))
                 let json = try await run(server, "dead-letters", "show", letters[1].id, "--queue", "images", "--json")
                 let object = try #require(try JSONValue(parsing: json.output).objectValue)
-                #expect(object["reason"] == "reason 1\n!")
+                #expect(object["reason"] == #"reason 1\n!"#)
                 #expect(object["message"]?.objectValue?["actor_name"] == "resize")
                 let missing = try await run(server, "dead-letters", "show", "nowhere", "--queue", "images")
                 #expect(missing.status != 0)

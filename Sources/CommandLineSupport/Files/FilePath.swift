@@ -1,3 +1,5 @@
+import Dramatiq
+
 /// A path as the system knows it: bytes.
 ///
 /// They need not be UTF-8, and two that look the same may differ (`é` as one character or as two), which a `String`

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Dispatch
+import Dramatiq
 import Foundation
 import Synchronization
 
@@ -62,6 +63,8 @@ package final class Console: Sendable {
 extension Console {
     /// The most problems that are told one by one.
     private static let problemLimit = 1000
+    /// The most bytes of each.
+    private static let problemSize = 16_384
 
     /// Says on standard error what had to be left out, a line for each.
     ///
@@ -72,7 +75,7 @@ extension Console {
     package func finish(_ problems: [String], count: Int? = nil) async throws {
         let count = count ?? problems.count
         let told = problems.prefix(Self.problemLimit)
-        for problem in told { writeLine(PrintableText.escape(problem), to: .error) }
+        for problem in told { writeLine(PrintableText.escape(problem, limit: Self.problemSize), to: .error) }
         if count > told.count { writeLine("… and \(count - told.count) more", to: .error) }
         try await flush()
         if count > 0 { throw ExitCode.failure }

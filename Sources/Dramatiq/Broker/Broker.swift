@@ -36,6 +36,7 @@ public final class Broker: Sendable {
         middleware: [any Middleware] = Broker.defaultMiddleware,
         logger: Logger = Logger(label: "dramatiq")
     ) {
+        let logger = logger.printable
         self.transport = transport
         pipeline = CommitPipeline(
             transport, observers: middleware.compactMap { $0 as? any CommitObserver }, logger: logger)

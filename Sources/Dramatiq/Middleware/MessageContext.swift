@@ -55,7 +55,10 @@ public struct MessageContext: Sendable {
 
         var failureReason: String? {
             get { box?.value.failureReason }
-            set { rare.failureReason = newValue }
+            // Whatever it is made of, it is logged, kept and shown.
+            set {
+                rare.failureReason = newValue.map { PrintableText.escape($0, limit: PrintableText.reasonLimit) }
+            }
         }
         /// How loud the log is about the failure.
         var failureLevel: Logger.Level {

@@ -16,8 +16,7 @@ public struct OptionError: Error, Sendable, Hashable, CustomStringConvertible {
 
     init(_ option: String, _ value: JSONValue, messageID: String, actorName: String? = nil, _ reason: String) {
         self.option = option
-        let text = "\(value)"
-        self.value = text.utf8.count > 200 ? "\(text.prefix(200))…" : text
+        self.value = "\(value)".excerpt(maxBytes: 200)
         self.messageID = messageID
         self.actorName = actorName
         self.reason = reason

@@ -194,7 +194,8 @@ extension Worker {
         guard let message else {
             broker.logger.error(
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
-            return await settleOutside(source, Commit(.reject(reason: reason), delivery))
+            let kept = PrintableText.escape(reason, limit: PrintableText.reasonLimit)
+            return await settleOutside(source, Commit(.reject(reason: kept), delivery))
         }
         let item = WorkItem(
             delivered: DeliveredMessage(

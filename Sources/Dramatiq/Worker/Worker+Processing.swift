@@ -213,7 +213,7 @@ extension Worker {
                 context.requeue()
             }
         }
-        await conclude(&context, chain)
+        await limiting(&context) { await self.conclude(&$0, chain) }
         if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
     }
 

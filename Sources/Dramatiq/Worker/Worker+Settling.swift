@@ -132,7 +132,7 @@ extension Worker {
                     context.effects.failureReason = "\(earlier). \(reason)"
                 } else {
                     context.fail(reason)
-                    await broker.chain.willReject(&context, retrying)
+                    await limiting(&context) { await self.broker.chain.willReject(&$0, self.retrying) }
                 }
             }
         }
@@ -234,8 +234,26 @@ extension Worker {
     func reject(_ item: WorkItem, _ reason: String) async {
         var context = MessageContext(broker: broker, item.delivered)
         context.fail(reason)
-        await broker.chain.willSettle(&context, retrying)
+        await limiting(&context) { await self.broker.chain.willSettle(&$0, self.retrying) }
         _ = await settle(item, &context)
+    }
+
+    /// Runs hooks where no processor does. When the worker is out of time, they are cancelled, and the message goes back to
+    /// its queue if they don't get to their end.
+    func limiting(
+        _ context: inout MessageContext,
+        _ hooks: @escaping @Sendable (inout MessageContext) async -> Void
+    ) async {
+        let before = context
+        do {
+            context = try await retrying.limiting {
+                var context = before
+                await hooks(&context)
+                return context
+            }
+        } catch {
+            context.requeue()
+        }
     }
 
     /// Commits the end of a delivery that no processor has. Whoever calls is cancelled when a shutdown begins; this step

@@ -1,3 +1,4 @@
+import Dramatiq
 public import Logging
 public import ServiceLifecycle
 
@@ -33,7 +34,7 @@ public struct StorageSweeper: Service {
         self.directory = directory
         self.age = age ?? directory.retention.age
         self.interval = min(max(interval, Self.intervals.lowerBound), Self.intervals.upperBound)
-        self.logger = logger
+        self.logger = logger.printable
     }
 
     /// Returns when the task is cancelled or gracefully shut down.

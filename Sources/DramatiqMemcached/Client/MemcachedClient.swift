@@ -1,3 +1,4 @@
+import Dramatiq
 public import Logging
 import NIOCore
 import NIOPosix
@@ -36,6 +37,7 @@ public final class MemcachedClient: Service {
             throw MemcachedError(.invalidConfiguration, "There must be at least one server")
         }
         self.configuration = configuration
+        let logger = logger.printable
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         self.eventLoop = eventLoop
         servers = configuration.servers.map { ServerConnection($0, configuration, eventLoop, logger) }

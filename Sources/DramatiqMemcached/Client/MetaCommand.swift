@@ -1,3 +1,4 @@
+import Dramatiq
 import NIOCore
 
 /// A command of Memcached's meta protocol; each has one answer.
@@ -59,7 +60,7 @@ struct MetaCommand: Sendable {
             throw MemcachedError(
                 .invalidKey,
                 "A key has 1 to \(Self.maxKeyLength) bytes, none of them a space or a control character: "
-                    + String(key.prefix(300)).debugDescription)
+                    + key.excerpt(maxBytes: 300).debugDescription)
         }
     }
 

@@ -1,3 +1,4 @@
+import Dramatiq
 import NIOCore
 
 /// What a server answers to a ``MetaCommand``.
@@ -106,6 +107,7 @@ struct MetaReplyDecoder {
 
     private static func malformed(_ what: String) -> MemcachedError {
         MemcachedError(
-            .malformedReply, "The server sent \(String(what.prefix(200)).debugDescription)", mayHaveTakenEffect: true)
+            .malformedReply, "The server sent \(what.excerpt(maxBytes: 200).debugDescription)", mayHaveTakenEffect: true
+        )
     }
 }

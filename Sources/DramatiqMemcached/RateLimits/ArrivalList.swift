@@ -46,6 +46,6 @@ struct ArrivalList {
         }
         throw RateLimitError.invalidArgument(
             "A message whose id has \(name.utf8.count) bytes can't arrive at a barrier in Memcached: "
-                + "\(String(name.prefix(40)).debugDescription)…")
+                + "\(name.excerpt(maxBytes: 40).debugDescription)")
     }
 }

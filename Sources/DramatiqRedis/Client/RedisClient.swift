@@ -1,3 +1,4 @@
+import Dramatiq
 public import Logging
 import NIOCore
 import NIOPosix
@@ -43,6 +44,7 @@ public final class RedisClient: RedisExecutor, Service {
         _ configuration: RedisConfiguration,
         logger: Logger = Logger(label: "dramatiq.redis")
     ) throws(RedisError) {
+        let logger = logger.printable
         self.configuration = configuration
         let connector = try ChannelConnector(configuration)
         let group = MultiThreadedEventLoopGroup.singleton

@@ -181,7 +181,7 @@ extension RedisCommand {
         case .acknowledge?: append("a")
         case .reject(let text)?:
             append("r")
-            reason = RedisTransport.shortened(text)
+            reason = PrintableText.escape(text, limit: PrintableText.reasonLimit)
         case .requeue?: append("q")
         case nil: append("-")
         }

@@ -102,6 +102,7 @@ public final class RedisTransport: Transport {
         configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "dramatiq.redis")
     ) {
+        let logger = logger.printable
         self.executor = executor
         let configuration = configuration.bounded
         self.configuration = configuration
@@ -204,11 +205,6 @@ public final class RedisTransport: Transport {
         return RedisDelayedConsumer(
             source: source, decoder: options.encoder, maxCrashes: options.maxCrashes,
             limit: configuration.delayedLimit, memory: configuration.delayedMemory, presence: presence)
-    }
-
-    /// A text that may come from anywhere, bounded.
-    static func shortened(_ text: String) -> String {
-        text.utf8.count <= 8192 ? text : String(text.prefix(2000)) + "…"
     }
 }
 

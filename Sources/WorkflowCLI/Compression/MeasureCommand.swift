@@ -29,7 +29,9 @@
         @Option(
             name: .customLong("sample-redis"),
             help: ArgumentHelp(
-                "A Redis server whose queues are looked into; nothing there is changed.", valueName: "url"))
+                "A Redis server whose queues are looked into; nothing there is changed. Its URL is in the environment, as "
+                    + "in env:\(RedisAddress.variable), or in a file, as in file:path; here it can stand if it has no "
+                    + "password.", valueName: "url"))
         var redis: String?
 
         @Option(help: "What the keys of the Redis server begin with.")
@@ -137,7 +139,7 @@
                 sources.append(FileSampleSource(paths: paths.map { FilePath(input: $0) }, decoder: decoder))
             }
             if let redis {
-                let place = RedisPlace(url: redis, namespace: namespace)
+                let place = RedisPlace(address: RedisAddress(redis), namespace: namespace)
                 sources.append(RedisSampleSource(place: place, limit: sampleLimit, decoder: decoder))
             }
             return sources

@@ -13,6 +13,8 @@
                 messages need the same dictionary: give it to the workers first. Prints what it is worth for messages that \
                 were kept out of its training.
 
+                The dictionary holds pieces of them, so a new file is for its owner alone.
+
                 What can't be read is named on standard error and left out, and the exit code is 1 then.
                 """
         )
@@ -51,7 +53,10 @@
                 throw error
             }
             let path = FilePath(output: output)
-            try await BlockingWork.run { _ in try OutputFile.write(training.dictionary.file, to: path) }
+            try await BlockingWork.run { _ in
+                // It has pieces of the messages in it.
+                try OutputFile.write(training.dictionary.file, to: path, isPrivate: true)
+            }
             let stream: Console.Stream = path == .standardOutput ? .error : .output
             console.writeLine(
                 "\(path.named): \(training.dictionary), from \(training.trainedOn) messages", to: stream)

@@ -41,6 +41,22 @@ enum InputFile {
         }
     }
 
+    /// The line with which a person answers on standard input; `nil` if there is nobody. A long one is cut: it is no
+    /// answer.
+    static func readAnswer(_ cancellation: Cancellation) throws -> String? {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while line.count < 1024 {
+            try cancellation.check()
+            let count = repeatInterrupted { Foundation.read(STDIN_FILENO, &byte, 1) }
+            guard count >= 0 else { throw FileError.lastCall("read", .standardInput) }
+            if count == 0, line.isEmpty { return nil }
+            if count == 0 || byte == UInt8(ascii: "\n") { break }
+            line.append(byte)
+        }
+        return String(decoding: line, as: UTF8.self)
+    }
+
     private static func repeatInterrupted<Result: FixedWidthInteger>(_ call: () -> Result) -> Result {
         while true {
             let result = call()

@@ -6,10 +6,13 @@ import Foundation
 enum OutputFile {
     /// A file is there as a whole or not at all; what a link leads to is written and not the link.
     ///
+    /// - Parameter isPrivate: whether a new file is for its owner alone. Defaults to `false`.
     /// - Throws: ``FileError``.
-    static func write(_ bytes: [UInt8], to path: FilePath) throws(FileError) {
+    static func write(_ bytes: [UInt8], to path: FilePath, isPrivate: Bool = false) throws(FileError) {
         if path == .standardOutput { return try write(bytes, STDOUT_FILENO, path) }
-        guard let link = try? path.statusOfLink() else { return try AtomicFile.write(bytes, to: path) }
+        guard let link = try? path.statusOfLink() else {
+            return try AtomicFile.write(bytes, to: path, isPrivate: isPrivate)
+        }
         switch FileKind(try path.status()) {
         case .directory: throw FileError(operation: "write", path: path, reason: .isDirectory)
         case .regular: try AtomicFile.write(bytes, to: FileKind(link) == .link ? path.resolved() : path)

@@ -111,7 +111,7 @@
                 members.append(("missing", .array(JSONArray(missing.map { .string($0) }))))
                 members.append(("failed", .array(JSONArray((failed.map(\.id) + left).map { .string($0) }))))
             }
-            return JSONObject(members).description
+            return PrintableText.escape(json: JSONObject(members).description)
         }
     }
 #endif

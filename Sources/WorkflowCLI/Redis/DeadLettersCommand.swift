@@ -111,11 +111,13 @@
             var yes = false
 
             func run() async throws {
-                try await run(Console()) { readLine() }
+                try await run(Console()) {
+                    try await BlockingWork.run { try InputFile.readAnswer($0) }
+                }
             }
 
             /// - Parameter answer: gets a line from whoever is asked; `nil` if there is nobody.
-            func run(_ console: Console, answer: () -> String?) async throws {
+            func run(_ console: Console, answer: () async throws -> String?) async throws {
                 let outcome = try await options.server.withOperations { operations, _ in
                     let count =
                         selection.all
@@ -125,7 +127,7 @@
                         console.write(
                             "Remove \(count) \(noun) of queue \(options.queue) for good? [y/N] ", to: .error)
                         try await console.flush()
-                        let reply = answer()?.trimmingCharacters(in: .whitespaces).lowercased()
+                        let reply = try await answer()?.trimmingCharacters(in: .whitespaces).lowercased()
                         guard reply == "y" || reply == "yes" else { throw ExitCode.failure }
                     }
                     return await selection.apply {
@@ -148,8 +150,8 @@
                 table.add([
                     PrintableText.escape(letter.id),
                     Age(from: letter.timestamp, to: now)?.description ?? "-",
-                    PrintableText.escape(String(message.prefix(60))),
-                    PrintableText.escape(String(letter.reason.prefix(100))),
+                    PrintableText.escape(message, limit: 60),
+                    PrintableText.escape(letter.reason, limit: 100),
                 ])
             }
             return table.lines
@@ -158,7 +160,7 @@
         static func details(_ letter: DeadLetter, _ decoder: any MessageEncoder) -> [String] {
             [
                 "id      " + PrintableText.escape(letter.id),
-                "queue   " + letter.queueName,
+                "queue   " + PrintableText.escape(letter.queueName),
                 "since   " + letter.timestamp.formatted(.iso8601),
                 "reason  " + PrintableText.escape(letter.reason.isEmpty ? "(none was kept)" : letter.reason),
                 "message " + PrintableText.escape(read(letter, decoder) { $0.jsonValue.description }),
@@ -175,7 +177,7 @@
             } catch {
                 members += [("message", .null), ("unreadable", .string("\(error)"))]
             }
-            return JSONObject(members).description
+            return PrintableText.escape(json: JSONObject(members).description)
         }
 
         private static func read(

@@ -77,7 +77,8 @@
             for queue in queues {
                 let status = queue.status
                 table.add([
-                    PrintableText.escape(status.name), "\(status.waiting)", "\(status.inFlight)", "\(status.delayed)",
+                    PrintableText.escape(status.name, limit: 200), "\(status.waiting)", "\(status.inFlight)",
+                    "\(status.delayed)",
                     "\(status.deadLetters)", queue.nextSent.flatMap { Age(from: $0, to: now) }?.description ?? "-",
                     status.oldestDeadLetter.flatMap { Age(from: $0, to: now) }?.description ?? "-",
                 ])
@@ -85,10 +86,14 @@
             var heard = TextTable(heading: ["WORKER", "HEARD"])
             for worker in workers {
                 let age = Age(from: worker.lastHeard, to: now)
-                heard.add([PrintableText.escape(worker.id), age.map { "\($0) ago" } ?? "-"])
+                heard.add([PrintableText.escape(worker.id, limit: 200), age.map { "\($0) ago" } ?? "-"])
             }
             let queueLines = queues.isEmpty ? ["The queues are empty."] : table.lines
             return queueLines + (workers.isEmpty ? [] : [""]) + heard.lines
+        }
+
+        private static func line(_ members: [(String, JSONValue)]) -> String {
+            PrintableText.escape(json: JSONObject(members).description)
         }
 
         func json(now: Date) -> [String] {
@@ -97,17 +102,15 @@
             }
             return queues.map { queue in
                 let status = queue.status
-                return JSONObject([
+                return Self.line([
                     ("queue", .string(status.name)), ("waiting", .integer(status.waiting)),
                     ("taken", .integer(status.inFlight)), ("delayed", .integer(status.delayed)),
                     ("dead_letters", .integer(status.deadLetters)), ("age_ms", age(queue.nextSent)),
                     ("oldest_dead_letter_ms", age(status.oldestDeadLetter)),
-                ]).description
+                ])
             }
                 + workers.map { worker in
-                    JSONObject([
-                        ("worker", .string(worker.id)), ("heard_ms", age(worker.lastHeard)),
-                    ]).description
+                    Self.line([("worker", .string(worker.id)), ("heard_ms", age(worker.lastHeard))])
                 }
         }
     }

@@ -6,8 +6,13 @@
 
     /// What the commands for a Redis server have in common.
     struct RedisOptions: ParsableArguments {
-        @Option(help: ArgumentHelp("The server: redis://host:port/database, rediss:// for TLS.", valueName: "url"))
-        var redis: String
+        @Option(
+            help: ArgumentHelp(
+                "The server: env:NAME or file:PATH, a variable of the environment or a file with its URL, or the URL itself "
+                    + "if it has no password, since everybody on the machine can list arguments. Unless given, the URL is "
+                    + "that of the variable \(RedisAddress.variable): redis://user:password@host:port/database, rediss:// "
+                    + "for TLS.", valueName: "url"))
+        var redis: String?
 
         @Option(help: "What the keys begin with.")
         var namespace = "dramatiq"
@@ -23,20 +28,22 @@
             _ body: (any QueueOperations, any MessageEncoder) async throws -> Result
         ) async throws -> Result {
             let decoder = EncoderChoice.decoder(dictionary: try await dictionary.load())
-            return try await RedisPlace(url: redis, namespace: namespace).withOperations { try await body($0, decoder) }
+            return try await RedisPlace(address: RedisAddress(redis), namespace: namespace).withOperations {
+                try await body($0, decoder)
+            }
         }
     }
 
     /// A server and what the keys there begin with.
     struct RedisPlace: Sendable {
-        let url: String
+        let address: RedisAddress
         let namespace: String
 
         /// Gives a body what looks after the queues, and ends the connection after it.
         func withOperations<Result>(_ body: (any QueueOperations) async throws -> Result) async throws -> Result {
             // What goes wrong is thrown, and told once.
             let silence = Logger(label: "dramatiq-workflow") { _ in SwiftLogNoOpLogHandler() }
-            let client = try RedisClient(url: url, logger: silence)
+            let client = try RedisClient(url: await address.url(), logger: silence)
             let transport = RedisTransport(client, configuration: .init(namespace: namespace))
             do {
                 let result = try await body(transport)

@@ -37,7 +37,7 @@
             }
             if !messages.isEmpty {
                 found.samples.append(
-                    Sample(name: "redis \(PrintableText.escape(queue))", content: .messages(messages)))
+                    Sample(name: "redis \(PrintableText.escape(queue, limit: 200))", content: .messages(messages)))
             }
         }
     }

@@ -54,7 +54,7 @@
                             "reason": .string(failure.reason),
                         ]
                     }))
-            return JSONObject(members + [("failures", failures)]).description
+            return PrintableText.escape(json: JSONObject(members + [("failures", failures)]).description)
         }
     }
 #endif

@@ -11,7 +11,7 @@ extension DemoEvent {
             // Microseconds are as fine as it gets.
             ("ms", .double((milliseconds * 1000).rounded() / 1000)),
         ]
-        return JSONObject(head + members).description
+        return PrintableText.escape(json: JSONObject(head + members).description)
     }
 
     private var nameAndMembers: (String, [(String, JSONValue)])? {

@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Dramatiq
 import Logging
 
 /// Turns what is logged into events, so that it appears between what the demo prints and not across it. What becomes of

@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Dramatiq
 
 /// What both displays say about single events.
 private func message(_ event: DemoEvent) -> String? {

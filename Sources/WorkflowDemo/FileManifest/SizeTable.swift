@@ -16,11 +16,17 @@ enum SizeTable {
     static func encoded(_ rows: [Row]) -> [UInt8] {
         var bytes = Array(header.utf8)
         for row in rows {
-            let name = EscapedName(row.path)
+            let name = EscapedName(Self.isFormula(row.path) ? FilePath("./").appending(row.path) : row.path)
             bytes += Array("\(row.size)\t\(row.compressedSize)\t".utf8)
             if name.isEscaped { bytes.append(UInt8(ascii: "\\")) }
             bytes += name.bytes + [UInt8(ascii: "\n")]
         }
         return bytes
+    }
+
+    /// Whether a spreadsheet would take a name for a formula; with a `./` before it, it is the same path.
+    private static func isFormula(_ path: FilePath) -> Bool {
+        let signs = ["=", "+", "-", "@", "\t", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}"]
+        return signs.contains { path.bytes.starts(with: $0.utf8) }
     }
 }

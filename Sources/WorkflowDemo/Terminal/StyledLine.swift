@@ -38,9 +38,11 @@ struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
         var left = columns
         var rendered = ""
         for piece in pieces where left > 0 {
-            let text = piece.text.prefix(left)
-            left -= text.count
-            rendered += piece.style == .plain ? String(text) : piece.style.rawValue + text + Self.reset
+            // What looks like one character can be made of any number of scalars.
+            let scalars = piece.text.unicodeScalars.prefix(left)
+            left -= scalars.count
+            let text = String(String.UnicodeScalarView(scalars))
+            rendered += piece.style == .plain ? text : piece.style.rawValue + text + Self.reset
         }
         return rendered
     }

@@ -141,7 +141,8 @@ struct InMemoryQueues {
         nextDeadLetter += 1
         let name = QueueName.canonical(queues[entry.queue].name)
         let letter = DeadLetter(
-            id: String(nextDeadLetter), queueName: name, payload: entry.payload, reason: reason,
+            id: String(nextDeadLetter), queueName: name, payload: entry.payload,
+            reason: PrintableText.escape(reason, limit: PrintableText.reasonLimit),
             timestamp: MessageTimestamp.now.date)
         queues[place(name)].deadLetters.append((letter, entry))
     }

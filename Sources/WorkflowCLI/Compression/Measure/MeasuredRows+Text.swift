@@ -53,9 +53,17 @@ extension MeasuredRows {
         }
     }
 
+    /// What a spreadsheet takes for the beginning of a formula, also in full width.
+    private static let formulaSigns: Set<Unicode.Scalar> = [
+        "=", "+", "-", "@", "\t", "\r", "\n", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
+    ]
+
+    /// A cell that is text for every reader: names come from others, and a spreadsheet would run those that look like
+    /// formulas. An apostrophe before them is what OWASP recommends ("CSV Injection").
     private static func quoted(_ text: String) -> String {
-        guard text.contains(where: { ",\"\r\n".contains($0) }) else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        let isFormula = text.unicodeScalars.first.map(formulaSigns.contains) ?? false
+        guard isFormula || text.utf8.contains(where: { ",;\"'\t\r\n".utf8.contains($0) }) else { return text }
+        return "\"" + (isFormula ? "'" : "") + text.replacing("\"", with: "\"\"") + "\""
     }
 
     /// A JSON array with an object for each row: sizes in bytes, times in nanoseconds per message.

@@ -1,6 +1,7 @@
 #if Plugins
     import CommandLineSupport
     import Dramatiq
+    import DramatiqFileStorage
     import DramatiqWorkflow
 
     /// Samples from files, and from all files below directories.
@@ -9,7 +10,7 @@
     /// or an encoded message on each line.
     struct FileSampleSource: SampleSource {
         /// The most bytes of a file: as many as the largest content of a storage has.
-        static let maxSize = 256 << 20
+        static let maxSize = StorageDirectory.defaultMaxSize
 
         let paths: [FilePath]
         /// Reads messages, compressed ones as well.
