@@ -32,7 +32,7 @@ import Testing
         let broker = broker()
         let task = task("task", Self.options.map { $0.option("tell", "python") })
         try await broker.declare(task)
-        try await withWorker(Worker(broker)) {
+        try await withWorker(Worker(broker, concurrency: 1)) {
             try await task.send(false, to: broker)
             try await task.send(true, to: broker)
             try await transport.join()
