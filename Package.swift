@@ -210,8 +210,10 @@ let package = Package(
             name: "RedisTestWorker",
             dependencies: [
                 "Dramatiq",
+                "DramatiqLZ4",
                 "DramatiqRedis",
                 "DramatiqWorkflow",
+                "DramatiqZlib",
                 "RedisTestSupport",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
@@ -325,9 +327,11 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqDedupStorage",
+                "DramatiqLZ4",
                 "DramatiqRedis",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
+                "DramatiqZlib",
                 "RedisTestSupport",
                 "RedisTestWorker",
                 "TestSupport",

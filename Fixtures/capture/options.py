@@ -14,6 +14,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import current_millis
 from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, Retries, ShutdownNotifications, SkipMessage, TimeLimit
 from dramatiq.worker import ConsumerThread
+from dramatiq_workflow import Workflow
+from dramatiq_workflow._serialize import unserialize_workflow
 
 from .pins import pinned
 from .text import document, rows
@@ -130,6 +132,17 @@ def eta(options, _):
     return due(thread.delay_queue.put.call_args.args[0].priority) if thread.delay_queue.put.called else "now"
 
 
+def with_delay(value, inner):
+    """When the task of a with_delay is due, or that of one in another one."""
+    stage = Stage(Pipelines(), {}, {})
+    node = {"__type__": "message", **dramatiq.Message("default", "told", (), {}, {}, message_id="next").asdict()}
+    for delay in inner:
+        node = {"__type__": "with_delay", "delay": delay, "task": node}
+    node = {"__type__": "with_delay", "delay": value, "task": node}
+    Workflow(unserialize_workflow(node), stage.broker).run()
+    return due(stage.sent[0][1])
+
+
 def outcome(function, *arguments):
     try:
         return function(*arguments)
@@ -160,6 +173,8 @@ def table():
         for option in ["pipe_ignore", "delay"]:
             yield row(option, "target", value, piped, {}, {}, {**target, "options": {option: value}})
         yield row("pipe_ignore", "actor", value, piped, {}, {"pipe_ignore": value}, target)
+        yield row("with_delay", "node", value, with_delay, value, [])
+        yield row("with_delay", "node around one of 5000", value, with_delay, value, [5000])
     for value in VALUES + ETAS:
         yield row("eta", "message", value, eta, {"eta": value}, {})
 

@@ -67,6 +67,8 @@ public struct LZ4Compressor: Compressor {
         return try reader.content(of: bytes, maxSize: maxSize)
     }
 
+    public func maxContentSize(of bytes: [UInt8]) -> Int { LZ4FrameReader.maxContentSize(of: bytes) }
+
     // The pools hold nothing but what they have made.
     private func writer() -> LZ4FrameWriter? { writers.take().map { unsafeDowncast($0, to: LZ4FrameWriter.self) } }
     private func reader() -> LZ4FrameReader? { readers.take().map { unsafeDowncast($0, to: LZ4FrameReader.self) } }

@@ -9,6 +9,18 @@ final class LZ4FrameReader: @unchecked Sendable {
     /// A byte of a block stands for no more than this many bytes of content.
     private static let largestRatio = 255
 
+    /// The most bytes that a frame can hold, by its length and by what it says, if it does.
+    static func maxContentSize(of frame: [UInt8]) -> Int {
+        let (possible, overflow) = frame.count.multipliedReportingOverflow(by: largestRatio)
+        let most = overflow ? Int.max : possible
+        // Behind the magic number, flags and a byte about blocks, if the flag for it is set. No size is said as zero.
+        guard frame.count >= 14, frame[4] & 0b1000 != 0 else { return most }
+        let declared = frame.withUnsafeBytes {
+            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
+        }
+        return declared == 0 ? most : min(most, Int(clamping: declared))
+    }
+
     private var context: OpaquePointer
     private let dictionaries: [UInt32: [UInt8]]
     private var buffer = GrowingBuffer()

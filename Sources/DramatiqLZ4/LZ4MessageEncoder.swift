@@ -15,23 +15,27 @@ extension CompressedMessageEncoder where C == LZ4Compressor {
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 0 (quick) to 12. Defaults to 0.
     ///   - minSize: messages with fewer bytes are sent as plain JSON. Defaults to what measuring found best.
-    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 64 MiB.
+    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 32 MiB.
+    ///   - maxRatio: how many bytes one that is compressed stands for at most, in messages of more than 32 MiB. Defaults
+    ///     to 100.
     ///   - dictionary: what frames are written with; whoever reads them needs it as well. Defaults to none.
     ///   - others: more dictionaries that frames may have been written with. Defaults to none.
-    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON.
+    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON of up to `maxDecodedSize`.
     public init(
         level: Int = LZ4Compressor.defaultLevel,
         minSize: Int? = nil,
         maxDecodedSize: Int = LZ4MessageEncoder.defaultMaxDecodedSize,
+        maxRatio: Int = LZ4MessageEncoder.defaultMaxRatio,
         dictionary: CompressionDictionary? = nil,
         readingDictionaries others: [CompressionDictionary] = [],
-        wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
+        wrapping wrapped: (any MessageEncoder)? = nil
     ) {
         self.init(
             LZ4Compressor(level: level, dictionary: dictionary, readingDictionaries: others),
             minSize: minSize
                 ?? (dictionary == nil ? Self.defaultMinSize : Self.defaultMinSizeWithDictionary),
             maxDecodedSize: maxDecodedSize,
+            maxRatio: maxRatio,
             wrapping: wrapped)
     }
 }

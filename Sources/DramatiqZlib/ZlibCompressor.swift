@@ -13,6 +13,8 @@ public struct ZlibCompressor: Compressor {
     public static let levels = Int(Z_BEST_SPEED)...Int(Z_BEST_COMPRESSION)
     private static let methodDeflate: UInt8 = 8
     private static let largestWindow: UInt8 = 7
+    /// A repetition of 258 bytes takes no less than two bits.
+    private static let largestRatio = 1032
 
     public var name: String { ZlibFailure.format }
     /// From 1 (quick) to 9 (small).
@@ -64,6 +66,11 @@ public struct ZlibCompressor: Compressor {
         // Begins with a reset, so an error does no harm to the next one.
         defer { inflaters.give(inflater) }
         return try inflater.content(of: bytes, maxSize: maxSize)
+    }
+
+    public func maxContentSize(of bytes: [UInt8]) -> Int {
+        let (size, overflow) = bytes.count.multipliedReportingOverflow(by: Self.largestRatio)
+        return overflow ? .max : size
     }
 
     // The pools hold nothing but what they have made.

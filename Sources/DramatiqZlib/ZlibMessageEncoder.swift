@@ -15,23 +15,27 @@ extension CompressedMessageEncoder where C == ZlibCompressor {
     /// - Parameters:
     ///   - level: how long to look for a smaller result, from 1 (quick) to 9. Defaults to 4.
     ///   - minSize: messages with fewer bytes are sent as plain JSON. Defaults to what measuring found best.
-    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 64 MiB.
+    ///   - maxDecodedSize: the largest message, in bytes before compression. Defaults to 32 MiB.
+    ///   - maxRatio: how many bytes one that is compressed stands for at most, in messages of more than 32 MiB. Defaults
+    ///     to 100.
     ///   - dictionary: what streams are written with; whoever reads them needs it as well. Defaults to none.
     ///   - others: more dictionaries that streams may have been written with. Defaults to none.
-    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON.
+    ///   - wrapped: writes and reads what is compressed. Defaults to plain JSON of up to `maxDecodedSize`.
     public init(
         level: Int = ZlibCompressor.defaultLevel,
         minSize: Int? = nil,
         maxDecodedSize: Int = ZlibMessageEncoder.defaultMaxDecodedSize,
+        maxRatio: Int = ZlibMessageEncoder.defaultMaxRatio,
         dictionary: CompressionDictionary? = nil,
         readingDictionaries others: [CompressionDictionary] = [],
-        wrapping wrapped: any MessageEncoder = JSONMessageEncoder()
+        wrapping wrapped: (any MessageEncoder)? = nil
     ) {
         self.init(
             ZlibCompressor(level: level, dictionary: dictionary, readingDictionaries: others),
             minSize: minSize
                 ?? (dictionary == nil ? Self.defaultMinSize : Self.defaultMinSizeWithDictionary),
             maxDecodedSize: maxDecodedSize,
+            maxRatio: maxRatio,
             wrapping: wrapped)
     }
 }

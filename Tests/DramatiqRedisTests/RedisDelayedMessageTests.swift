@@ -107,6 +107,42 @@ import Testing
         }
     }
 
+    /// Messages that are due much later and lie in the queue itself, more than a worker may hold: each is moved once, also
+    /// if the worker dies before the first step that moves some, or after it and before it hears of it.
+    @Test(arguments: [nil, "before:1", "after:1"])
+    func whatIsDueMuchLaterDoesNotStayInTheQueue(dying: String?) async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(300))
+            let eta = SystemClock.milliseconds() + 3_600_000
+            let count = 40
+            try await fleet.broker.enqueue(
+                (0..<count).map { number in
+                    Message(
+                        queueName: "default", actorName: "task", args: [.integer(number)],
+                        options: ["eta": .integer(eta + number)])
+                })
+            try await fleet.sendTasks(0..<10, milliseconds: 0)
+            if let dying { try await fleet.startWorker(die: dying).wait() }
+            let worker = try fleet.startWorker()
+            try await eventually { try await fleet.lives().values.filter { $0.ends == 1 }.count == 10 }
+            try await eventually { try await fleet.transport.status(queue: "default").delayed == count }
+            try await eventually {
+                try await fleet.redis.execute(RedisCommand("HLEN", "dramatiq:default.msgs")).integer() == 0
+            }
+            worker.kill()
+            let ids = try await fleet.redis.execute(RedisCommand("HKEYS", "dramatiq:default.DQ.msgs")).array()
+            let bytes = try await fleet.redis.execute(RedisCommand("HVALS", "dramatiq:default.DQ.msgs")).array()
+            var moved: [Int: Int] = [:]
+            for (id, bytes) in zip(ids, bytes) {
+                let message = try JSONMessageEncoder().decode(bytes.bytes())
+                #expect(message.queueName == "default.DQ")
+                #expect(try message.options["redis_message_id"]?.stringValue == id.string())
+                moved[try #require(message.args.elements.first?.intValue)] = message.options["eta"]?.intValue
+            }
+            #expect(moved == Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, eta + $0) }))
+        }
+    }
+
     /// What doesn't fit into the memory for what waits is read once more when it is due.
     @Test func memoryIsBounded() async throws {
         try await withRedisServer { server in

@@ -55,6 +55,32 @@ import Testing
         #expect(setting.encoder.decodedCount == reads * count)
     }
 
+    /// Messages that are due much later, and lie in the queue itself: as many as a worker may hold, and more.
+    @Test(arguments: [InMemoryTransport.Fidelity.values, .bytes], [true, false])
+    func thoseInTheQueueItselfAreMovedToTheDelayQueue(
+        fidelity: InMemoryTransport.Fidelity, isImmediate: Bool
+    ) async throws {
+        let memory = InMemoryTransport(fidelity: fidelity)
+        let setting = try await Setting(isImmediate ? memory : BatchingTransport(base: memory, refused: -1), log)
+        let later = SystemClock.milliseconds() + 3_600_000
+        let never: [JSONValue] = [.integer(later), .integer(.max), .double(1e300), .double(.infinity)]
+        for (number, eta) in zip(0..<40, (0..<10).flatMap { _ in never }) {
+            try await setting.broker.enqueue(
+                Message(queueName: "default", actorName: "task", args: [.integer(number)], options: ["eta": eta]))
+        }
+        try await setting.task.send(100, to: setting.broker)
+        try await withWorker(setting.worker) {
+            try await eventually { setting.order.values == [100] }
+            try await eventually { memory.status(queue: "default").delayed == 40 }
+        }
+        let consumer = try await memory.consumer(of: "default.DQ", ConsumerOptions(prefetch: 100))
+        let delayed = try await consumer.next(limit: 100).map { try $0.message(decoder: JSONMessageEncoder()) }
+        #expect(delayed.map(\.queueName) == Array(repeating: "default.DQ", count: 40))
+        #expect(Set(delayed.map(\.args)) == Set((0..<40).map { [.integer($0)] }))
+        #expect(delayed.allSatisfy { $0.options["eta"] == never[$0.args.elements[0].intValue.map { $0 % 4 } ?? 0] })
+        #expect(setting.moves.count == 0)
+    }
+
     /// A transport that takes many commits at a time gets many of them, and an outage changes nothing in their order.
     @Test func theyGoInBatchesAlsoAfterAnOutage() async throws {
         let memory = InMemoryTransport()

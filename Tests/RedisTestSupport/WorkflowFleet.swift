@@ -70,6 +70,7 @@ public final class WorkflowFleet: Sendable {
     ///   - fault: at which of its commits it kills itself, as `RedisTestWorker` has it.
     ///   - lethal: a text that it dies of when it reads a message with that.
     ///   - held: a file until which tasks with a negative time keep their threads busy. They take no time unless given.
+    ///   - options: more arguments, as `RedisTestWorker` has them.
     ///   - log: a file for what it prints.
     public func startWorker(
         actors: String = "task@default",
@@ -78,6 +79,7 @@ public final class WorkflowFleet: Sendable {
         die fault: String? = nil,
         dyingOf lethal: String? = nil,
         holdingUntil held: URL? = nil,
+        options: [String] = [],
         log: String? = nil
     ) throws -> ChildProcess {
         var arguments = [
@@ -90,7 +92,7 @@ public final class WorkflowFleet: Sendable {
         if let held { arguments.append("hold=\(held.path)") }
         if !memcached.isEmpty { arguments.append("memcached=\(memcached.joined(separator: ","))") }
         if barriers == .counting { arguments.append("barriers=counting") }
-        return try ChildProcess(TestPrograms.worker, arguments, output: log, error: log)
+        return try ChildProcess(TestPrograms.worker, arguments + options, output: log, error: log)
     }
 
     /// Starts a worker of Python's dramatiq, with the actor `python` on a queue of the same name, and others.

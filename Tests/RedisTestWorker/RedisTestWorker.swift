@@ -1,6 +1,8 @@
 import Dramatiq
+import DramatiqLZ4
 import DramatiqRedis
 import DramatiqWorkflow
+import DramatiqZlib
 import Foundation
 import Logging
 import RedisTestSupport
@@ -14,7 +16,8 @@ import TestSupport
 /// third commit is sent; `after:3`: once it was done and before anybody hears of it), `hold` (a file until which tasks
 /// with a negative time keep a thread busy), `memcached` (the servers that keep the barriers; Redis unless given),
 /// `barriers` (`counting`: those of dramatiq's own `Barrier`), `lethal` (a text: it kills itself when it reads a message
-/// with that).
+/// with that), `encoder` (which formats it reads: `zlib`, `lz4`; JSON unless given), `prefetch` and `memory` (as of
+/// `Worker`), `numbers` (a queue with an actor of that name, which takes an array of integers).
 @main
 struct RedisTestWorker {
     private struct Failure: Error {}
@@ -49,7 +52,7 @@ struct RedisTestWorker {
                 heartbeatTimeout: .milliseconds(Int(arguments["heartbeat"] ?? "") ?? 60_000)))
         let broker = Broker(
             transport: transport,
-            encoder: arguments["lethal"].map { LethalEncoder(text: $0) } ?? JSONMessageEncoder(),
+            encoder: arguments["lethal"].map { LethalEncoder(text: $0) } ?? encoder(arguments["encoder"]),
             middleware: Broker.defaultMiddleware + [
                 CurrentMessage(),
                 WorkflowMiddleware(
@@ -63,15 +66,28 @@ struct RedisTestWorker {
                 task(
                     parts[0], queue: parts[1], redis, TaskEvents.key(namespace: namespace), held: arguments["hold"]))
         }
+        if let queue = arguments["numbers"] {
+            try await broker.declare(TaskActor("numbers", queue: queue) { (_: [Int]) in })
+        }
         let worker = Worker(
             broker,
             concurrency: Int(arguments["concurrency"] ?? "") ?? 4,
             queues: arguments["queues"].map { Set($0.split(separator: ",").map(String.init)) },
+            prefetch: Int(arguments["prefetch"] ?? ""),
             transitionRetries: TransitionRetryPolicy(
-                minBackoff: .milliseconds(5), maxBackoff: .milliseconds(100)))
+                minBackoff: .milliseconds(5), maxBackoff: .milliseconds(100)),
+            memoryBudget: Int(arguments["memory"] ?? "") ?? Worker.defaultMemoryBudget)
         let work = Task { try await worker.run() }
         ChildProcess.whenInputEnds { work.cancel() }
         try await work.value
+    }
+
+    private static func encoder(_ name: String?) -> any MessageEncoder {
+        switch name {
+        case "zlib": ZlibMessageEncoder()
+        case "lz4": LZ4MessageEncoder()
+        default: JSONMessageEncoder()
+        }
     }
 
     /// A task that fails as often as it is told, and takes as long. A negative number of failures kills the process.

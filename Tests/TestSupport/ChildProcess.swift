@@ -56,6 +56,21 @@ public final class ChildProcess: Sendable {
 
     public var isRunning: Bool { process.isRunning }
 
+    /// The most memory that the process ever had, in bytes, as Linux counts it (`VmHWM`); `nil` elsewhere.
+    ///
+    /// What is asked for and never touched is not counted, as it is by `ulimit -v`: threads, the allocator and Swift's
+    /// runtime reserve addresses that they never use.
+    public var peakMemory: Int? {
+        let path = "/proc/\(process.processIdentifier)/status"
+        guard let status = try? String(contentsOfFile: path, encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let kilobytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({
+                Int($0)
+            })
+        else { return nil }
+        return kilobytes << 10
+    }
+
     /// Ends the process at once, as a crash would.
     public func kill() {
         if process.isRunning { _ = Foundation.kill(process.processIdentifier, SIGKILL) }

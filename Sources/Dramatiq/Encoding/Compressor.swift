@@ -20,6 +20,14 @@ public protocol Compressor: Sendable {
     /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt``, ``DecodeError/Code/tooLarge`` or
     ///   ``DecodeError/Code/missingDictionary``, naming the format and the reason.
     func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8]
+
+    /// The most bytes that ``decompress(_:maxSize:)`` can give back, by what the format allows and the header claims,
+    /// without a look at the rest. Defaults to any number.
+    func maxContentSize(of bytes: [UInt8]) -> Int
+}
+
+extension Compressor {
+    public func maxContentSize(of bytes: [UInt8]) -> Int { .max }
 }
 
 /// Bytes can't be compressed: there is no memory, or a library refuses.

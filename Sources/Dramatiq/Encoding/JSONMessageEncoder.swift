@@ -5,12 +5,13 @@
 public struct JSONMessageEncoder: MessageEncoder {
     /// How deep arrays and objects may be nested: a workflow nested 1 000 deep is 2 000 levels.
     public static let defaultMaxDepth = 4096
-    /// The largest message, in bytes: 64 MiB.
-    public static let defaultMaxSize = 64 << 20
+    /// The largest message, in bytes: 32 MiB, or a workflow of more than a hundred thousand tasks. One such message can be
+    /// processed with a gigabyte of memory.
+    public static let defaultMaxSize = 32 << 20
 
     /// How deep arrays and objects may be nested. Defaults to 4096 levels.
     public var maxDepth: Int
-    /// The largest message to read or write, in bytes. Defaults to 64 MiB.
+    /// The largest message to read or write, in bytes. Defaults to 32 MiB.
     public var maxSize: Int
     /// Whether text outside ASCII is escaped (`\u00e9`), as Python does by default. Both forms are read.
     /// Defaults to `true`.
@@ -109,8 +110,8 @@ extension Message {
     }
 
     /// How many bytes of it are text that is copied as it is.
-    fileprivate var textSize: Int {
-        var size = args.validatedText?.count ?? 0
+    var textSize: Int {
+        var size = (args.validatedText?.count ?? 0) + (kwargs.storage.text?.count ?? 0)
         if case .list(let members, _) = options.object.storage {
             for index in members.indices {
                 if case .array(let array) = members[index].value { size += array.validatedText?.count ?? 0 }

@@ -18,10 +18,31 @@ public protocol MessageEncoder: Sendable {
     /// - Parameter bytes: the message that is replaced, as this encoder decodes it.
     /// - Throws: as ``encode(_:)``.
     func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8]
+
+    /// The most bytes that a message can have once it is decompressed, as far as its bytes tell without being read. A
+    /// worker asks before it decodes, to stay within its ``Worker/memoryBudget``, so it must be cheap. An encoder that
+    /// compresses must implement it, and one that wraps another passes it on. Defaults to the number of bytes.
+    func maxDecodedSize(of bytes: [UInt8]) -> Int
+
+    /// As ``decode(_:)``, and tells how many bytes the message has decompressed. Defaults to
+    /// ``maxDecodedSize(of:)``.
+    ///
+    /// - Throws: ``DecodeError``.
+    func decode(_ bytes: [UInt8], decodedSize: inout Int) throws -> Message
 }
 
 extension MessageEncoder {
     public func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8] {
         try encode(message)
     }
+
+    public func maxDecodedSize(of bytes: [UInt8]) -> Int { bytes.count }
+
+    public func decode(_ bytes: [UInt8], decodedSize: inout Int) throws -> Message {
+        decodedSize = maxDecodedSize(of: bytes)
+        return try decode(bytes)
+    }
+
+    /// Whether a message is so small, also when it is decoded, that nobody has to count what it takes.
+    package func isSmall(_ bytes: [UInt8]) -> Bool { maxDecodedSize(of: bytes) <= MessageMemory.small }
 }

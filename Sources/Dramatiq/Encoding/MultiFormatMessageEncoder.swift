@@ -34,14 +34,22 @@ public struct MultiFormatMessageEncoder: MessageEncoder {
     }
 
     public func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8] {
-        for reader in readers where reader.recognizes(bytes) {
-            return try reader.encode(message, replacing: bytes)
-        }
-        return try writer.encode(message, replacing: bytes)
+        try decoder(of: bytes).encode(message, replacing: bytes)
     }
 
     public func decode(_ bytes: [UInt8]) throws -> Message {
-        for reader in readers where reader.recognizes(bytes) { return try reader.decode(bytes) }
-        return try writer.decode(bytes)
+        try decoder(of: bytes).decode(bytes)
+    }
+
+    public func maxDecodedSize(of bytes: [UInt8]) -> Int { decoder(of: bytes).maxDecodedSize(of: bytes) }
+
+    public func decode(_ bytes: [UInt8], decodedSize: inout Int) throws -> Message {
+        try decoder(of: bytes).decode(bytes, decodedSize: &decodedSize)
+    }
+
+    /// Who reads a message.
+    private func decoder(of bytes: [UInt8]) -> any MessageEncoder {
+        for reader in readers where reader.recognizes(bytes) { return reader }
+        return writer
     }
 }

@@ -65,7 +65,7 @@ extension JSONValue {
     }
 
     /// The value as a number, if it is one to Python, to which booleans are.
-    fileprivate var pythonNumber: Double? {
+    package var pythonNumber: Double? {
         if case .bool(let value) = self { return value ? 1 : 0 }
         return doubleValue
     }
@@ -140,7 +140,7 @@ extension MessageContext {
 
 extension Int {
     /// The number without its fraction, brought into range.
-    init(clampingToInt value: Double) {
+    package init(clampingToInt value: Double) {
         self = value.isNaN ? 0 : Int(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
     }
 }

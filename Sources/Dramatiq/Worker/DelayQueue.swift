@@ -4,9 +4,12 @@ import Synchronization
 /// A delayed message that a worker holds until it is due.
 struct DelayedItem: Sendable {
     let delivery: Delivery
-    let message: Message
-    /// Milliseconds since 1970.
-    let eta: Int
+    /// `nil` if it is so large that it is read again when it is due.
+    let message: ReadMessage?
+    /// When it is moved to where it belongs by then, in milliseconds since 1970.
+    let due: Int
+    /// How much longer it has to wait when it is moved, if that is to the delay queue.
+    let delay: Duration?
     let source: WorkSource
 }
 
@@ -18,7 +21,7 @@ final class DelayQueue: Sendable {
         let sequence: UInt64
 
         static func < (left: Entry, right: Entry) -> Bool {
-            (left.item.eta, left.sequence) < (right.item.eta, right.sequence)
+            (left.item.due, left.sequence) < (right.item.due, right.sequence)
         }
 
         static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
@@ -52,10 +55,10 @@ final class DelayQueue: Sendable {
             let now = SystemClock.milliseconds()
             let (items, next) = state.withLock { state -> ([DelayedItem], Int?) in
                 var items: [DelayedItem] = []
-                while items.count < limit, let first = state.heap.min, first.item.eta <= now {
+                while items.count < limit, let first = state.heap.min, first.item.due <= now {
                     items.append(state.heap.removeMin().item)
                 }
-                return (items, state.heap.min?.item.eta)
+                return (items, state.heap.min?.item.due)
             }
             if !items.isEmpty { return items }
             if let next {

@@ -8,14 +8,19 @@ package final class DeliveredMessage: Sendable {
     package let hasOptions: Bool
     /// Whether the message has any, or the actor.
     let hasAnyOptions: Bool
+    /// What the message has of its worker's memory budget; `nil` for most, which are small.
+    private let memory: MemoryShare?
 
-    /// - Parameter actor: `nil` if the worker has none of the message's name.
-    init(delivery: Delivery, message: Message, actor: (any AnyTaskActor)?) {
+    /// - Parameters:
+    ///   - actor: `nil` if the worker has none of the message's name.
+    ///   - memory: what it has of its worker's memory budget.
+    init(delivery: Delivery, message: Message, actor: (any AnyTaskActor)?, memory: MemoryShare? = nil) {
         // Chosen here: were a caller to pass one kind of actor only, the optimizer would open the existential of all
         // others, too, and copy each of them to the heap twice.
         let actor = actor ?? UndeclaredActor(name: message.actorName)
         self.delivery = delivery
         self.message = message
+        self.memory = memory
         self.actor = actor
         hasOptions = !message.options.isOnlyTransport
         hasAnyOptions = hasOptions || !actor.options.isEmpty

@@ -27,7 +27,9 @@ extension Worker {
             queueName: queue, limit: limit, consumer: consumer, isImmediate: broker.isImmediate, workQueue: workQueue,
             window: acknowledgements)
         workQueue.add(source: source)
+        let room = Signal()
         while !Task.isCancelled {
+            await unread.waitForRoom(room)
             let credit = await source.waitForCredit()
             guard credit > 0,
                 let deliveries = await waitingOutOutages(queue, { try await consumer.next(limit: credit) })
@@ -67,10 +69,12 @@ extension Worker {
     enum Taken: Sendable {
         /// A message that can be processed.
         case item(WorkItem)
-        /// One that has to wait; the time is in milliseconds since 1970.
-        case delayed(Message, eta: Int)
+        /// One with a time when it is due, in milliseconds since 1970.
+        case delayed(ReadMessage, eta: Int)
         /// One that nobody here can process; without a message if it can't be decoded.
-        case useless(Message?, reason: String)
+        case useless(ReadMessage?, reason: String)
+        /// One that there is no room for at present, and how much it needs.
+        case unread(needed: Int)
         /// One that this worker doesn't hold any more.
         case gone
     }
@@ -91,10 +95,8 @@ extension Worker {
                 items.append(item)
             case .delayed(let message, let eta):
                 delayed.append(await delay(delivery, source, message, eta))
-            case .useless(let message, let reason):
-                await reject(delivery, source, message, reason)
-            case .gone:
-                break
+            case let other:
+                await putAside(delivery, source, other)
             }
         }
         if !items.isEmpty { workQueue.push(items) }
@@ -111,27 +113,32 @@ extension Worker {
         }
     }
 
-    func look(at delivery: Delivery, _ source: WorkSource) -> Taken {
+    /// Reads a delivery.
+    ///
+    /// - Parameter share: what it has of the memory budget already.
+    func look(at delivery: Delivery, _ source: WorkSource, _ share: MemoryShare? = nil) -> Taken {
         let excess = excessOfCrashes(delivery)
         if excess > 0 { return .useless(nil, reason: crashReason(delivery)) }
-        let message: Message
+        let message: ReadMessage
         do {
-            message = try delivery.message(decoder: broker.encoder)
+            switch try read(delivery, share) {
+            case .message(let read): message = read
+            case .noRoom(let needed): return .unread(needed: needed)
+            }
         } catch {
             return .useless(nil, reason: "The message can't be decoded: \(error)")
         }
         if excess == 0 { return .useless(message, reason: crashReason(delivery)) }
-        do {
-            if let eta = try message.eta() { return .delayed(message, eta: eta) }
-        } catch {
-            return .useless(message, reason: "\(error)")
-        }
-        guard let actor = broker.actor(named: message.actorName) else {
-            return .useless(message, reason: "No actor named '\(message.actorName)' is declared on this worker")
+        if let eta = eta(of: message.message) { return .delayed(message, eta: eta) }
+        guard let actor = broker.actor(named: message.message.actorName) else {
+            return .useless(
+                message, reason: "No actor named '\(message.message.actorName)' is declared on this worker")
         }
         return .item(
             WorkItem(
-                delivered: DeliveredMessage(delivery: delivery, message: message, actor: actor), source: source))
+                delivered: DeliveredMessage(
+                    delivery: delivery, message: message.message, actor: actor, memory: message.memory),
+                source: source))
     }
 
     func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
@@ -142,15 +149,11 @@ extension Worker {
             delayQueue.push([await delay(delivery, source, message, eta)])
         case .useless(let message, let reason):
             await reject(delivery, source, message, reason)
+        case .unread(let needed):
+            unread.add(UnreadQueue.Unread(delivery: delivery, source: source, needed: needed))
         case .gone:
             break
         }
-    }
-
-    private func delay(_ delivery: Delivery, _ source: WorkSource, _ message: Message, _ eta: Int) async -> DelayedItem
-    {
-        await broker.chain.willDelay(message, broker: broker)
-        return DelayedItem(delivery: delivery, message: message, eta: eta, source: source)
     }
 
     /// The next message to process; `nil` once the work queue is closed or the task cancelled.
@@ -190,7 +193,7 @@ extension Worker {
         return first
     }
 
-    private func reject(_ delivery: Delivery, _ source: WorkSource, _ message: Message?, _ reason: String) async {
+    private func reject(_ delivery: Delivery, _ source: WorkSource, _ message: ReadMessage?, _ reason: String) async {
         guard let message else {
             broker.logger.error(
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
@@ -199,7 +202,8 @@ extension Worker {
         }
         let item = WorkItem(
             delivered: DeliveredMessage(
-                delivery: delivery, message: message, actor: broker.actor(named: message.actorName)),
+                delivery: delivery, message: message.message,
+                actor: broker.actor(named: message.message.actorName), memory: message.memory),
             source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
         await Task { await self.reject(item, reason) }.value

@@ -9,6 +9,8 @@ extension Worker {
     private struct Move: Sendable {
         let source: WorkSource
         var commit: Commit
+        /// What the message has of the memory budget.
+        let memory: MemoryShare?
     }
 
     /// One that didn't get there, for another reason than an outage.
@@ -22,7 +24,7 @@ extension Worker {
     func runDelayQueue() async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                let moves = await delayQueue.due(limit: Self.movedAtOnce).map(move)
+                let moves = await delayQueue.due(limit: Self.movedAtOnce).compactMap(move)
                 if moves.isEmpty { continue }
                 // Whoever runs this is cancelled when a shutdown begins; what was begun is finished all the same.
                 for failed in await Task(operation: { await self.perform(moves) }).value {
@@ -35,15 +37,43 @@ extension Worker {
         }
     }
 
-    private func move(_ item: DelayedItem) -> Move {
-        var message = item.message
-        message.queueName = QueueName.canonical(message.queueName)
-        message.options["eta"] = nil
+    /// A message with a time when it is due, as it waits for that.
+    ///
+    /// One that lies in the queue itself, as when somebody else's program put it there, goes to the delay queue at once:
+    /// otherwise a few of them that are due much later could be all that the worker may hold.
+    func delay(_ delivery: Delivery, _ source: WorkSource, _ message: ReadMessage, _ eta: Int) async -> DelayedItem {
+        let now = SystemClock.milliseconds()
+        if eta > now, source.queueName != QueueName.delayed(source.queueName) {
+            return DelayedItem(
+                delivery: delivery, message: message, due: .min, delay: .milliseconds(eta &- now), source: source)
+        }
+        await broker.chain.willDelay(message.message, broker: broker)
+        // What is large waits as it came.
+        let isKept = eta <= now || message.memory == nil
+        return DelayedItem(
+            delivery: delivery, message: isKept ? message : nil, due: eta, delay: nil, source: source)
+    }
+
+    private func move(_ item: DelayedItem) -> Move? {
+        guard let read = item.message else {
+            let needed = roomToRead(item.delivery)
+            unread.add(UnreadQueue.Unread(delivery: item.delivery, source: item.source, needed: needed))
+            return nil
+        }
+        var message = read.message
+        let queue = QueueName.canonical(item.source.queueName)
+        if item.delay == nil {
+            message.queueName = queue
+            message.options["eta"] = nil
+        } else {
+            message.queueName = QueueName.delayed(queue)
+        }
         return Move(
             source: item.source,
             commit: Commit(
                 end: Commit.End(item.delivery, .acknowledge),
-                sends: Envelopes(Envelope(message, encoder: broker.encoder))))
+                sends: Envelopes(Envelope(message, delay: item.delay, encoder: broker.encoder))),
+            memory: read.memory)
     }
 
     /// Waits out an outage, so that the order stays.

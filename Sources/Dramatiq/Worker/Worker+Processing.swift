@@ -66,8 +66,12 @@ extension Worker {
             group.addTask {
                 let idle = Signal()
                 var turns = 0
-                var next = await self.nextItem(idle)
-                while let item = next {
+                var next: WorkItem?
+                while true {
+                    // Out here, so that one that has ended is not held while there is no other.
+                    if next == nil { next = await self.nextItem(idle) }
+                    guard let item = next else { return .finished }
+                    next = nil
                     switch await self.process(item, slot, idle) {
                     case .notBegun:
                         self.workQueue.putBack(item)
@@ -76,13 +80,11 @@ extension Worker {
                     case .done(let relayed):
                         if item.delivery.crashes > 0 { self.suspects.noteEnd() }
                         next = self.nextNow(after: relayed)
-                        if next == nil { next = await self.nextItem(idle) }
                     }
                     // Messages that wait for nothing must not keep a thread from everybody else.
                     turns += 1
                     if turns.isMultiple(of: 64) { await Task.yield() }
                 }
-                return .finished
             }
             var interrupted: Interrupted?
             for await event in group {

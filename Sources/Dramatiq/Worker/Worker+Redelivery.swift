@@ -7,7 +7,13 @@ extension Worker {
     /// Reads and processes the messages that may have taken workers with them, one at a time.
     func runSuspects() async {
         while let suspect = await suspects.next() {
-            let taken = await lookWarily(at: suspect.delivery, suspect.source)
+            var taken = await lookWarily(at: suspect.delivery, suspect.source)
+            if case .unread(let needed) = taken {
+                guard let read = await lookOnceThereIsRoom(at: suspect.delivery, suspect.source, needed) else {
+                    return suspects.add(suspect)
+                }
+                taken = read
+            }
             await putAside(suspect.delivery, suspect.source, taken)
             if case .item = taken { await suspects.waitForEnd() }
         }
@@ -50,7 +56,9 @@ extension Worker {
     ///
     /// One that has reached the limit is read once more, for what follows from its failure. If that was what its workers
     /// died of, it is put among the dead letters unread the next time.
-    func lookWarily(at delivery: Delivery, _ source: WorkSource) async -> Taken {
+    ///
+    /// - Parameter share: what it has of the memory budget already.
+    func lookWarily(at delivery: Delivery, _ source: WorkSource, _ share: MemoryShare? = nil) async -> Taken {
         // Whoever calls is cancelled when a shutdown begins; this step is finished all the same.
         await Task {
             switch await note(delivery, isUnderWay: true, source) {
@@ -60,7 +68,7 @@ extension Worker {
                 await settleOutside(source, Commit(.requeue, delivery))
                 return .gone
             }
-            let taken = look(at: delivery, source)
+            let taken = look(at: delivery, source, share)
             // It ends now, and until then it is suspected.
             if case .useless = taken { return taken }
             if case .notHeld = await note(delivery, isUnderWay: false, source) { return .gone }

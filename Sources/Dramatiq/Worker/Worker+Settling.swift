@@ -165,7 +165,8 @@ extension Worker {
     /// Who could take a commit's first successor at once.
     private func relay(for commit: Commit) -> WorkSource? {
         guard broker.pipeline.isBatching, case .acknowledge? = commit.end?.outcome,
-            let successor = commit.successors.first, successor.delay == nil
+            let successor = commit.successors.first, successor.delay == nil,
+            successor.message.textSize <= MessageMemory.largestRelay
         else { return nil }
         return workQueue.idleSource(of: successor.queueName)
     }
@@ -300,6 +301,7 @@ extension Worker {
     /// Returns to the queues what was taken and not begun.
     func returnUnbegun() async {
         var deliveries = workQueue.drain().map(\.delivery)
+        deliveries += unread.drain().map(\.delivery)
         deliveries += suspects.drain().map(\.delivery)
         deliveries += delayQueue.drain().map(\.delivery)
         // Each goes to the front of its queue, so the last one goes first.

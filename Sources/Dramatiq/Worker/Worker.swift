@@ -25,7 +25,18 @@ public final class Worker: Service {
     /// How many workers a message may take with it, after the first one, before it becomes a dead letter: at least one,
     /// or `nil` for any number. See ``Delivery/crashes``.
     public let maxCrashes: Int?
+    /// How much memory messages may take that are decoded, in bytes.
+    ///
+    /// A message counts what it takes while it is processed: twelve times its bytes without compression. Beyond the budget
+    /// messages wait compressed, and little more is taken. One always passes, however large: the largest that the encoder
+    /// takes, for what that takes. Messages of up to 16 KiB are not counted.
+    public let memoryBudget: Int
 
+    /// Half a gigabyte: with a concurrency of 8 there is room for that many messages of 5 MB each, or for one of 32 MiB.
+    public static let defaultMemoryBudget = 512 << 20
+
+    let memory: MemoryBudget
+    let unread: UnreadQueue
     let workQueue = WorkQueue()
     let delayQueue = DelayQueue()
     let suspects = SuspectQueue()
@@ -46,6 +57,7 @@ public final class Worker: Service {
     ///     about 13 seconds.
     ///   - maxCrashes: the number of workers that a message may take with it, after the first one, before it becomes a
     ///     dead letter; any number if it is `nil`. Defaults to 5.
+    ///   - memoryBudget: how much memory messages may take that are decoded, in bytes. Defaults to 512 MiB.
     public init(
         _ broker: Broker,
         concurrency: Int = 8,
@@ -53,7 +65,8 @@ public final class Worker: Service {
         prefetch: Int? = nil,
         gracePeriod: Duration = .seconds(30),
         transitionRetries: TransitionRetryPolicy = TransitionRetryPolicy(),
-        maxCrashes: Int? = 5
+        maxCrashes: Int? = 5,
+        memoryBudget: Int = Worker.defaultMemoryBudget
     ) {
         self.broker = broker
         self.concurrency = max(1, concurrency)
@@ -62,6 +75,9 @@ public final class Worker: Service {
         self.gracePeriod = gracePeriod
         self.transitionRetries = transitionRetries
         self.maxCrashes = maxCrashes
+        self.memoryBudget = max(1, memoryBudget)
+        memory = MemoryBudget(limit: self.memoryBudget)
+        unread = UnreadQueue(limit: self.memoryBudget / 16)
         acknowledgements = AcknowledgementWindow(limit: self.concurrency, promptLimit: self.prefetch)
         slots = (0..<self.concurrency).map { _ in ProcessorSlot(broker.chain) }
     }
@@ -173,6 +189,7 @@ public final class Worker: Service {
             takers.addTask { await self.runConsumers() }
             takers.addTask { await self.runDelayQueue() }
             takers.addTask { await self.runSuspects() }
+            takers.addTask { await self.runUnread() }
             await notify("afterWorkerBoot", broker.middleware.reversed()) {
                 try await ($0 as? any AfterWorkerBoot)?.afterWorkerBoot(self)
             }

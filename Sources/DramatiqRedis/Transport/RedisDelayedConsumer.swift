@@ -117,14 +117,17 @@ final class RedisDelayedConsumer: TransportConsumer {
                 deliverable.append((message.id, message.crashes, .bytes(message.bytes)))
                 continue
             }
-            let envelope = Envelope(decoded, encoder: decoder)
+            // What is large stays as it came, and the worker reads it when it has room for it.
+            let payload: Delivery.Payload =
+                decoder.isSmall(message.bytes)
+                ? .envelope(Envelope(decoded, encoder: decoder)) : .bytes(message.bytes)
             if let eta = try? decoded.eta(), eta > now {
                 waiting.append(
                     WaitingMessages.Message(
-                        id: message.id, eta: eta, envelope: envelope, size: message.bytes.count,
+                        id: message.id, eta: eta, payload: payload, size: size(payload, message.bytes),
                         crashes: message.crashes))
             } else {
-                deliverable.append((message.id, message.crashes, .envelope(envelope)))
+                deliverable.append((message.id, message.crashes, payload))
             }
         }
         if !waiting.isEmpty {
@@ -132,6 +135,12 @@ final class RedisDelayedConsumer: TransportConsumer {
             state.withLock { $0.waiting.add(waiting) }
         }
         return deliverable.isEmpty ? [] : source.deliveries(deliverable)
+    }
+
+    /// How many bytes it takes to keep a message.
+    private func size(_ payload: Delivery.Payload, _ bytes: [UInt8]) -> Int {
+        if case .bytes = payload { return bytes.count }
+        return max(bytes.count, decoder.maxDecodedSize(of: bytes))
     }
 
     func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
@@ -147,7 +156,7 @@ final class RedisDelayedConsumer: TransportConsumer {
         if batch.isEmpty { return [] }
         var unread: [TextKey: [UInt8]] = [:]
         do {
-            for message in try await source.load(batch.messages.filter { $0.envelope == nil }.map(\.id)) {
+            for message in try await source.load(batch.messages.filter { $0.payload == nil }.map(\.id)) {
                 unread[TextKey(message.id)] = message.bytes
             }
         } catch {
@@ -156,7 +165,7 @@ final class RedisDelayedConsumer: TransportConsumer {
         }
         let deliveries = source.deliveries(
             batch.messages.compactMap { message in
-                if let envelope = message.envelope { return (message.id, message.crashes, .envelope(envelope)) }
+                if let payload = message.payload { return (message.id, message.crashes, payload) }
                 // What is gone from the server is nobody's any more.
                 return unread[TextKey(message.id)].map { (message.id, message.crashes, .bytes($0)) }
             })

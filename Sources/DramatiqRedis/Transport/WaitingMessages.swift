@@ -9,8 +9,8 @@ struct WaitingMessages {
         let id: String
         /// In milliseconds since 1970.
         let eta: Int
-        /// The message as it was read; `nil` if there was no room for it, so that it has to be read again.
-        var envelope: Envelope?
+        /// The message; `nil` if there was no room for it, so that it has to be fetched again.
+        var payload: Delivery.Payload?
         /// How many bytes it takes to keep it.
         let size: Int
         /// ``TakenMessage/crashes``.
@@ -74,18 +74,18 @@ struct WaitingMessages {
 
     private mutating func put(_ entry: Entry) {
         var entry = entry
-        if entry.message.envelope != nil {
+        if entry.message.payload != nil {
             if size + entry.message.size <= maxSize {
                 size += entry.message.size
             } else {
-                entry.message.envelope = nil
+                entry.message.payload = nil
             }
         }
         heap.insert(entry)
     }
 
     private mutating func take(_ entry: Entry) -> Entry {
-        if entry.message.envelope != nil { size -= entry.message.size }
+        if entry.message.payload != nil { size -= entry.message.size }
         return entry
     }
 

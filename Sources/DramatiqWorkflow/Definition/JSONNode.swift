@@ -32,10 +32,11 @@ enum JSONNode {
             }
             self = .group(children)
         case "with_delay":
-            guard let delay = delay?.doubleValue, delay.isFinite, let task else {
+            guard let delay = delay?.pythonNumber, let task else {
                 throw Self.invalid("with_delay needs a delay in milliseconds and a task", value)
             }
-            self = .withDelay(task, Int(exactly: delay.rounded(.up)) ?? .max)
+            // To Python, what is no number is over at once, whatever is added to it.
+            self = .withDelay(task, delay.isNaN ? .min : Int(clampingToInt: delay.rounded(.up)))
         case let type?:
             throw Self.invalid("there are no nodes of type '\(type.text.excerpt(maxBytes: 64))'", value)
         case nil:

@@ -179,7 +179,7 @@ struct WorkflowPlan {
     }
 
     private func sum(_ left: Int, _ right: Int) -> Int {
-        let (sum, overflow) = left.addingReportingOverflow(max(0, right))
-        return overflow ? .max : sum
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? left > 0 ? .max : .min : sum
     }
 }

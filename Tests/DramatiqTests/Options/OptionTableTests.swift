@@ -209,7 +209,7 @@ import Testing
             let message = try await context(row, Pipelines()).message
             var eta: Int?
             let error = await thrown { eta = try message.eta() }
-            // Python warns and runs the message at once; it is not lost here either, but neither does it run too early.
+            // Python warns and runs the message at once, and so does a worker here.
             expectReadable(row, error, unless: row.outcome == "warning")
             guard error == nil else { continue }
             switch row.outcome {
