@@ -62,6 +62,7 @@ struct DemoPresentation: Sendable {
             recorder.record(.workflowDone(failure: nil))
         } catch {
             result = .failure(error)
+            if error is CancellationError { console.giveUp(after: .seconds(1)) }
             recorder.record(.workflowDone(failure: error is CancellationError ? "Interrupted" : "\(error)"))
         }
         recorder.finish()

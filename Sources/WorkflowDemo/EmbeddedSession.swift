@@ -1,6 +1,7 @@
 import CommandLineSupport
 import Dramatiq
 import DramatiqWorkflow
+import Foundation
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -53,9 +54,15 @@ struct EmbeddedSession: Sendable {
             logger: logger
         )
         configuration.cancellationSignals = []
+        // The group leaves them ignored. What is still to be done, such as printing, must not be without an end.
+        defer { for signal in signals { Self.restore(signal) } }
         try await ServiceGroup(configuration: configuration).run()
         guard let result = task.result.withLock({ $0 }) else { throw CancellationError() }
         return try result.get()
+    }
+
+    private static func restore(_ unixSignal: UnixSignal) {
+        signal(unixSignal.rawValue, SIG_DFL)
     }
 
     /// Waits until there is nothing left to run: every message is processed or a dead letter.

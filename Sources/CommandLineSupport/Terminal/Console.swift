@@ -16,6 +16,14 @@ package final class Console: Sendable {
     private let outputDescriptor: Int32
     private let errorDescriptor: Int32
     private let failure = Mutex<OutputError?>(nil)
+    private let waiting = Mutex(Waiting())
+
+    /// Those who wait until what they gave is written.
+    private struct Waiting {
+        var isGivenUp = false
+        var lastID = 0
+        var continuations: [Int: CheckedContinuation<Void, Never>] = [:]
+    }
 
     package init(output: Int32 = STDOUT_FILENO, error: Int32 = STDERR_FILENO) {
         outputDescriptor = output
@@ -49,14 +57,33 @@ package final class Console: Sendable {
         write(line + "\n", to: stream)
     }
 
-    /// Waits until all that was taken is written.
+    /// Waits until all that was taken is written, or nobody waits any more.
     ///
     /// - Throws: ``OutputError`` if standard output has failed.
     package func flush() async throws {
         await withCheckedContinuation { continuation in
-            queue.async { continuation.resume() }
+            let id = waiting.withLock { waiting -> Int? in
+                guard !waiting.isGivenUp else { return nil }
+                waiting.lastID += 1
+                waiting.continuations[waiting.lastID] = continuation
+                return waiting.lastID
+            }
+            guard let id else { return continuation.resume() }
+            queue.async { self.waiting.withLock { $0.continuations.removeValue(forKey: id) }?.resume() }
         }
         if let failure = failure.withLock({ $0 }) { throw failure }
+    }
+
+    /// Lets nobody wait after a time, for a program that was told to end and whose reader may never read again.
+    package func giveUp(after patience: Duration) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + patience / .seconds(1)) {
+            let continuations = self.waiting.withLock { waiting in
+                waiting.isGivenUp = true
+                defer { waiting.continuations = [:] }
+                return waiting.continuations
+            }
+            for continuation in continuations.values { continuation.resume() }
+        }
     }
 }
 

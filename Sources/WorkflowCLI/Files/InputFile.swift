@@ -29,7 +29,7 @@ enum InputFile {
             if count < 0, errno == EAGAIN {
                 // Another program has made it non-blocking.
                 var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                _ = poll(&request, 1, -1)
+                _ = poll(&request, 1, 100)
                 continue
             }
             guard count >= 0 else { throw FileError.lastCall("read", path) }
