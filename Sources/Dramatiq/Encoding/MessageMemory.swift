@@ -5,7 +5,8 @@ package enum MessageMemory {
     /// A larger message doesn't come along with the settlement of another one, so that it is counted as well: 256 KiB.
     static let largestRelay = 256 << 10
     /// What a decoded message takes for each byte of its text, while its actor is called: the text, and what it becomes.
-    /// Measured: `[Int]` of single digits takes up to 9 bytes for each, while the array grows, and most other types less.
+    /// An `[Int]` of single digits takes up to 9 bytes for each, while the array grows, of which 7 were measured; most other
+    /// types take less.
     private static let factor = 12
 
     /// How much is put aside for a message that is processed.
