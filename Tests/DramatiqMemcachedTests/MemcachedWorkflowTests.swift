@@ -2,6 +2,7 @@ import Dramatiq
 import DramatiqRedis
 import DramatiqWorkflow
 import RedisTestSupport
+import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
@@ -89,6 +90,35 @@ import Testing
                 }
                 #expect(stage.ran.values == ["a", "held", "next"])
                 #expect(stage.transport.deadLetters(queue: "default").isEmpty)
+            }
+        }
+    }
+
+    /// The server takes what it is sent and says nothing, for longer than this test: a worker ends all the same, and what it
+    /// could not settle goes back to its queue.
+    @Test(arguments: [1, 8], [true, false])
+    func aShutdownEndsAlthoughTheServerIsSilent(attempts: Int, isGraceful: Bool) async throws {
+        try await withMemcachedServers(1) { servers in
+            try await withMemcached([servers[0].address]) {
+                $0.commandTimeout = .seconds(1000)
+            } _: { client async throws in
+                let stage = try await MemcachedStage(client)
+                let m = stage.task.message
+                try await stage.start(Group(m("held"), m("held"), m("held")), m("next"))
+                let worker = Worker(
+                    stage.broker, concurrency: 4, gracePeriod: .milliseconds(200),
+                    transitionRetries: TransitionRetryPolicy(attempts: attempts, minBackoff: .milliseconds(1)))
+                let group = ServiceGroup(services: [worker], logger: stage.log.logger)
+                let running = Task { try await group.run() }
+                try await eventually { stage.transport.status(queue: "default").inFlight == 3 }
+                servers[0].suspend()
+                stage.gate.open()
+                try await eventually { stage.ran.count == 3 }
+                if isGraceful { await group.triggerGracefulShutdown() } else { running.cancel() }
+                _ = await running.result
+                servers[0].resume()
+                let status = stage.transport.status(queue: "default")
+                #expect((status.waiting, status.inFlight, status.deadLetters) == (3, 0, 0))
             }
         }
     }

@@ -43,6 +43,8 @@ struct TransitionRetry: Sendable {
     /// - Throws: the last error after the last attempt, or ``ShuttingDown``.
     func `repeat`(after first: any Error, _ step: () async throws -> Void) async throws {
         var error = first
+        // Out of time: it was cut short.
+        if error is CancellationError, shutdown.phase >= .forced { throw ShuttingDown() }
         var failures = 1
         var attemptsLeft = Self.isTransient(error) ? policy.attempts : policy.attempts - 1
         while attemptsLeft > 0, !(error is any PermanentError) {
@@ -51,6 +53,7 @@ struct TransitionRetry: Sendable {
                 return try await step()
             } catch let next {
                 error = next
+                if error is CancellationError, shutdown.phase >= .forced { throw ShuttingDown() }
                 failures += 1
                 if !Self.isTransient(error) { attemptsLeft -= 1 }
             }

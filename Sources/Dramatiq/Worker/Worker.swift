@@ -170,7 +170,7 @@ public final class Worker: Service {
             helpers.addTask { await self.watch() }
             helpers.addTask { await self.settleUnfinished() }
             await withTaskGroup(of: Void.self) { processors in
-                for slot in slots { processors.addTask { await self.runProcessor(slot) } }
+                processors.addTask { await self.runProcessors() }
                 await take()
                 await processors.waitForAll()
             }
@@ -180,6 +180,27 @@ public final class Worker: Service {
         await returnHeld()
         await notify("afterWorkerShutdown", broker.middleware.reversed()) {
             try await ($0 as? any AfterWorkerShutdown)?.afterWorkerShutdown(self)
+        }
+    }
+
+    /// How long what follows from a message may take once a shutdown's time is over: a server may say nothing. What is to
+    /// be given back to the transport is given back all the same.
+    private static let patience = Duration.seconds(3)
+
+    private func runProcessors() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await withDiscardingTaskGroup { processors in
+                    for slot in self.slots { processors.addTask { await self.runProcessor(slot) } }
+                }
+            }
+            group.addTask {
+                await self.shutdown.wait(for: .forced)
+                try? await Task.sleep(for: Self.patience)
+            }
+            // Either all have ended, or they are out of time.
+            await group.next()
+            group.cancelAll()
         }
     }
 
