@@ -89,24 +89,22 @@ extension Message {
         1 + max(args.storage.nesting.depth, kwargs.storage.nesting.depth, options.object.storage.nesting.depth)
     }
 
-    /// - Throws: ``EncodeError`` if a name, key or id is so long that nobody would read it.
+    /// - Throws: ``EncodeError`` if a name, key or id is so long that nobody would read it, or there are too many options.
     fileprivate func checkNames() throws(EncodeError) {
-        func check(_ name: String, _ field: String) throws(EncodeError) {
-            guard name.utf8.count > Self.maxNameSize else { return }
-            throw .tooLong(messageID: messageID, field: field, size: name.utf8.count, limit: Self.maxNameSize)
-        }
-        try check(messageID, "a message_id")
-        try check(actorName, "an actor_name")
-        try check(queueName, "a queue_name")
+        var longest = max(messageID.utf8.count, actorName.utf8.count, queueName.utf8.count)
         if case .list(let members, _) = options.object.storage {
-            for index in members.indices { try check(members[index].key, "an option's name") }
             guard members.count <= Self.maxOptionCount else {
                 throw .tooManyOptions(messageID: messageID, count: members.count, limit: Self.maxOptionCount)
             }
+            for index in members.indices { longest = max(longest, members[index].key.utf8.count) }
         }
         if case .list(let members, _) = kwargs.storage {
-            for index in members.indices { try check(members[index].key, "a keyword argument's name") }
+            for index in members.indices { longest = max(longest, members[index].key.utf8.count) }
         }
+        if longest <= Self.maxNameSize { return }
+        let names = [("a message_id", messageID), ("an actor_name", actorName), ("a queue_name", queueName)]
+        let field = names.first { $0.1.utf8.count == longest }?.0 ?? "the name of an option or a keyword argument"
+        throw .tooLong(messageID: messageID, field: field, size: longest, limit: Self.maxNameSize)
     }
 
     /// How many bytes of it are text that is copied as it is.
@@ -236,7 +234,7 @@ private struct MessageFields {
         let start = scanner.position
         if case .options = field, scanner.byte == UInt8(ascii: "{") {
             try scanOptions(&scanner, bytes)
-        } else if case .kwargs = field, scanner.byte == UInt8(ascii: "{") {
+        } else if case .kwargs = field, scanner.byte == UInt8(ascii: "{"), !scanner.isAtEmptyObject {
             try scanNamed(&scanner, "A keyword argument") { _, _, _ in }
             // The scanner has seen what is in it one level too low.
             isDeep = isDeep || scanner.deepest >= JSONNesting.shallow

@@ -82,6 +82,13 @@ public struct JSONObject: Sendable {
         }
     }
 
+    /// This object with no other members than those of some keys, if it was text, so that it can be asked for them.
+    package func narrowed(to keys: [String]) -> JSONObject {
+        if case .list = storage { return self }
+        let values = select(keys).values
+        return JSONObject(members: zip(keys, values).compactMap { key, value in value.map { Member(key, $0) } })
+    }
+
     /// Whether there is no member.
     public var isEmpty: Bool {
         switch storage {

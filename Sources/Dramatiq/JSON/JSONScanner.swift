@@ -42,6 +42,11 @@ struct JSONScanner {
 
     var byte: UInt8? { position < count ? base[position] : nil }
 
+    /// Whether `{}` is next.
+    var isAtEmptyObject: Bool {
+        position + 1 < count && base[position] == UInt8(ascii: "{") && base[position + 1] == UInt8(ascii: "}")
+    }
+
     @inline(__always)
     mutating func skipWhitespace() {
         // Compact JSON has none, so the usual case is one comparison.

@@ -27,12 +27,13 @@ public struct StorageReference: Sendable, Hashable {
     ///
     /// - Throws: ``WorkflowError/Code/invalidCallbacks`` if it is marked as one and is none.
     public init?(reading value: JSONValue) throws(WorkflowError) {
-        guard let (values, count) = value.objectValue?.select(["__type__", "by", "version", "at"]),
-            values[0]?.stringValue?.hasSameBytes(as: Self.marker) == true
+        guard let object = value.objectValue,
+            object["__type__"]?.stringValue?.hasSameBytes(as: Self.marker) == true
         else { return nil }
+        let (values, count) = object.select(["by", "version", "at"])
         guard count == 4,
-            let storage = values[1]?.stringValue, storage.utf8.count <= Self.maxNameLength,
-            case .integer(let version)? = values[2], let place = values[3]
+            let storage = values[0]?.stringValue, storage.utf8.count <= Self.maxNameLength,
+            case .integer(let version)? = values[1], let place = values[2]
         else {
             throw .invalidCallbacks(reason: "a stored part must have the members by, version and at, and no others")
         }

@@ -8,6 +8,8 @@ enum JSONNode {
     /// The delay is in milliseconds.
     case withDelay(JSONValue, Int)
 
+    private static let keys = ["__type__", "children", "delay", "task"]
+
     /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
     init(_ value: JSONValue) throws {
         guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
@@ -16,23 +18,22 @@ enum JSONNode {
             self = .message(try Message(object, besides: "__type__"))
             return
         }
-        let members = object.select(["__type__", "children", "delay", "task"]).values
-        let (type, children, delay, task) = (members[0]?.stringValue, members[1]?.arrayValue, members[2], members[3])
-        switch type.map({ TextKey($0) }) {
+        let members = object.narrowed(to: Self.keys)
+        switch members["__type__"]?.stringValue.map({ TextKey($0) }) {
         case "message":
             self = .message(try Message(object, besides: "__type__"))
         case "chain":
-            guard let children else {
+            guard let children = members["children"]?.arrayValue else {
                 throw Self.invalid("a chain needs an array of children", value)
             }
             self = .chain(children)
         case "group":
-            guard let children else {
+            guard let children = members["children"]?.arrayValue else {
                 throw Self.invalid("a group needs an array of children", value)
             }
             self = .group(children)
         case "with_delay":
-            guard let delay = delay?.pythonNumber, let task else {
+            guard let delay = members["delay"]?.pythonNumber, let task = members["task"] else {
                 throw Self.invalid("with_delay needs a delay in milliseconds and a task", value)
             }
             // To Python, what is no number is over at once, whatever is added to it.
