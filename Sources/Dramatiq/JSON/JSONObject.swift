@@ -128,6 +128,8 @@ public struct JSONObject: Sendable {
 }
 
 extension JSONObject.Member {
+    /// Inlined, or the whole member would be copied to be asked.
+    @inline(__always)
     func matches(_ key: String) -> Bool {
         verbatimKey == nil && self.key.hasSameBytes(as: key)
     }

@@ -15,16 +15,19 @@
 package struct TextKey: Sendable, Hashable {
     package let text: String
 
+    @inlinable
     @inline(__always)
     package init(_ text: String) {
         self.text = text
     }
 
+    @inlinable
     @inline(__always)
     package static func == (left: TextKey, right: TextKey) -> Bool {
         left.text.hasSameBytes(as: right.text)
     }
 
+    @inlinable
     @inline(__always)
     package func hash(into hasher: inout Hasher) {
         text.hashBytes(into: &hasher)
@@ -46,12 +49,14 @@ extension TextKey: Comparable, ExpressibleByStringLiteral, CustomStringConvertib
 
 extension String {
     /// Whether the text consists of the same bytes as another one.
+    @inlinable
     @inline(__always)
     package func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && hasBytes(of: other, at: 0)
     }
 
     /// Feeds the text's bytes to a hasher.
+    @inlinable
     @inline(__always)
     package func hashBytes(into hasher: inout Hasher) {
         let isHashed: Void? = utf8.withContiguousStorageIfAvailable {
@@ -72,12 +77,14 @@ extension String {
     }
 
     /// Whether the text begins with these bytes.
+    @inlinable
     @inline(__always)
     package func hasBytePrefix(_ prefix: String) -> Bool {
         hasBytes(of: prefix, at: 0)
     }
 
     /// Whether the text ends with these bytes.
+    @inlinable
     @inline(__always)
     package func hasByteSuffix(_ suffix: String) -> Bool {
         hasBytes(of: suffix, at: utf8.count - suffix.utf8.count)
@@ -95,7 +102,8 @@ extension String {
     }
 
     @inline(__always)
-    private func hasBytes(of part: String, at offset: Int) -> Bool {
+    @usableFromInline
+    package func hasBytes(of part: String, at offset: Int) -> Bool {
         let length = part.utf8.count
         guard offset >= 0, offset + length <= utf8.count else { return false }
         let isSame: Bool? = utf8.withContiguousStorageIfAvailable { bytes in

@@ -31,8 +31,16 @@ struct Entry: Sendable, Equatable {
     /// What is kept in the flags that pylibmc ignores.
     var mark: UInt32 { flags >> 8 }
 
-    /// Whether it was written as a number by pylibmc or as by it, as all of a barrier is.
+    /// Whether it was written as a number by pylibmc or as by it, as the count of a barrier is.
     var isMarkedNumber: Bool { flags & 0xFF == Self.numberFlag }
+
+    /// Whether it can be the record of a barrier's release: a number, which Python may have had to write as bytes.
+    var isReleaseRecord: Bool {
+        let digits = digits.utf8
+        let magnitude = digits.first == UInt8(ascii: "-") ? digits.dropFirst() : digits[...]
+        return Self.numberFlags.contains(flags & 0xFF) && !magnitude.isEmpty
+            && magnitude.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
 
     /// The text of a number, without the spaces with which the server replaces digits that fell away.
     var digits: Substring { text.prefix { $0 != " " && $0 != "\0" } }

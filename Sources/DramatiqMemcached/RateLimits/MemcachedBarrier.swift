@@ -88,7 +88,7 @@ struct MemcachedBarrier {
         var contention = Contention()
         while true {
             let entries = try await client.entries([releaseKey, barrier.key])
-            guard let known = entries[0], known.entry.isMarkedNumber else { throw lost }
+            guard let known = entries[0], known.entry.isReleaseRecord else { throw lost }
             guard Self.isUnreleased(known.entry) else { return false }
             if try await client.replace(releaseKey, known, Entry(0), expiry) {
                 // All that matters is recorded; the rest would only take memory until its time is over.
@@ -119,7 +119,7 @@ struct MemcachedBarrier {
         guard let first = entries.first ?? nil, let last = entries.last ?? nil, last.entry.isMarkedNumber else {
             return nil
         }
-        if barrier.releaseKey != nil, !first.entry.isMarkedNumber { return nil }
+        if barrier.releaseKey != nil, !first.entry.isReleaseRecord { return nil }
         return State(
             isReleased: barrier.releaseKey != nil && !Self.isUnreleased(first.entry), known: last,
             count: try BarrierCount(last.entry, barrier.key))

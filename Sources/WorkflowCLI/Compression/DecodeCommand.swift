@@ -39,7 +39,7 @@
             }
             try await console.flush()
             do {
-                _ = try JSONMessageEncoder().decode(json)
+                _ = try JSONMessageEncoder(maxSize: MessageInput.maxSize).decode(json)
             } catch {
                 throw InputError(input.path, "is no message", error)
             }
@@ -59,7 +59,7 @@
             let found = encoder == nil ? compressors.first { $0.recognizes(captured.bytes) } : compressors.first
             guard let found else { return captured.withoutLineBreak }
             return try captured.read {
-                try found.decompress($0, maxSize: JSONMessageEncoder.defaultMaxSize)
+                try found.decompress($0, maxSize: MessageInput.maxSize)
             }
         }
     }

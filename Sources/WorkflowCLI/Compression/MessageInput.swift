@@ -5,6 +5,10 @@
 
     /// Where `encode` and `decode` read their message.
     struct MessageInput: ParsableArguments {
+        /// The largest message, also unpacked: twice what encoders take unless told otherwise, so that one that was refused
+        /// can be looked at.
+        static let maxSize = 64 << 20
+
         @Argument(help: "A file, or - for standard input.", completion: .file())
         var file = "-"
 
@@ -23,7 +27,7 @@
         ) async throws -> Result {
             let path = path
             let bytes = try await BlockingWork.run {
-                try InputFile.read(path, limit: JSONMessageEncoder.defaultMaxSize, $0)
+                try InputFile.read(path, limit: Self.maxSize, $0)
             }
             do {
                 return try body(try CapturedBytes(bytes))
