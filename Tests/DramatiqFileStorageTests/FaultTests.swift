@@ -211,6 +211,20 @@ import Testing
         await #expect(throws: WorkflowError.self) { _ = try await storage.retrieve([["id", message, false]]) }
     }
 
+    @Test(arguments: HostilePlace.all)
+    func callbacksWithAnyTextAreReadOrAnError(place: HostilePlace) async throws {
+        let storage = FileCallbackStorage(store.directory)
+        for text in HostileText.all where text.isCostly {
+            let bytes = place.message(text.text(bytes: 64 << 10))
+            guard let message = try? JSONMessageEncoder().decode(bytes),
+                let callbacks = message.options["workflow_completion_callbacks"]
+            else { continue }
+            _ = try? await storage.retrieve(callbacks)
+            _ = try? await storage.refresh(callbacks, for: .seconds(1))
+            _ = try? await storage.store(CallbackFormat.read(callbacks))
+        }
+    }
+
     @Test(arguments: [
         #"null"#, #"7"#, #"["sha256:x"]"#, #"{"sha256":"x"}"#, #""sha256:\ud800""#,
     ])
