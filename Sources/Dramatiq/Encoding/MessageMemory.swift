@@ -2,8 +2,9 @@
 package enum MessageMemory {
     /// Messages with no more bytes than this when they are decoded are not counted one by one: 16 KiB.
     package static let small = 16 << 10
-    /// A larger message doesn't come along with the settlement of another one, so that it is counted as well: 256 KiB.
-    static let largestRelay = 256 << 10
+    /// A larger message doesn't come along with the settlement of another one, so that it is counted as well: 1 MiB. No
+    /// more than one for each processor comes along.
+    static let largestRelay = 1 << 20
     /// What a decoded message takes for each byte of its text, while its actor is called: the text, and what it becomes.
     /// An `[Int]` of single digits takes up to 9 bytes for each, while the array grows, of which 7 were measured; most other
     /// types take less.
