@@ -357,7 +357,17 @@ TEXTS = [
     ("formulas", "what spreadsheets run", "=cmd|' /C calc'!A0"),
 ]
 
-CALLBACKS = b'"workflow_completion_callbacks":'
+
+def callbacks(text: bytes) -> bytes:
+    """A message with this raw JSON text as its callbacks."""
+    return message(options=b'{"workflow_completion_callbacks":' + text + b"}")
+
+
+def rest(*tasks: bytes, kind: bytes = b"chain") -> bytes:
+    """A message after which these tasks come, given as messages."""
+    nodes = b",".join(b'{"__type__":"message",' + task[1:] for task in tasks)
+    return callbacks(b'[["id",{"__type__":"%s","children":[%s]},false]]' % (kind, nodes))
+
 
 #: Messages with a place for a text, marked by an @, in each field that has one.
 PLACES = {
@@ -395,30 +405,19 @@ PLACES = {
     "pipe_target-id": message(options=b'{"pipe_target":' + message(message_id=b'"@"') + b"}"),
     "pipe_target-option": message(options=b'{"pipe_target":' + message(options=b'{"@":"@"}') + b"}"),
     "group_completion_uuid": message(options=b'{"group_completion_uuid":"@"}'),
-    "callbacks": message(options=b"{" + CALLBACKS + b'"@"}'),
-    "completion-id": message(options=b"{" + CALLBACKS + b'[["@",null,true]]}'),
-    "completion-id-outer": message(options=b"{" + CALLBACKS + b'[["@",null,true],["@",null,true]]}'),
-    "node-type": message(options=b"{" + CALLBACKS + b'[["id",{"__type__":"@","children":[]},false]]}'),
-    "node-key": message(options=b"{" + CALLBACKS + b'[["id",{"@":1,"__type__":"chain","children":[]},false]]}'),
-    "node-actor": message(
-        options=b"{" + CALLBACKS + b'[["id",{"__type__":"chain","children":[{"__type__":"message",'
-        + message(actor_name=b'"@"')[1:] + b"]},false]]}"
-    ),
-    "node-queue": message(
-        options=b"{" + CALLBACKS + b'[["id",{"__type__":"chain","children":[{"__type__":"message",'
-        + message(queue_name=b'"@"')[1:] + b"]},false]]}"
-    ),
-    "node-ids": message(
-        options=b"{" + CALLBACKS + b'[["id",{"__type__":"group","children":[{"__type__":"message",'
-        + message(message_id=b'"@"')[1:] + b',{"__type__":"message",' + message(message_id=b'"@"')[1:] + b"]},false]]}"
-    ),
-    "reference": message(options=b"{" + CALLBACKS + b'{"__type__":"@","by":"file","version":1,"at":"x"}}'),
-    "reference-storage": message(options=b"{" + CALLBACKS + b'{"__type__":"stored","by":"@","version":1,"at":"x"}}'),
-    "reference-place": message(options=b"{" + CALLBACKS + b'{"__type__":"stored","by":"file","version":1,"at":"@"}}'),
-    "reference-key": message(options=b"{" + CALLBACKS + b'{"@":1,"__type__":"stored","by":"file","version":1}}'),
-    "rest-place": message(
-        options=b"{" + CALLBACKS + b'[["id",{"__type__":"stored","by":"file","version":1,"at":"sha256:@"},false]]}'
-    ),
+    "callbacks": callbacks(b'"@"'),
+    "completion-id": callbacks(b'[["@",null,true]]'),
+    "completion-id-outer": callbacks(b'[["@",null,true],["@",null,true]]'),
+    "node-type": callbacks(b'[["id",{"__type__":"@","children":[]},false]]'),
+    "node-key": callbacks(b'[["id",{"@":1,"__type__":"chain","children":[]},false]]'),
+    "node-actor": rest(message(actor_name=b'"@"')),
+    "node-queue": rest(message(queue_name=b'"@"')),
+    "node-ids": rest(message(message_id=b'"@"'), message(message_id=b'"@"'), kind=b"group"),
+    "reference": callbacks(b'{"__type__":"@","by":"file","version":1,"at":"x"}'),
+    "reference-storage": callbacks(b'{"__type__":"stored","by":"@","version":1,"at":"x"}'),
+    "reference-place": callbacks(b'{"__type__":"stored","by":"file","version":1,"at":"@"}'),
+    "reference-key": callbacks(b'{"@":1,"__type__":"stored","by":"file","version":1}'),
+    "rest-place": callbacks(b'[["id",{"__type__":"stored","by":"file","version":1,"at":"sha256:@"},false]]'),
 }
 
 CASES = [*CUT, *WHOLE, *AROUND, *STRUCTURE, *TEXT, *UTF8, *NUMBERS, *FIELD_TYPES, *FIELD_SET, *RECIPES, *long_names()]

@@ -18,7 +18,7 @@ struct AttemptCommand: AsyncParsableCommand {
     @Argument var directory: String
     @Option(help: "The content to store, this many bytes.") var store: Int?
     @Option(help: "The reference to load.") var load: String?
-    @Option(help: "Become this user.") var user: UInt32?
+    @OptionGroup var user: UserOption
     @Option(help: "The largest file that the system allows, in bytes.") var fileSizeLimit: Int?
 
     @Option(help: "What new files get no rights for, as a number.") var umask: UInt16?
@@ -54,7 +54,7 @@ struct AttemptCommand: AsyncParsableCommand {
             guard result == 0 else { throw ValidationError("setrlimit failed") }
         }
         if let umask { _ = systemMask(mode_t(umask)) }
-        if let user { guard setuid(user) == 0 else { throw ValidationError("setuid failed") } }
+        try user.become()
     }
 }
 

@@ -14,10 +14,10 @@ struct HoldCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "hold")
 
     @Argument var directory: String
-    @Option(help: "Become this user.") var user: UInt32?
+    @OptionGroup var user: UserOption
 
     func run() async throws {
-        if let user { guard setuid(user) == 0 else { throw ValidationError("setuid failed") } }
+        try user.become()
         var held = 0
         for outer in 0..<16 {
             for inner in 0..<16 {

@@ -119,7 +119,7 @@ private struct ArgumentSource {
         actorName = message.actorName
         messageID = message.messageID
         self.parameters = parameters
-        positional = message.args.storage.text ?? JSONValue.array(message.args).encoded()[...].dropFirst().dropLast()
+        positional = message.args.content
         keywords = message.kwargs.isEmpty ? nil : MemberPlaces(message.kwargs)
         if keywords == nil, !message.kwargs.isEmpty { throw mismatch("its keyword arguments have 4 GiB or more") }
     }

@@ -14,7 +14,7 @@ enum ReservedQueueName {
             case .name(let text): name.hasSameBytes(as: text)
             case .prefix(let text): name.hasBytePrefix(text)
             case .suffix(let text): name.hasByteSuffix(text)
-            case .part(let text): name.contains(text)
+            case .part(let text): name.containsBytes(of: text)
             }
         }
     }
