@@ -29,14 +29,16 @@ import Testing
             _ = seen.add("\(path) \(width) \(mode ?? "-")")
         }
         try await broker.declare(resize)
-        // Before there is a worker, so that it takes them in their order.
-        for (args, kwargs) in [
-            (["a", 1], [:]), (["b"], ["width": 2, "mode": "fit"]), ([], ["mode": nil, "width": 3, "path": "c"]),
-        ] as [(JSONArray, JSONObject)] {
-            try await broker.enqueue(
-                Message(queueName: "default", actorName: "resize", args: args, kwargs: kwargs))
+        try await withWorker(Worker(broker, concurrency: 1)) {
+            for (args, kwargs) in [
+                (["a", 1], [:]), (["b"], ["width": 2, "mode": "fit"]), ([], ["mode": nil, "width": 3, "path": "c"]),
+            ] as [(JSONArray, JSONObject)] {
+                try await broker.enqueue(
+                    Message(queueName: "default", actorName: "resize", args: args, kwargs: kwargs))
+                // One by one: what a worker takes at the same time, it may begin in another order.
+                try await transport.join()
+            }
         }
-        try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
         #expect(seen.values == ["a 1 -", "b 2 fit", "c 3 -"])
     }
 
