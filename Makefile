@@ -24,6 +24,7 @@ test: lint
 	# Fails if the transport there breaks a promise that it makes.
 	$(SWIFT) run --package-path Examples OwnTransport
 	Scripts/python Fixtures/generate.py --check
+	Scripts/python -m unittest discover -t Python -s Python/tests
 
 # Compiles the snippets of the README.
 snippets:

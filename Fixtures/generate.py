@@ -21,11 +21,11 @@ from dramatiq.brokers.stub import StubBroker  # noqa: E402
 # dramatiq-workflow declares an actor when it is imported, so a broker has to be there first.
 dramatiq.set_broker(StubBroker(middleware=[]))
 
-from capture import corpus, frames, hostile, messages, options, scalars, workflows  # noqa: E402
+from capture import corpus, frames, hostile, messages, options, references, scalars, workflows  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 #: Folders that hold nothing but captured files.
-CAPTURED = ["messages", "workflows", "hostile", "frames"]
+CAPTURED = ["messages", "workflows", "hostile", "frames", "references"]
 
 
 def require_pinned_versions() -> None:
@@ -38,7 +38,7 @@ def require_pinned_versions() -> None:
 def capture() -> dict[str, bytes]:
     """Every file's content by its path."""
     files: dict[str, bytes] = {}
-    for part in [scalars, options, messages, workflows, corpus, hostile, frames]:
+    for part in [scalars, options, messages, workflows, corpus, hostile, frames, references]:
         files.update(part.files())
     return files
 
