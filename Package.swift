@@ -296,6 +296,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqFileStorage",
+                "DramatiqWorkflow",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),

@@ -6,17 +6,27 @@ import Synchronization
 ///
 /// Nothing is removed unless you do it, and nothing outlives the process.
 public final class InMemoryWorkflowStore: WorkflowStore {
+    private struct Entry {
+        var content: [UInt8]
+        /// When it was needed last, or will be.
+        var lastUse: Moment
+    }
+
     private struct State {
-        var numbers: [[UInt8]: Int] = [:]
-        var contents: [Int: [UInt8]] = [:]
-        var lastNumber = 0
+        var entries: [TextKey: Entry] = [:]
         var counts = Counts()
 
-        func content(_ reference: JSONValue) throws(NotStored) -> [UInt8] {
-            guard case .integer(let number) = reference, let content = contents[number] else {
+        /// - Returns: the key of an entry.
+        func key(_ reference: JSONValue, _ completionID: String) throws(NotStored) -> TextKey {
+            let key = TextKey(completionID)
+            guard reference.stringValue?.hasSameBytes(as: completionID) == true, entries[key] != nil else {
                 throw NotStored(reference: reference)
             }
-            return content
+            return key
+        }
+
+        mutating func use(_ key: TextKey, at moment: Moment) {
+            if let earlier = entries[key]?.lastUse { entries[key]?.lastUse = max(earlier, moment) }
         }
     }
 
@@ -27,55 +37,111 @@ public final class InMemoryWorkflowStore: WorkflowStore {
         public var refreshes = 0
     }
 
-    private let state = Mutex(State())
+    /// A century; what is to be kept for longer is kept for that long.
+    private static let longest = Duration.seconds(3_155_760_000)
 
-    public init() {}
+    private let state = Mutex(State())
+    private let now: @Sendable () -> Moment
+
+    public init() {
+        now = { Moment.now }
+    }
+
+    /// - Parameter now: the clock by which contents get older, for tests.
+    package init(now: @escaping @Sendable () -> ContinuousClock.Instant) {
+        self.now = { Moment(now()) }
+    }
 
     public var name: String { "memory" }
 
     /// How often the store was asked for what.
     public var counts: Counts { state.withLock(\.counts) }
     /// How many workflows there are; the same one stored twice counts once.
-    public var count: Int { state.withLock(\.contents.count) }
+    public var count: Int { state.withLock(\.entries.count) }
 
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
+        let now = now()
         state.withLock { state in
             state.counts.stores += 1
-            if let number = state.numbers[workflow] { return .integer(number) }
-            state.lastNumber += 1
-            state.numbers[workflow] = state.lastNumber
-            state.contents[state.lastNumber] = workflow
-            return .integer(state.lastNumber)
+            let key = TextKey(completionID)
+            let lastUse = state.entries[key]?.lastUse ?? now
+            state.entries[key] = Entry(content: workflow, lastUse: max(lastUse, now))
         }
+        return .string(completionID)
     }
 
     /// - Throws: ``NotStored``.
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
-        try state.withLock { state in
+        let now = now()
+        return try state.withLock { state in
             state.counts.loads += 1
-            return try state.content(reference)
+            let key = try state.key(reference, completionID)
+            state.use(key, at: now)
+            return state.entries[key]?.content ?? []
         }
     }
 
     /// - Throws: ``NotStored``.
     public func refresh(_ reference: JSONValue, completionID: String) async throws {
+        try await refresh(reference, completionID: completionID, for: .zero)
+    }
+
+    /// - Throws: ``NotStored``.
+    public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
+        let now = now()
         try state.withLock { state in
             state.counts.refreshes += 1
-            _ = try state.content(reference)
+            state.use(try state.key(reference, completionID), at: now + min(max(.zero, wait), Self.longest))
         }
     }
 
-    /// Forgets all workflows; no reference to one of them will ever mean another.
+    /// Forgets all workflows.
     public func removeAll() {
-        state.withLock { state in
-            state.numbers = [:]
-            state.contents = [:]
-        }
+        state.withLock { $0.entries = [:] }
     }
 
     /// There is no workflow with that reference.
     public struct NotStored: Error, Sendable, CustomStringConvertible {
         public let reference: JSONValue
         public var description: String { "There is no workflow \(reference) in memory" }
+    }
+}
+
+/// What operators do is not counted.
+extension InMemoryWorkflowStore: WorkflowStoreOperations {
+    private static let pageSize = 1000
+
+    public func contents(after position: String?) async throws -> StoredContentPage {
+        let (now, last) = (now(), position.map { TextKey($0) })
+        return state.withLock { state in
+            let keys = state.entries.keys.filter { key in last.map { key > $0 } ?? true }.sorted()
+            let page = keys.prefix(Self.pageSize)
+            return StoredContentPage(
+                contents: page.compactMap { key in state.entries[key].map { Self.stored(key, $0, now) } },
+                next: page.count < keys.count ? page.last?.text : nil)
+        }
+    }
+
+    public func stored(named name: String) async throws -> StoredContent? {
+        let (now, key) = (now(), TextKey(name))
+        return state.withLock { $0.entries[key].map { Self.stored(key, $0, now) } }
+    }
+
+    public func content(named name: String) async throws -> [UInt8]? {
+        state.withLock { $0.entries[TextKey(name)]?.content }
+    }
+
+    @discardableResult
+    public func remove(named name: String, olderThan age: Duration) async throws -> Bool {
+        let (now, key) = (now(), TextKey(name))
+        return state.withLock { state in
+            guard let entry = state.entries[key], now - entry.lastUse > age else { return false }
+            state.entries[key] = nil
+            return true
+        }
+    }
+
+    private static func stored(_ key: TextKey, _ entry: Entry, _ now: Moment) -> StoredContent {
+        StoredContent(name: key.text, size: entry.content.count, age: now - entry.lastUse)
     }
 }

@@ -52,7 +52,7 @@ public struct FileWorkflowStore: WorkflowStore {
 extension ContentDigest {
     /// Reads the place in a reference.
     init(reading place: JSONValue) throws(WorkflowError) {
-        guard let digest = ContentDigest(place) else {
+        guard let digest = ContentDigest(place) ?? place.stringValue.flatMap(ContentDigest.init(contentName:)) else {
             throw .invalidCallbacks(reason: "a file must be given as sha256: and 64 hexadecimal digits")
         }
         self = digest

@@ -1,4 +1,5 @@
 public import Dramatiq
+public import DramatiqWorkflow
 
 /// A directory with stored workflows, of this process and of any others that use it at the same time, on this machine or
 /// on others that share the file system.
@@ -92,6 +93,29 @@ public final class StorageDirectory: Sendable {
         { [lockTimeout, access] in LockWait(timeout: lockTimeout, cancellation: $0, access: access) }
     }
 
+    // MARK: Operations
+
+    /// What is in some of the directories in which files lie.
+    ///
+    /// - Parameter leaf: the number of the first one.
+    func contents(from leaf: Int) async throws -> (page: StoredContentPage, nextLeaf: Int?) {
+        try await readers.run { [files] in try files.contents(from: leaf, $0) }
+    }
+
+    func stored(_ digest: ContentDigest) async throws -> StoredContent? {
+        try await readers.run { [files] _ in try files.stored(digest) }
+    }
+
+    /// A content, whose age stays what it is; `nil` if it isn't there.
+    func content(_ digest: ContentDigest) async throws -> [UInt8]? {
+        try await readers.run { [files] _ in try files.content(digest) }
+    }
+
+    func remove(_ digest: ContentDigest, olderThan age: Duration) async throws -> Bool {
+        let sweep = DirectorySweep(files: files, age: age, isDryRun: false, lockTimeout: lockTimeout)
+        return try await writers.run { try sweep.remove(digest, $0) }
+    }
+
     // MARK: Housekeeping
 
     /// Removes what no message can need any more: files that were neither stored nor needed for a time, and what
@@ -121,7 +145,7 @@ public final class StorageDirectory: Sendable {
             try files.visitEntries("list", cancellation) {
                 statistics.fail($0)
             } _: { _, entry in
-                statistics.add(entry, age: max(.zero, now - entry.status.modified), limit: retention.age)
+                statistics.add(entry, at: now, limit: retention.age)
             }
             return statistics
         }
@@ -143,7 +167,7 @@ public final class StorageDirectory: Sendable {
                     if let problem = files.problem(with: digest, in: directory) {
                         report.add(problem)
                     } else {
-                        report.addIntact(entry)
+                        report.addIntact(entry.status.size)
                     }
                 case .irregular: report.add(.notRegular("load", directory.path + "/" + entry.name))
                 case .temporary, .foreign: break

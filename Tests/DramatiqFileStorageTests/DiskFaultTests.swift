@@ -99,7 +99,7 @@ import Testing
         }
         let sweep = try await store.directory.sweep(olderThan: .zero)
         #expect(sweep.removed == 0)
-        #expect(sweep.failures.map(\.code) == [.readOnly])
+        #expect(sweep.failures.map(\.code) == ["readOnly"])
         try await #expect(store.directory.sweep(olderThan: .zero, isDryRun: true).removed == 1)
     }
 

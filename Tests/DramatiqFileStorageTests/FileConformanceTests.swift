@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct FileConformanceTests {
     /// Files whose dates go back as time passes, and are swept then.
     private struct Subject: CallbackStorageSubject, WorkflowStoreSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
 
         let claims: Set<Claim> = Subject.claims
         let lifetime: Duration = StorageRetention().age

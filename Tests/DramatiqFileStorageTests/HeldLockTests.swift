@@ -94,7 +94,7 @@ import Testing
         let sweep = try await directory.sweep()
         #expect(sweep.removed == 0)
         #expect(sweep.failureCount == 256)
-        #expect(sweep.failures.allSatisfy { $0.code == .locked && $0.path.hasSuffix("/.lock") })
+        #expect(sweep.failures.allSatisfy { $0.code == "locked" && $0.place.hasSuffix("/.lock") })
 
         process.kill()
         #expect(try await store.store(content, completionID: "a") == ContentDigest(of: content).jsonValue)

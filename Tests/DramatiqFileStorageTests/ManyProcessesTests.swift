@@ -1,4 +1,5 @@
 import Dramatiq
+import DramatiqWorkflow
 import Foundation
 import TestSupport
 import Testing

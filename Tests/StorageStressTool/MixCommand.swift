@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dramatiq
 import DramatiqFileStorage
+import DramatiqWorkflow
 import Foundation
 import TestSupport
 

@@ -1,6 +1,7 @@
 #if Plugins
     import Dramatiq
     import DramatiqFileStorage
+    import DramatiqWorkflow
     import Foundation
     import Testing
 

@@ -190,7 +190,7 @@ struct ContentFiles: Sendable {
         }
     }
 
-    private func content(of file: borrowing Descriptor, _ digest: ContentDigest) throws(FileStorageError) -> [UInt8] {
+    func content(of file: borrowing Descriptor, _ digest: ContentDigest) throws(FileStorageError) -> [UInt8] {
         let status = try file.status("load")
         guard status.isRegular else {
             throw .notRegular("load", file.path)

@@ -53,20 +53,25 @@ extension ContentFiles {
 
     /// Calls a closure with each of the directories in which files lie, and its digits.
     ///
-    /// - Parameter failed: gets what can't be read, also by the closure; it keeps nothing else from being visited.
+    /// - Parameters:
+    ///   - leaves: the numbers of those that are meant. Defaults to all.
+    ///   - failed: gets what can't be read, also by the closure; it keeps nothing else from being visited.
     /// - Throws: ``FileStorageError`` if the outermost directory can't be read. What else the closure throws.
     func visitDirectories(
         _ operation: String,
+        in leaves: Range<Int> = FanOut.leaves,
         failed: (FileStorageError) -> Void,
         _ visit: (borrowing Descriptor, String, String) throws -> Void
     ) throws {
         // Says what is wrong with the directory as a whole; that those below are missing is no fault.
         let root = try places.openRoot(operation)
-        for outer in FanOut.digits {
+        for (outerIndex, outer) in FanOut.digits.enumerated() {
+            let first = outerIndex * FanOut.digits.count
+            guard leaves.overlaps(first..<first + FanOut.digits.count) else { continue }
             try Self.goingOn(failed) {
                 let middle = try root.openDirectory(outer, operation)
                 places.access.settle(middle, in: root)
-                for inner in FanOut.digits {
+                for (innerIndex, inner) in FanOut.digits.enumerated() where leaves.contains(first + innerIndex) {
                     try Self.goingOn(failed) {
                         let directory = try middle.openDirectory(inner, operation)
                         places.access.settle(directory, in: middle)

@@ -12,6 +12,8 @@ import Synchronization
 /// are 4 000 in each directory, and the directories are made and synchronized once and not for nearly every file.
 final class FanOut: Sendable {
     static let digits = (0..<16).map { String($0, radix: 16) }
+    /// The numbers of the directories in which files lie: their two digits.
+    static let leaves = 0..<256
 
     /// The path of the outermost directory.
     var root: String { place.text }

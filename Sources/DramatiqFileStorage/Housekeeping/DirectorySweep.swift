@@ -1,4 +1,5 @@
 import Dramatiq
+import DramatiqWorkflow
 
 #if canImport(Darwin)
     import Darwin
@@ -35,6 +36,28 @@ struct DirectorySweep: Sendable {
             try sweep(directory, entries, &report, &wait)
         }
         return report
+    }
+
+    /// Removes one file if it still is old.
+    ///
+    /// - Returns: whether it was removed.
+    /// - Throws: ``FileStorageError``, `CancellationError`.
+    func remove(_ digest: ContentDigest, _ cancellation: Cancellation) throws -> Bool {
+        let wait = LockWait(timeout: lockTimeout, cancellation: cancellation, access: files.places.access)
+        do throws(FileStorageError) {
+            let directory = try files.places.open(digest, "sweep")
+            let (outer, inner) = digest.fanOut
+            let status = try directory.status(of: digest.hexadecimal, "sweep")
+            let entry = DirectoryEntry(name: digest.hexadecimal, outer: outer, inner: inner, status: status)
+            // Nobody is kept waiting for what isn't old.
+            guard isOld(entry, status, .now) else { return false }
+            return try DirectoryLock.hold(.exclusive, in: directory, wait, "sweep") { lock throws(FileStorageError) in
+                try remove(entry, directory, at: lock.now("sweep"))
+            }
+        } catch {
+            if error.code == .missing { return false }
+            throw error
+        }
     }
 
     func sweep(
@@ -77,22 +100,28 @@ struct DirectorySweep: Sendable {
             let now = try lock.now("sweep")
             for entry in entries {
                 do throws(FileStorageError) {
-                    // Opened and not only looked up: that is when a network file system asks its server.
-                    let status = try directory.open(entry.name, O_RDONLY, "sweep").status("sweep")
-                    guard isOld(entry, status, now) else {
-                        report.keep(entry)
-                        continue
-                    }
-                    guard unlinkat(directory.number, entry.name, 0) == 0 else {
-                        throw FileStorageError.lastCall("sweep", directory.path + "/" + entry.name)
-                    }
-                    report.remove(entry)
+                    if try remove(entry, directory, at: now) { report.remove(entry) } else { report.keep(entry) }
                 } catch {
                     // Missing: another sweep was here, or the writer has given the file its name.
                     if error.code != .missing { report.fail(error) }
                 }
             }
         }
+    }
+
+    /// Removes a file unless it isn't old any more, under the directory's lock.
+    private func remove(
+        _ entry: DirectoryEntry,
+        _ directory: borrowing Descriptor,
+        at now: FileDate
+    ) throws(FileStorageError) -> Bool {
+        // Opened and not only looked up: that is when a network file system asks its server.
+        let status = try directory.open(entry.name, O_RDONLY, "sweep").status("sweep")
+        guard isOld(entry, status, now) else { return false }
+        guard unlinkat(directory.number, entry.name, 0) == 0 else {
+            throw FileStorageError.lastCall("sweep", directory.path + "/" + entry.name)
+        }
+        return true
     }
 
     private func isOld(_ entry: DirectoryEntry, _ status: FileStatus, _ now: FileDate) -> Bool {

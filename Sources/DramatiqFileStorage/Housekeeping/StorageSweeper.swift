@@ -1,4 +1,5 @@
 import Dramatiq
+import DramatiqWorkflow
 public import Logging
 public import ServiceLifecycle
 

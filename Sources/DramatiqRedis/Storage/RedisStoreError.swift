@@ -1,3 +1,6 @@
+public import Dramatiq
+public import DramatiqWorkflow
+
 /// Why a remaining workflow can't be stored or had.
 public struct RedisStoreError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The sort of error. New ones may be added, so a `switch` needs a `default`.
@@ -35,5 +38,14 @@ extension RedisStoreError {
         RedisStoreError(
             code: .notFound, description: "What remains of the workflow after barrier \(completionID) is not in Redis",
             completionID: completionID)
+    }
+}
+
+extension RedisStoreError: ConfinedError, StorageFailureConvertible {
+    /// Always: it is about one content.
+    public var isConfined: Bool { true }
+
+    public func storageFailure(at place: String) -> StorageFailure {
+        StorageFailure(place: place, code: "\(code)", reason: description)
     }
 }

@@ -26,7 +26,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     public let namespace: String
     /// How long a remaining workflow is kept after it was last stored or loaded.
     public let ttl: Duration
-    private let executor: any RedisExecutor
+    let executor: any RedisExecutor
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
@@ -83,9 +83,12 @@ public struct RedisWorkflowStore: WorkflowStore {
         guard Self.isValid(completionID), reference.stringValue == completionID else { throw .invalidReference }
     }
 
-    private func key(_ completionID: String) -> String { "\(namespace):__workflows__.\(completionID)" }
+    /// What the keys of all workflows begin with.
+    var keyPrefix: String { "\(namespace):__workflows__." }
 
-    private static func isValid(_ completionID: String) -> Bool {
+    func key(_ completionID: String) -> String { keyPrefix + completionID }
+
+    static func isValid(_ completionID: String) -> Bool {
         !completionID.isEmpty && completionID.utf8.count <= maxIDLength
     }
 }

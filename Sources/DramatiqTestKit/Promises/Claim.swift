@@ -44,6 +44,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let barriers = Claim("barriers are part of a commit")
     /// A transport has ``Transport/operations``.
     public static let operations = Claim("queues can be looked after")
+    /// A store is a `WorkflowStoreOperations`.
+    public static let storeOperations = Claim("stored contents can be looked after")
     /// An encoder reads what `JSONMessageEncoder` writes.
     public static let plainJSON = Claim("plain JSON is read")
 

@@ -23,7 +23,10 @@ extension Promise where Subject == any WorkflowStoreSubject {
 
 /// What a `WorkflowStore` promises: what is stored is loaded, to the byte, and what can't be had is an error.
 public enum WorkflowStorePromises {
-    public static let all: [Promise<any WorkflowStoreSubject>] = [
+    public static let all: [Promise<any WorkflowStoreSubject>] = keeping + StoreOperationsPromises.all
+
+    /// Storing, loading and keeping.
+    static let keeping: [Promise<any WorkflowStoreSubject>] = [
         Promise("what is stored is loaded, to the byte") { subject in
             let store = try await subject.makeStore()
             for workflow in SampleWorkflows.all.map({ $0.encoded() }) {

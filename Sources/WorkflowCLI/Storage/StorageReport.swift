@@ -1,13 +1,13 @@
 #if Plugins
     import Dramatiq
-    import DramatiqFileStorage
+    import DramatiqWorkflow
 
     /// What a command has found out about a directory, for people and for programs.
     struct StorageReport {
         private var rows: [(label: String, text: String)] = []
         private var members: [(String, JSONValue)] = []
         /// What is wrong, which makes the command fail: the first of it, and how much it is.
-        private(set) var failures: [FileStorageError] = []
+        private(set) var failures: [StorageFailure] = []
         private(set) var failureCount = 0
 
         /// A number of files and their bytes.
@@ -16,7 +16,7 @@
         }
 
         /// What is wrong: with how many files and directories, and the first of these.
-        mutating func fail(_ label: String, key: String, count: Int, _ failures: [FileStorageError]) {
+        mutating func fail(_ label: String, key: String, count: Int, _ failures: [StorageFailure]) {
             add(label, key: key, count: count, noun: count == 1 ? "file or directory" : "files and directories")
             self.failures += failures
             failureCount += count
@@ -50,7 +50,7 @@
                 JSONArray(
                     failures.map { failure in
                         [
-                            "path": .string(failure.path), "code": .string("\(failure.code)"),
+                            "path": .string(failure.place), "code": .string(failure.code),
                             "reason": .string(failure.reason),
                         ]
                     }))

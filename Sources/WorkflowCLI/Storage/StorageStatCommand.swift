@@ -1,6 +1,7 @@
 #if Plugins
     import ArgumentParser
     import DramatiqFileStorage
+    import DramatiqWorkflow
 
     /// `dramatiq-workflow storage stat`.
     struct StorageStatCommand: AsyncParsableCommand {

@@ -8,7 +8,7 @@ import Testing
 /// The promises to workflows on a server.
 @Suite(.timeLimit(.minutes(10))) struct RedisWorkflowStoreConformanceTests {
     private struct Subject: WorkflowStoreSubject, CallbackStorageSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
 
         let claims: Set<Claim> = Subject.claims
         let place: RedisPlace
