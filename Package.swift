@@ -190,6 +190,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
+            exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
         .target(

@@ -59,6 +59,7 @@ class S3Store(Store):
                     **self._object(name),
                     Body=kept,
                     IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=checksum,
                     ContentType="application/json",
                     **self.put_options,

@@ -82,7 +82,7 @@ class MemoryStore(Store):
 
 
 class Run:
-    """Runs a workflow message by message, in the order in which they are sent, each as the next worker would have it."""
+    """Runs a workflow message by message, in the order in which they are sent, each in the next worker."""
 
     def __init__(self, storages, order=None) -> None:
         self.broker = StubBroker(middleware=[])

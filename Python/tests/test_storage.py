@@ -133,8 +133,9 @@ class FixtureTests(StoreCase):
             storage = StoredCallbackStorage(store)
             name = store.store(bytes(text))
             for position in (0, 1, 2, 7):
+                at = [name, [["a", position, True]]]
                 try:
-                    loaded(storage.retrieve({"__type__": "stored", "by": "x", "version": 2, "at": [name, [["a", position, True]]]}))
+                    loaded(storage.retrieve({"__type__": "stored", "by": "x", "version": 2, "at": at}))
                 except StoreError:
                     pass
             try:
@@ -228,9 +229,11 @@ class WritingTests(StoreCase):
         storage = StoredCallbackStorage(store, inline_limit=0)
 
         def rest(value):
-            return serialize_workflow(Chain(*[message(0, message_id="same", message_timestamp=1).copy(args=(value,))] * 3))
+            same = message(0, message_id="same", message_timestamp=1).copy(args=(value,))
+            return serialize_workflow(Chain(same, same, same))
 
-        written = [encoded(storage.store([("a", rest(value), False)])) for value in [1, True, 1.0, "1", None, -0.0, 0.0, [1], {"a": 1}]]
+        values = [1, True, 1.0, "1", None, -0.0, 0.0, [1], {"a": 1}]
+        written = [encoded(storage.store([("a", rest(value), False)])) for value in values]
         self.assertEqual(len(set(written)), len(written))
         self.assertEqual(len(store.puts), len(written))
         # Not a number is itself, and a tuple is an array.
@@ -300,7 +303,8 @@ class MemoryTests(StoreCase):
         kept = store.kept.pop(name)
         storage = StoredCallbackStorage(store)
         reference = {"__type__": "stored", "by": "x", "version": 2, "at": name}
-        self.assertTrue(all(isinstance(result, StoreError) for result in together(4, lambda _: storage.retrieve(reference))))
+        results = together(4, lambda _: storage.retrieve(reference))
+        self.assertTrue(all(isinstance(result, StoreError) for result in results), results)
         store.kept[name] = kept
         self.assertEqual(storage.retrieve(reference), [])
 
