@@ -61,6 +61,7 @@ let package = Package(
             name: "DramatiqWorkflow",
             dependencies: [
                 "Dramatiq",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -70,6 +71,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqWorkflow",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: swiftSettings
         ),

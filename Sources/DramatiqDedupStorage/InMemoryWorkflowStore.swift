@@ -53,6 +53,7 @@ public final class InMemoryWorkflowStore: WorkflowStore {
     }
 
     public var name: String { "memory" }
+    public var identity: String? { "memory \(UInt(bitPattern: ObjectIdentifier(self).hashValue))" }
 
     /// How often the store was asked for what.
     public var counts: Counts { state.withLock(\.counts) }

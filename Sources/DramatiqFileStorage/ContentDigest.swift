@@ -1,5 +1,6 @@
 import Crypto
 import Dramatiq
+import DramatiqWorkflow
 
 /// The SHA-256 of a content, by which it is stored and found.
 struct ContentDigest: Hashable, Sendable {
@@ -12,10 +13,32 @@ struct ContentDigest: Hashable, Sendable {
     init(of content: [UInt8]) {
         var hash = SHA256()
         content.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        self.init(bytes: hash.finalize())
+    }
+
+    /// The digest that is a content's name.
+    init(_ name: ContentName) {
+        self.init(bytes: name.digest)
+    }
+
+    /// Takes exactly what ``name`` looks like and nothing else.
+    init?(contentName text: String) {
+        guard let name = ContentName(text) else { return nil }
+        self.init(name)
+    }
+
+    private init(bytes: some Sequence<UInt8>) {
         var text: [UInt8] = []
         text.reserveCapacity(2 * SHA256.byteCount)
-        for byte in hash.finalize() { text += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]] }
+        for byte in bytes { text += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]] }
         hexadecimal = String(decoding: text, as: UTF8.self)
+    }
+
+    /// The content's name in references.
+    var name: ContentName {
+        let digits = Array(hexadecimal.utf8).map { UInt8(Self.digits.firstIndex(of: $0) ?? 0) }
+        return ContentName(
+            digest: stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] })
     }
 
     /// Takes exactly what ``hexadecimal`` looks like and nothing else: the text becomes part of a path.

@@ -49,37 +49,3 @@ extension FileWorkflowStore: WorkflowStoreOperations {
         try await directory.sweep(olderThan: age, isDryRun: isDryRun)
     }
 }
-
-extension ContentDigest {
-    private static let base64 = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
-    /// The digest in base64url without padding, as references call a content.
-    var contentName: String {
-        let digits = hexadecimal.utf8.map { UInt32($0 <= 57 ? $0 - 48 : $0 - 87) } + [0, 0]
-        // Three hexadecimal digits are two of these; the last two have four bits more than there are.
-        var text: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 3) {
-            let bits = digits[index] << 8 | digits[index + 1] << 4 | digits[index + 2]
-            text += [Self.base64[Int(bits >> 6)], Self.base64[Int(bits & 63)]]
-        }
-        return String(decoding: text.dropLast(), as: UTF8.self)
-    }
-
-    /// Takes exactly what ``contentName`` looks like and nothing else.
-    init?(contentName name: String) {
-        guard name.utf8.count == 43 else { return nil }
-        var digits: [UInt8] = []
-        for byte in name.utf8 {
-            guard let value = Self.base64.firstIndex(of: byte) else { return nil }
-            digits.append(UInt8(value))
-        }
-        digits.append(0)
-        var text = ""
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            let bits = Int(digits[index]) << 6 | Int(digits[index + 1])
-            text += String(bits >> 8, radix: 16) + String(bits >> 4 & 15, radix: 16) + String(bits & 15, radix: 16)
-        }
-        self.init(hexadecimal: text.dropLast(2))
-        guard contentName.hasSameBytes(as: name) else { return nil }
-    }
-}

@@ -27,10 +27,13 @@ public struct FileWorkflowStore: WorkflowStore {
     }
 
     public var name: String { "file" }
+    public var identity: String? { "file \(directory.path)" }
 
     /// - Throws: ``FileStorageError``, or what the compressor throws.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
-        try await directory.store(workflow).jsonValue
+        let digest = try await directory.store(workflow)
+        // The content's name says it all.
+        return digest.name.text.hasSameBytes(as: completionID) ? .string(completionID) : digest.jsonValue
     }
 
     /// - Throws: ``FileStorageError``, or `WorkflowError.Code.invalidCallbacks` for a reference that is none.
@@ -52,8 +55,9 @@ public struct FileWorkflowStore: WorkflowStore {
 extension ContentDigest {
     /// Reads the place in a reference.
     init(reading place: JSONValue) throws(WorkflowError) {
-        guard let digest = ContentDigest(place) ?? place.stringValue.flatMap(ContentDigest.init(contentName:)) else {
-            throw .invalidCallbacks(reason: "a file must be given as sha256: and 64 hexadecimal digits")
+        guard let digest = place.stringValue.flatMap(ContentDigest.init(contentName:)) ?? ContentDigest(place) else {
+            throw .invalidCallbacks(
+                reason: "a file must be given by the name of its content, or as sha256: and 64 hexadecimal digits")
         }
         self = digest
     }

@@ -19,6 +19,8 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         /// A message's callbacks were stored by a storage that this program's ``WorkflowMiddleware`` has not, or by a
         /// later version of it.
         public static let foreignReference = Code("foreignReference")
+        /// A reference to a stored workflow says that the rest begins where none does.
+        public static let invalidCursor = Code("invalidCursor")
         /// A `workflow_on_failure` option that means nothing.
         public static let invalidFailurePolicy = Code("invalidFailurePolicy")
     }
@@ -41,6 +43,14 @@ extension WorkflowError {
         WorkflowError(
             code: .invalidCallbacks,
             description: "The option workflow_completion_callbacks can't be understood: \(reason)")
+    }
+
+    /// ``Code/invalidCursor``.
+    package static func invalidCursor(_ cursor: Int, reference: String) -> WorkflowError {
+        WorkflowError(
+            code: .invalidCursor,
+            description:
+                "Cursor \(cursor) of the reference \(reference) is not where a rest of the stored workflow begins")
     }
 
     /// ``Code/foreignReference``.

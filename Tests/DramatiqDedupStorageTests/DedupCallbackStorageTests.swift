@@ -7,7 +7,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct DedupCallbackStorageTests {
     private let store = InMemoryWorkflowStore()
-    private var storage: DedupCallbackStorage<InMemoryWorkflowStore> { DedupCallbackStorage(store) }
+    private let cache = WorkflowCache()
+    /// Stores whatever there is.
+    private var storage: DedupCallbackStorage<InMemoryWorkflowStore> {
+        DedupCallbackStorage(store, inlineLimit: 0, cache: cache)
+    }
 
     private let rest: JSONValue = ["__type__": "chain", "children": [["__type__": "group", "children": []]]]
 
@@ -21,42 +25,81 @@ import Testing
             }
         }.run()
         #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 1, loads: 0, refreshes: 0))
+        // Another process.
+        cache.removeAll()
         try await stage.work()
         #expect(stage.ran.count == 10_001)
         #expect(stage.ran.values.last == "after")
         // Nothing is left to be stored after the last one. The members arrive within the refreshing interval.
-        #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 1, loads: 1, refreshes: 1))
+        #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 1, loads: 1, refreshes: 0))
     }
 
-    @Test func whatComesAfterAGroupOfChainsIsStoredOnceForAllOfThem() async throws {
-        let stage = try await Stage(fidelity: .values, storage: storage)
-        let m = stage.task.message
-        try await Workflow(broker: stage.broker) {
-            Chain {
-                Group { for _ in 0..<100 { Chain(m("first"), m("second")) } }
-                m("after")
+    /// The shapes that used to store once for each step, member or level.
+    private static let shapes: [(name: String, tasks: Int)] = [
+        ("chain", 300), ("group of chains", 30_001), ("nested", 31), ("delays", 4),
+    ]
+
+    private func shape(_ name: String, _ m: (String) -> Message) -> WorkflowNode {
+        switch name {
+        case "chain":
+            return .chain((0..<300).map { .message(m("\($0)")) })
+        case "group of chains":
+            let chains = (0..<10_000).map { n in
+                WorkflowNode.chain(["a", "b", "c"].map { .message(m("\(n) \($0)")) })
             }
-        }.run()
-        #expect(store.counts.stores == 101)
-        try await stage.work()
-        // The second steps of the chains carry the reference on.
-        #expect(store.counts.stores == 101)
-        #expect(store.counts.loads == 101)
-        #expect(stage.ran.count == 201)
-        #expect(stage.ran.values.last == "after")
+            return .chain([.group(chains), .message(m("last"))])
+        case "nested":
+            var node = WorkflowNode.message(m("innermost"))
+            for level in 0..<10 {
+                let inner = WorkflowNode.group([node, .message(m("beside \(level)"))])
+                node = .chain([inner, .message(m("a \(level)")), .message(m("b \(level)"))])
+            }
+            return node
+        default:
+            let delayed = WorkflowNode.withDelay(.chain([.message(m("b")), .message(m("c"))]), .milliseconds(1))
+            return .chain([.message(m("a")), .chain([delayed, .message(m("d"))])])
+        }
     }
 
-    @Test func aReferenceIsCarriedOnWithoutLoading() async throws {
+    @Test(arguments: shapes) func aRunStoresOnceWhateverItsShape(shape: (name: String, tasks: Int)) async throws {
+        let stage = try await Stage(fidelity: .values, storage: storage)
+        try await Workflow(self.shape(shape.name) { stage.task.message($0) }, broker: stage.broker).run()
+        #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 1, loads: 0, refreshes: 0))
+        try await stage.work()
+        #expect(stage.ran.count == shape.tasks)
+        #expect(stage.transport.deadLetters().isEmpty)
+        #expect(store.counts.stores == 1)
+        #expect(store.counts.loads == 0)
+    }
+
+    @Test func aProcessThatDidNotStartTheWorkflowLoadsItOnce() async throws {
         let stage = try await Stage(storage: storage)
         let m = stage.task.message
         try await Workflow(Chain(Chain(m("a"), m("b"), m("c")), m("d")), broker: stage.broker).run()
-        #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 2, loads: 0, refreshes: 0))
+        cache.removeAll()
         try await stage.work()
         #expect(stage.ran.values == ["a", "b", "c", "d"])
-        // [b, c], [c] and [d], each once: what comes after the inner chain passes through its steps unread.
-        #expect(store.counts.stores == 3)
-        #expect(store.counts.loads == 3)
-        #expect(store.counts.refreshes > 0)
+        #expect(store.counts.stores == 1)
+        #expect(store.counts.loads == 1)
+    }
+
+    @Test func withoutACacheEveryStepLoads() async throws {
+        let stage = try await Stage(
+            storage: DedupCallbackStorage(store, inlineLimit: 0, cache: WorkflowCache(maxSize: 0)))
+        let m = stage.task.message
+        try await stage.run(Chain(m("a"), m("b"), m("c")))
+        #expect(stage.ran.values == ["a", "b", "c"])
+        #expect(store.counts.stores == 1)
+        #expect(store.counts.loads == 2)
+    }
+
+    @Test func theSameContentTakesTheSpaceOnce() async throws {
+        for id in ["first", "second"] {
+            _ = try await storage.store([
+                CompletionCallback(completionID: id, remaining: RemainingWorkflow(rest), propagates: false)
+            ])
+        }
+        #expect(store.count == 1)
     }
 
     @Test func messagesSayWhichStorageHasTheWorkflow() async throws {
@@ -64,9 +107,11 @@ import Testing
             CompletionCallback(completionID: "outer", remaining: RemainingWorkflow(rest), propagates: false),
             CompletionCallback(completionID: "inner", remaining: nil, propagates: true),
         ])
+        // The SHA-256 of [{"__type__":"chain","children":[{"__type__":"group","children":[]}]}].
+        let name = "f3NOnKi26DNSUFEtZnKO_sy_0NgrpGHrl9MYSXWyVFQ"
         #expect(
-            "\(reference)" == #"[["outer",{"__type__":"stored","by":"dedup.memory","version":1,"at":"outer"},false],"#
-                + #"["inner",null,true]]"#)
+            "\(reference)" == #"{"__type__":"stored","by":"dedup.memory","version":2,"at":[""# + name
+                + #"",[["outer",1,false],["inner",null,true]]]}"#)
         let callbacks = try await storage.retrieve(reference)
         #expect(callbacks.map(\.completionID) == ["outer", "inner"])
         #expect(callbacks.map(\.propagates) == [false, true])
@@ -76,7 +121,7 @@ import Testing
     }
 
     @Test func smallWorkflowsCanStayInTheMessages() async throws {
-        let storage = DedupCallbackStorage(store, inlineLimit: rest.encoded().count)
+        let storage = DedupCallbackStorage(store, inlineLimit: 36)
         let small = [CompletionCallback(completionID: "a", remaining: RemainingWorkflow(rest), propagates: false)]
         try await #expect(storage.store(small) == InlineCallbackStorage().store(small))
         #expect(store.counts.stores == 0)
@@ -90,6 +135,7 @@ import Testing
     @Test(arguments: [
         #"{"__type__":"stored","by":"file","version":1,"at":1}"#, #"{}"#, #""x""#, "null", "7",
         #"[["a",{"__type__":"stored","by":"dedup.memory","version":2,"at":1},true]]"#,
+        #"[["a",{"__type__":"stored","by":"dedup.memory","version":3,"at":1},true]]"#,
         #"[["a",{"__type__":"stored","by":"dedup.file","version":1,"at":1},true]]"#,
         #"[["a",{"__type__":"stored","by":"dedup.memory","version":1},true]]"#,
         #"[["a",{"__type__":"stored","by":"dedup.memory","version":1,"at":1,"more":1},true]]"#,
@@ -108,12 +154,13 @@ import Testing
         let m = stage.task.message
         try await Workflow(Chain(Group(m("a"), m("b")), m("c")), broker: stage.broker).run()
         store.removeAll()
+        cache.removeAll()
         try await stage.work()
         #expect(stage.ran.values.sorted() == ["a", "b"])
         // One member only counts; the other opens the barrier and is put aside.
         let letter = try #require(stage.transport.deadLetters().first)
         #expect(stage.transport.deadLetters().count == 1)
-        #expect(letter.reason.contains("There is no workflow"))
+        #expect(letter.reason.contains("in memory"))
     }
 
     /// Has what it is told to have, as a user's store with the two methods.
@@ -134,7 +181,7 @@ import Testing
     }
 
     @Test func twoMethodsMakeAStore() async throws {
-        let storage = DedupCallbackStorage(TwoMethods(isDown: false, stored: Recorder()))
+        let storage = DedupCallbackStorage(TwoMethods(isDown: false, stored: Recorder()), inlineLimit: 0)
         let stage = try await Stage(storage: storage)
         let m = stage.task.message
         try await stage.run(Chain(Chain(m("a"), Group(m("b"), m("b")), m("c")), m("d")))
@@ -142,25 +189,12 @@ import Testing
     }
 
     @Test func aWorkflowThatCannotBeStoredDoesNotStart() async throws {
-        let storage = DedupCallbackStorage(TwoMethods(isDown: true, stored: Recorder()))
+        let storage = DedupCallbackStorage(TwoMethods(isDown: true, stored: Recorder()), inlineLimit: 0)
         let stage = try await Stage(storage: storage)
         let m = stage.task.message
         let workflow = Workflow(Chain(Group(m("a"), m("b")), m("c")), broker: stage.broker)
         await #expect(throws: TwoMethods.Down.self) { try await workflow.run() }
         #expect(stage.transport.unfinishedCount(queue: "default") == 0)
         #expect(stage.backend.keyCount == 0)
-    }
-
-    @Test func refreshesAreFarBetween() {
-        let schedule = RefreshSchedule()
-        let start = ContinuousClock.now
-        #expect(schedule.isDue("a", now: start))
-        #expect(!schedule.isDue("a", now: start + .seconds(1)))
-        #expect(schedule.isDue("b", now: start + .seconds(1)))
-        #expect(!schedule.isDue("a", now: start + RefreshSchedule.interval - .seconds(1)))
-        #expect(schedule.isDue("a", now: start + RefreshSchedule.interval))
-        // However many there are, memory stays within bounds.
-        for number in 0..<25_000 { #expect(schedule.isDue("\(number)", now: start)) }
-        #expect(schedule.count <= 10_000)
     }
 }

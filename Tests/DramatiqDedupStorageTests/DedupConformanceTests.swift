@@ -18,7 +18,9 @@ import Testing
             store = InMemoryWorkflowStore(now: { clock.instant })
         }
 
-        func makeStorage() async throws -> any CallbackStorage { DedupCallbackStorage(store) }
+        func makeStorage() async throws -> any CallbackStorage {
+            DedupCallbackStorage(store, inlineLimit: 0, cache: WorkflowCache())
+        }
         func makeStore() async throws -> any WorkflowStore { store }
         func letPass(_ time: Duration) async throws { clock.advance(by: time) }
         func forget() async throws { store.removeAll() }

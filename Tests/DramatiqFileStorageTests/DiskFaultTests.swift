@@ -46,8 +46,8 @@ import Testing
         #expect(statistics.count == references.count)
         #expect(statistics.temporaryCount == 0)
         #expect(statistics.foreignCount == 0)
-        try await workflowsDoNotStartHalf(FileCallbackStorage(store.directory))
-        try await workflowsDoNotStartHalf(DedupCallbackStorage(store))
+        try await workflowsDoNotStartHalf(FileCallbackStorage(store.directory, inlineLimit: 0))
+        try await workflowsDoNotStartHalf(DedupCallbackStorage(store, inlineLimit: 0))
     }
 
     /// Nothing of a workflow is sent when a part of it can't be stored.

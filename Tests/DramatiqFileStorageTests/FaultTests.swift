@@ -206,14 +206,16 @@ import Testing
         await #expect(throws: WorkflowError.self) { _ = try await store.load(reference, completionID: "a") }
         await #expect(throws: WorkflowError.self) { try await store.refresh(reference, completionID: "a") }
         let message: JSONValue = ["__type__": "stored", "by": "file", "version": 1, "at": reference]
-        let storage = FileCallbackStorage(store.directory)
+        let storage = FileCallbackStorage(store.directory, inlineLimit: 0, cache: WorkflowCache(maxSize: 0))
         await #expect(throws: WorkflowError.self) { _ = try await storage.retrieve(message) }
-        await #expect(throws: WorkflowError.self) { _ = try await storage.retrieve([["id", message, false]]) }
+        await #expect(throws: WorkflowError.self) {
+            _ = try await storage.retrieve([["id", message, false]])[0].remaining?.load()
+        }
     }
 
     @Test(arguments: HostilePlace.all)
     func callbacksWithAnyTextAreReadOrAnError(place: HostilePlace) async throws {
-        let storage = FileCallbackStorage(store.directory)
+        let storage = FileCallbackStorage(store.directory, inlineLimit: 0, cache: WorkflowCache(maxSize: 0))
         for text in HostileText.all where text.isCostly {
             let bytes = place.message(text.text(bytes: 64 << 10))
             guard let message = try? JSONMessageEncoder().decode(bytes),
@@ -234,7 +236,7 @@ import Testing
     }
 
     @Test func callbacksOfAnotherShapeAreErrors() async throws {
-        let storage = FileCallbackStorage(store.directory)
+        let storage = FileCallbackStorage(store.directory, inlineLimit: 0, cache: WorkflowCache(maxSize: 0))
         for content in ["{}", "[1]", #"[["a",null]]"#, "not JSON", "", #"[["a",{"__type__":"stored"},true]]"#] {
             let (place, _) = try await stored(Array(content.utf8))
             let message: JSONValue = ["__type__": "stored", "by": "file", "version": 1, "at": place]

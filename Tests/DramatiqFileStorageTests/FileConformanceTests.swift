@@ -27,8 +27,10 @@ import Testing
         func makeStore() async throws -> any WorkflowStore { FileWorkflowStore(directory) }
 
         func makeStorage() async throws -> any CallbackStorage {
-            if isDedup { return DedupCallbackStorage(FileWorkflowStore(directory)) }
-            return FileCallbackStorage(directory)
+            if isDedup {
+                return DedupCallbackStorage(FileWorkflowStore(directory), inlineLimit: 0, cache: WorkflowCache())
+            }
+            return FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache())
         }
 
         func letPass(_ time: Duration) async throws {

@@ -48,7 +48,7 @@ import Testing
             let dedup = try await run(DedupCallbackStorage(FileWorkflowStore(directory)), encoder)
             #expect(dedup.bytes < 1_000_000)
             #expect(file.bytes < dedup.bytes)
-            #expect(file.largest < 400)
+            #expect(file.largest < 450)
             if encoder is JSONMessageEncoder { #expect(inline.bytes > 150_000_000) }
             #expect(inline.bytes > 5 * dedup.bytes)
         }

@@ -30,12 +30,12 @@ import Testing
             scratch.path + "/second", durability: .processFailure, compressor: ZlibCompressor())
         return switch kind {
         case .inline: InlineCallbackStorage()
-        case .file: FileCallbackStorage(directory)
-        case .otherFile: FileCallbackStorage(other)
-        case .compressedFile: FileCallbackStorage(compressed)
-        case .dedupFile: DedupCallbackStorage(FileWorkflowStore(directory))
-        case .dedupOtherFile: DedupCallbackStorage(FileWorkflowStore(other))
-        case .dedupMemory: DedupCallbackStorage(memory)
+        case .file: FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache())
+        case .otherFile: FileCallbackStorage(other, inlineLimit: 0, cache: WorkflowCache())
+        case .compressedFile: FileCallbackStorage(compressed, inlineLimit: 0, cache: WorkflowCache())
+        case .dedupFile: DedupCallbackStorage(FileWorkflowStore(directory), inlineLimit: 0, cache: WorkflowCache())
+        case .dedupOtherFile: DedupCallbackStorage(FileWorkflowStore(other), inlineLimit: 0, cache: WorkflowCache())
+        case .dedupMemory: DedupCallbackStorage(memory, inlineLimit: 0, cache: WorkflowCache())
         }
     }
 
@@ -116,12 +116,15 @@ import Testing
 
     @Test func theErrorIsThatOfTheStorageWhichShouldHaveIt() async throws {
         let file = try #require(storage(.file) as? FileCallbackStorage)
+        let chain: JSONValue = ["__type__": "chain", "children": [["__type__": "group", "children": []]]]
         let reference = try await file.store([
-            CompletionCallback(completionID: "a", remaining: nil, propagates: true)
+            CompletionCallback(completionID: "a", remaining: RemainingWorkflow(chain), propagates: true)
         ])
         try FileManager.default.removeItem(atPath: scratch.path + "/first")
+        let other = FileCallbackStorage(file.directory, inlineLimit: 0, cache: WorkflowCache())
         await #expect(throws: FileStorageError.self) {
-            _ = try await storage(.dedupMemory).reading(storage(.inline), file).retrieve(reference)
+            _ = try await storage(.dedupMemory).reading(storage(.inline), other).retrieve(reference)[0].remaining?
+                .load()
         }
     }
 }

@@ -89,15 +89,22 @@ import Testing
     }
 
     @Test func callbacksAreYoungAgainTogetherWithWhatTheyHold() async throws {
-        let storage = FileCallbackStorage(directory)
-        let rest: JSONValue = .array(JSONArray((0..<2_000).map { .integer($0) }))
-        let reference = try await storage.store([
-            CompletionCallback(completionID: "a", remaining: RemainingWorkflow(rest), propagates: false)
-        ])
+        let storage = FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache(maxSize: 0))
+        let reference = try await storage.store(callbacks)
         #expect(scratch.contents.count == 2)
         for content in scratch.contents { try ScratchDirectory.age(content, by: .seconds(10 * 86_400)) }
-        _ = try await storage.retrieve(reference)
+        // Another process, which doesn't know how young they were.
+        _ = try await FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache()).retrieve(reference)
         #expect(try await directory.sweep(olderThan: .seconds(3600)).kept == 2)
+    }
+
+    /// So many that they are a content of their own, as what comes after the first one is.
+    private var callbacks: [CompletionCallback] {
+        let chain: JSONValue = ["__type__": "chain", "children": [["__type__": "group", "children": []]]]
+        return (0..<200).map {
+            CompletionCallback(
+                completionID: "barrier \($0)", remaining: $0 == 0 ? RemainingWorkflow(chain) : nil, propagates: $0 > 0)
+        }
     }
 
     @Test func whatWasRefreshedAfterItWasFoundOldStays() async throws {
@@ -189,11 +196,8 @@ import Testing
     }
 
     @Test func theCallbacksAndWhatIsApartOfThemAreKept() async throws {
-        let storage = FileCallbackStorage(directory)
-        let large = JSONValue.array(JSONArray((0..<2000).map { .integer($0) }))
-        let reference = try await storage.store([
-            CompletionCallback(completionID: "id", remaining: RemainingWorkflow(large), propagates: false)
-        ])
+        let storage = FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache(maxSize: 0))
+        let reference = try await storage.store(callbacks)
         try await storage.refresh(reference, for: .seconds(100 * 86_400))
         #expect(scratch.contents.count == 2)
         for content in scratch.contents {

@@ -15,6 +15,8 @@ import Testing
     }
 
     private let scratch: ScratchDirectory
+    /// Keeps nothing, so that each step needs the files.
+    private let cache = WorkflowCache(maxSize: 0)
 
     init() throws {
         scratch = try ScratchDirectory()
@@ -23,8 +25,8 @@ import Testing
     private func storage(_ kind: Kind) -> any CallbackStorage {
         let directory = StorageDirectory(scratch.storage)
         return switch kind {
-        case .file: FileCallbackStorage(directory)
-        case .dedup: DedupCallbackStorage(FileWorkflowStore(directory))
+        case .file: FileCallbackStorage(directory, inlineLimit: 0, cache: cache)
+        case .dedup: DedupCallbackStorage(FileWorkflowStore(directory), inlineLimit: 0, cache: cache)
         }
     }
 
@@ -110,10 +112,14 @@ import Testing
         let nowhere = StorageDirectory(file + "/storage")
         let breakdown = Breakdown(
             working: storage(kind),
-            broken: kind == .file ? FileCallbackStorage(nowhere) : DedupCallbackStorage(FileWorkflowStore(nowhere)))
-        let stage = try await Stage(storage: breakdown)
+            broken: kind == .file
+                ? FileCallbackStorage(nowhere, inlineLimit: 0, cache: cache)
+                : DedupCallbackStorage(FileWorkflowStore(nowhere), inlineLimit: 0, cache: cache))
+        // Carried by the messages so far, so the next step has something to be stored.
+        let earlier = try await Stage()
+        let stage = try await earlier.swapping(to: breakdown)
         let m = stage.task.message
-        try await Workflow(broker: stage.broker) {
+        try await Workflow(broker: earlier.broker) {
             Chain {
                 m("a")
                 Chain {

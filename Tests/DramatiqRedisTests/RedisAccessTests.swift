@@ -154,7 +154,9 @@ import Testing
         try await withRestrictedUser(rules) { server, url, _ in
             let redis = try RedisClient(url: url)
             let store = RedisWorkflowStore(redis, namespace: namespace)
-            for storage in [InlineCallbackStorage(), DedupCallbackStorage(store)] as [any CallbackStorage] {
+            for storage in [
+                InlineCallbackStorage(), DedupCallbackStorage(store, inlineLimit: 0, cache: WorkflowCache(maxSize: 0)),
+            ] as [any CallbackStorage] {
                 let stage = try await RedisStage(
                     server, namespace: namespace, url: url, heartbeatTimeout: .milliseconds(200), storage: storage)
                 try await useEverything(stage, "\(namespace):")

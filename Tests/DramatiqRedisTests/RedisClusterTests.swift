@@ -25,7 +25,8 @@ import Testing
                 let stage = try await RedisStage(node, namespace: namespace)
                 let stored = try await RedisStage(
                     node, namespace: namespace,
-                    storage: DedupCallbackStorage(RedisWorkflowStore(stage.redis, namespace: namespace)))
+                    storage: DedupCallbackStorage(RedisWorkflowStore(stage.redis, namespace: namespace), inlineLimit: 0)
+                )
                 for stage in [stage, stored] {
                     try await stage.run(workflow(stage.task))
                     #expect(stage.ran.values.sorted() == (1...9).map { "\($0)" })

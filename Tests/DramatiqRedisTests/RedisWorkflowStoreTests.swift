@@ -60,7 +60,9 @@ import Testing
         try await withRedisServer { server in
             let client = try RedisClient(url: server.url)
             let stage = try await RedisStage(
-                server, storage: DedupCallbackStorage(RedisWorkflowStore(client)))
+                server,
+                storage: DedupCallbackStorage(
+                    RedisWorkflowStore(client), inlineLimit: 0, cache: WorkflowCache(maxSize: 0)))
             let task = stage.task
             try await Workflow(
                 Chain(
@@ -81,7 +83,9 @@ import Testing
         try await withRedisServer { server in
             let client = try RedisClient(url: server.url)
             let stage = try await RedisStage(
-                server, storage: DedupCallbackStorage(RedisWorkflowStore(client)))
+                server,
+                storage: DedupCallbackStorage(
+                    RedisWorkflowStore(client), inlineLimit: 0, cache: WorkflowCache(maxSize: 0)))
             try await Workflow(Chain(stage.task.message("1"), stage.task.message("2")), broker: stage.broker).run()
             let key = try #require(try await stage.keys().first { $0.contains("__workflows__") })
             let workflow = try await client.execute(RedisCommand("GET", key)).bytes()

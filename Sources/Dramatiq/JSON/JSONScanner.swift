@@ -2,17 +2,17 @@
 ///
 /// Accepts what Python's `json.loads` accepts: RFC 8259 and the constants `NaN`, `Infinity` and `-Infinity`. The bytes
 /// must be valid UTF-8.
-struct JSONScanner {
-    let base: UnsafePointer<UInt8>
-    let count: Int
-    var maxDepth: Int
-    var position = 0
+package struct JSONScanner {
+    package let base: UnsafePointer<UInt8>
+    package let count: Int
+    package var maxDepth: Int
+    package var position = 0
     /// How many containers lay in one another at most in the values that were stepped over.
-    private(set) var deepest = 0
+    package private(set) var deepest = 0
     /// Whether there was white space between values, which Python doesn't write.
-    var hasWhitespace = false
+    package var hasWhitespace = false
 
-    static func scan<Result>(
+    package static func scan<Result>(
         _ bytes: [UInt8],
         maxDepth: Int = .max,
         _ body: (inout JSONScanner) throws(DecodeError) -> Result
@@ -21,7 +21,7 @@ struct JSONScanner {
     }
 
     /// Positions count from the start of the slice.
-    static func scan<Result>(
+    package static func scan<Result>(
         _ bytes: ArraySlice<UInt8>,
         maxDepth: Int = .max,
         _ body: (inout JSONScanner) throws(DecodeError) -> Result
@@ -40,7 +40,7 @@ struct JSONScanner {
         return try outcome.get()
     }
 
-    var byte: UInt8? { position < count ? base[position] : nil }
+    package var byte: UInt8? { position < count ? base[position] : nil }
 
     /// Whether `{}` is next.
     var isAtEmptyObject: Bool {
@@ -48,7 +48,7 @@ struct JSONScanner {
     }
 
     @inline(__always)
-    mutating func skipWhitespace() {
+    package mutating func skipWhitespace() {
         // Compact JSON has none, so the usual case is one comparison.
         while position < count, base[position] <= 0x20 {
             switch base[position] {
@@ -61,18 +61,18 @@ struct JSONScanner {
     }
 
     @inline(__always)
-    mutating func expect(_ expected: UInt8) throws(DecodeError) {
+    package mutating func expect(_ expected: UInt8) throws(DecodeError) {
         guard position < count, base[position] == expected else { throw unexpected() }
         position += 1
     }
 
-    func expectEnd() throws(DecodeError) {
+    package func expectEnd() throws(DecodeError) {
         guard position == count else {
             throw DecodeError(.trailingBytes, "Bytes follow the end of the JSON text", offset: position)
         }
     }
 
-    func unexpected() -> DecodeError {
+    package func unexpected() -> DecodeError {
         guard position < count else {
             return DecodeError(.unexpectedEnd, "The JSON text ends too early", offset: count)
         }
@@ -110,7 +110,7 @@ extension JSONScanner {
     }
 
     /// Steps over one value, which must start at the position.
-    mutating func skipValue() throws(DecodeError) {
+    package mutating func skipValue() throws(DecodeError) {
         var nesting = Nesting()
         while true {
             // A value starts here.
@@ -254,7 +254,7 @@ extension JSONScanner {
     /// Steps over a string with its quotes. Returns whether it has an escape.
     @discardableResult
     @inline(__always)
-    mutating func skipString() throws(DecodeError) -> Bool {
+    package mutating func skipString() throws(DecodeError) -> Bool {
         guard position < count, base[position] == UInt8(ascii: "\"") else { throw unexpected() }
         position += 1
         var hasEscape = false

@@ -1,7 +1,7 @@
 /// Reads values out of JSON text that a ``JSONScanner`` has already found valid.
 ///
 /// Containers are split one level deep; what is inside them stays text.
-enum JSONText {
+package enum JSONText {
     /// The value that a slice holds, without white space around it.
     ///
     /// - Parameter isDeep: whether the text may be nested deeper than ``JSONNesting/shallow``.
@@ -141,7 +141,7 @@ enum JSONText {
     }
 
     /// Whether a key, given with its quotes, is this one.
-    static func isKey(_ text: ArraySlice<UInt8>, _ key: String) -> Bool {
+    package static func isKey(_ text: ArraySlice<UInt8>, _ key: String) -> Bool {
         let content = text.dropFirst().dropLast()
         if content.contains(UInt8(ascii: "\\")) {
             let (unescaped, isLossless) = unescape(content)

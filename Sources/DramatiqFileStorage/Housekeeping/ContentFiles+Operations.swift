@@ -71,6 +71,6 @@ extension ContentFiles {
 
 extension StoredContent {
     fileprivate init(_ digest: ContentDigest, _ status: FileStatus, _ now: FileDate) {
-        self.init(name: digest.contentName, size: status.size, age: now - status.modified)
+        self.init(name: digest.name.text, size: status.size, age: now - status.modified)
     }
 }

@@ -1,12 +1,11 @@
 public import Dramatiq
 public import DramatiqWorkflow
 
-/// Keeps what remains of workflows in Redis, for `DedupCallbackStorage`: once for each barrier after which it runs.
+/// Keeps what remains of workflows in Redis, for `DedupCallbackStorage`: once for each run.
 ///
 ///     DedupCallbackStorage(RedisWorkflowStore(redis))
 ///
-/// The place that a message carries is the barrier's id. It is hostile until checked: it is only followed if it is that
-/// of the barrier that it came with.
+/// The key is made of the content's name, which is all that messages carry.
 public struct RedisWorkflowStore: WorkflowStore {
     /// 16 days: longer than a barrier's life and the longest wait in a queue together. Where messages wait for longer, the
     /// store is told.
@@ -43,6 +42,9 @@ public struct RedisWorkflowStore: WorkflowStore {
     }
 
     public var name: String { "redis" }
+    public var identity: String? {
+        "redis \(UInt(bitPattern: ObjectIdentifier(executor).hashValue)) \(namespace)"
+    }
 
     /// - Throws: ``RedisStoreError/invalidCompletionID``, `RedisError`.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {

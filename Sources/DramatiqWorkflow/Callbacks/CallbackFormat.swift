@@ -13,6 +13,13 @@ package enum CallbackFormat {
     /// counted: far more than the deepest workflow has that an encoder lets pass.
     private static let maxParts = 1 << 16
 
+    /// What stands in the place of a remaining workflow.
+    package enum StandIn {
+        case reference(StorageReference)
+        /// Where it begins in the content that the callbacks as a whole refer to.
+        case cursor(Int)
+    }
+
     /// The array for callbacks, with what `standIn` gives in the place of a remaining workflow: the workflow itself, or a
     /// reference.
     package static func write(
@@ -31,14 +38,16 @@ package enum CallbackFormat {
 
     /// Reads the array.
     ///
-    /// - Parameter resolve: makes a remaining workflow of a reference that stands in its place, and of the completion
-    ///   id beside it.
+    /// - Parameter resolve: makes a remaining workflow of what stands in its place, and of the completion id beside it;
+    ///   `nil` if it is nothing that a storage has put there.
     /// - Throws: ``WorkflowError/Code/invalidCallbacks``, ``WorkflowError/Code/foreignReference`` for
     ///   a reference unless told how to resolve it.
     package static func read(
         _ value: JSONValue,
-        resolve: (StorageReference, String) throws(WorkflowError) -> RemainingWorkflow = {
-            (reference, _) throws(WorkflowError) in throw reference.isForeign
+        resolve: (StandIn, String) throws(WorkflowError) -> RemainingWorkflow? = {
+            (standIn, _) throws(WorkflowError) in
+            if case .reference(let reference) = standIn { throw reference.isForeign }
+            return nil
         }
     ) throws(WorkflowError) -> [CompletionCallback] {
         guard let array = value.arrayValue else {
@@ -64,10 +73,11 @@ package enum CallbackFormat {
             }
             var remaining: RemainingWorkflow?
             if let reference = try StorageReference(reading: parts[1]) {
-                remaining = try resolve(reference, completionID)
-            } else if !parts[1].isNull {
-                remaining = RemainingWorkflow(parts[1])
+                remaining = try resolve(.reference(reference), completionID)
+            } else if case .integer(let cursor) = parts[1] {
+                remaining = try resolve(.cursor(cursor), completionID)
             }
+            if remaining == nil, !parts[1].isNull { remaining = RemainingWorkflow(parts[1]) }
             callbacks.append(
                 CompletionCallback(completionID: completionID, remaining: remaining, propagates: propagates))
         }

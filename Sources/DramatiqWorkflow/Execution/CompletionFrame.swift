@@ -21,6 +21,10 @@ final class CompletionFrame {
     private(set) var longestDelay = 0
     /// What the tasks' messages carry, stored once for all of them.
     var reference: JSONValue?
+    /// What comes after a step.
+    var remaining: RemainingWorkflow?
+    /// The tasks that are started here and in no frame inside.
+    var taskCount = 0
     private var callback: CompletionCallback?
 
     init(_ kind: Kind, parent: CompletionFrame?, completionID: String = "", parties: Int = 0) {
@@ -51,21 +55,19 @@ final class CompletionFrame {
     }
 
     /// The entries for a message in this frame, outermost first.
-    func callbacks(_ identities: inout MessageIdentities) throws -> [CompletionCallback] {
+    var callbacks: [CompletionCallback] {
         var inner: [CompletionCallback] = []
         var frame = self
         while true {
             if case .outer(let callbacks) = frame.kind { return callbacks + inner.reversed() }
-            inner.append(try frame.entry(&identities))
+            inner.append(frame.entry)
             guard let parent = frame.parent else { return inner.reversed() }
             frame = parent
         }
     }
 
-    private func entry(_ identities: inout MessageIdentities) throws -> CompletionCallback {
+    private var entry: CompletionCallback {
         if let callback { return callback }
-        var remaining: RemainingWorkflow?
-        if case .step(let rest) = kind { remaining = RemainingWorkflow(try rest.remainingChain(&identities)) }
         let entry = CompletionCallback(
             completionID: completionID, remaining: remaining, propagates: remaining == nil)
         callback = entry

@@ -89,13 +89,13 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// Everything that starting a workflow means.
     func prepare(_ root: WorkflowNode, _ broker: Broker) async throws -> Commit {
-        var plan = try WorkflowPlan(
+        let plan = try WorkflowPlan(
             starting: .node(root), identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)
         for task in plan.tasks {
-            try await store(task.frame, &plan.identities)
+            try await store(task.frame)
             let message = message(for: task)
             let delay = Self.duration(task.delay)
             if let envelope = broker.envelopeNow(message, delay: delay) {
@@ -110,9 +110,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// Stores the callbacks of a frame's messages, once.
-    private func store(_ frame: CompletionFrame?, _ identities: inout MessageIdentities) async throws {
+    private func store(_ frame: CompletionFrame?) async throws {
         guard let frame, frame.reference == nil else { return }
-        let reference = try await callbackStorage.store(try frame.callbacks(&identities))
+        let reference = try await callbackStorage.store(frame.callbacks)
         if let delay = Self.duration(frame.longestDelay) { try await callbackStorage.refresh(reference, for: delay) }
         frame.reference = reference
     }
@@ -253,16 +253,17 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     ) async throws -> Bool {
         guard let remaining = callback.remaining else { return false }
         let workflow: JSONValue
-        if let value = remaining.value { workflow = value } else { workflow = try await remaining.load() }
-        var plan = try WorkflowPlan(
-            starting: .json(workflow),
+        var origin: StoredOrigin?
+        if let value = remaining.value { workflow = value } else { (workflow, origin) = try await remaining.open() }
+        let plan = try WorkflowPlan(
+            starting: .json(workflow), of: origin,
             outer: Array(arrival.callbacks),
             after: context.delivered.message.queueName,
             identities: .derived,
             makeCompletionID: derivedIDs(from: callback.completionID, context.broker)
         )
         for task in plan.tasks {
-            try await store(task.frame, &plan.identities)
+            try await store(task.frame)
             let message = message(for: task)
             let delay = Self.duration(task.delay)
             if !context.enqueueSuccessorNow(message, delay: delay) {

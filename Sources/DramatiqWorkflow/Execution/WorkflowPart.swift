@@ -74,20 +74,6 @@ enum WorkflowParts {
         }
         return nil
     }
-
-    /// The parts as the chain that remains to be run.
-    func remainingChain(_ identities: inout MessageIdentities) throws -> JSONValue {
-        let children: JSONArray
-        switch self {
-        case .json(let array):
-            children = array
-        case .nodes(let nodes):
-            var writer = JSONWriter(capacity: 512 * nodes.count)
-            try WorkflowNode.write(nodes, into: &writer) { identities.distinct($0) }
-            children = JSONArray(validatedText: writer.bytes[...])
-        }
-        return JSONNode.chain(of: children)
-    }
 }
 
 /// Gives a message that stands in a workflow more than once an id of its own, since arrivals are counted by id.

@@ -22,7 +22,7 @@ struct WorkflowPlan {
     private(set) var tasks: [Task] = []
     /// Whether everything has completed at once, so that what is around the part goes on.
     private(set) var isComplete = false
-    var identities: MessageIdentities
+    private var identities: MessageIdentities
     /// What is started.
     private let root: WorkflowPart
     /// The queue of what came before.
@@ -33,6 +33,7 @@ struct WorkflowPlan {
 
     /// - Parameters:
     ///   - part: what is started.
+    ///   - origin: the stored content that it is a part of, if it is one.
     ///   - outer: the entries that it is started with.
     ///   - earlierQueue: the queue of the task after which it is started; `nil` if there was none.
     ///   - identities: tells messages apart.
@@ -40,6 +41,7 @@ struct WorkflowPlan {
     /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
     init(
         starting part: WorkflowPart,
+        of origin: StoredOrigin? = nil,
         outer: [CompletionCallback] = [],
         after earlierQueue: String? = nil,
         identities: MessageIdentities,
@@ -52,6 +54,7 @@ struct WorkflowPlan {
         let frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
         steps = [.start(part, delay: 0, frame)]
         while let step = steps.popLast() { try take(step) }
+        try setRests(origin)
     }
 
     /// The new barriers: those at which something arrives.
@@ -100,6 +103,7 @@ struct WorkflowPlan {
 
     private mutating func add(_ message: Message, _ delay: Int, _ frame: CompletionFrame?) {
         frame?.delay(by: delay)
+        frame?.taskCount += 1
         tasks.append(Task(message: identities.distinct(message), delay: delay, frame: frame))
     }
 
@@ -115,6 +119,61 @@ struct WorkflowPlan {
         let count = children.count
         if count == 0 { return startNothing(delay, frame) }
         steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count)))
+    }
+
+    /// Tells each step what comes after it: a part of what is stored already, or of what this plan makes.
+    private mutating func setRests(_ origin: StoredOrigin?) throws {
+        var steps: [(frame: CompletionFrame, rest: WorkflowParts)] = []
+        for frame in frames where frame.parties > 0 {
+            guard case .step(let rest) = frame.kind else { continue }
+            if case .json(let children) = rest, let remaining = origin?.remaining(children) {
+                frame.remaining = remaining
+            } else {
+                steps.append((frame, rest))
+            }
+        }
+        if steps.isEmpty { return }
+        let parts = Self.parts(steps.map(\.frame), of: frames)
+        let rests = try rests(parts, steps.map(\.rest))
+        for (part, step) in steps.enumerated() { step.frame.remaining = RemainingWorkflow(rests, part: part) }
+    }
+
+    private static func parts(_ steps: [CompletionFrame], of frames: [CompletionFrame]) -> [PlannedRests.Part] {
+        let numbers = Dictionary(
+            steps.enumerated().map { (ObjectIdentifier($0.element), $0.offset) },
+            uniquingKeysWith: { first, _ in first })
+        // Which step each frame lies in, itself included. A frame is made after those around it.
+        var places: [ObjectIdentifier: Int] = [:]
+        var counts = [Int](repeating: 0, count: steps.count)
+        for frame in frames {
+            let outer = frame.parent.flatMap { places[ObjectIdentifier($0)] }
+            guard let place = numbers[ObjectIdentifier(frame)] ?? outer else { continue }
+            places[ObjectIdentifier(frame)] = place
+            counts[place] += frame.taskCount
+        }
+        return steps.enumerated().map { number, step in
+            PlannedRests.Part(
+                outer: step.parent.flatMap { places[ObjectIdentifier($0)] }, taskCount: counts[number])
+        }
+    }
+
+    private mutating func rests(_ parts: [PlannedRests.Part], _ rests: [WorkflowParts]) throws -> PlannedRests {
+        var arrays: [JSONArray] = []
+        var content = ContentWriter()
+        for rest in rests {
+            switch rest {
+            case .json(let children):
+                arrays.append(children)
+            case .nodes(let nodes):
+                try content.add { writer in
+                    try WorkflowNode.write(nodes, into: &writer) { identities.distinct($0) }
+                }
+            }
+        }
+        // They are all of one kind, which is that of what is started.
+        if !arrays.isEmpty { return PlannedRests(parts, children: arrays) }
+        let (text, children) = content.finish()
+        return PlannedRests(parts, text: text, children: children)
     }
 
     private mutating func newFrame(

@@ -22,20 +22,24 @@ struct ReadingCallbackStorage: CallbackStorage {
     }
 
     func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
-        try await firstThatWorks { storage in
-            try await storage.retrieve(reference).map { callback in
-                guard let stored = callback.remaining, let name = stored.reference else { return callback }
-                // Two storages may read a reference alike and only one of them have what it stands for.
-                let remaining = RemainingWorkflow(reference: name) {
-                    do {
-                        return try await stored.load()
-                    } catch {
-                        return try await load(callback.completionID, from: reference, after: error)
-                    }
-                }
-                return CompletionCallback(
-                    completionID: callback.completionID, remaining: remaining, propagates: callback.propagates)
+        try await firstThatWorks { storage in mending(try await storage.retrieve(reference), reference) }
+    }
+
+    func retrieveNow(_ reference: JSONValue) throws -> [CompletionCallback]? {
+        // What it can't read, an older one may.
+        ((try? current.retrieveNow(reference)) ?? nil).map { mending($0, reference) }
+    }
+
+    /// The same callbacks, with workflows that are loaded from wherever they are: two storages may read a reference alike
+    /// and only one of them have what it stands for.
+    private func mending(_ callbacks: [CompletionCallback], _ reference: JSONValue) -> [CompletionCallback] {
+        callbacks.map { callback in
+            guard let stored = callback.remaining, stored.value == nil else { return callback }
+            let mended = stored.falling { error in
+                try await remaining(of: callback.completionID, from: reference, after: error)
             }
+            return CompletionCallback(
+                completionID: callback.completionID, remaining: mended, propagates: callback.propagates)
         }
     }
 
@@ -43,19 +47,19 @@ struct ReadingCallbackStorage: CallbackStorage {
         try await firstThatWorks { try await $0.refresh(reference, for: wait) }
     }
 
-    /// Loads what is left of a workflow with whichever storage can.
-    private func load(
-        _ completionID: String,
+    /// What is left of a workflow by an older storage that has it.
+    private func remaining(
+        of completionID: String,
         from reference: JSONValue,
         after error: any Error
-    ) async throws -> JSONValue {
+    ) async throws -> RemainingWorkflow {
         try await firstThatWorks { storage in
             let callbacks = try await storage.retrieve(reference)
             guard let remaining = callbacks.first(where: { $0.completionID.hasSameBytes(as: completionID) })?.remaining
             else {
                 throw error
             }
-            return try await remaining.load()
+            return try await remaining.loaded()
         }
     }
 

@@ -1,21 +1,29 @@
 public import Dramatiq
 
-/// Keeps the rest of a workflow apart from the callbacks, once for each completion id.
+/// Keeps workflows for a storage such as `DedupCallbackStorage`: bytes under a name. Called once for each run, when it
+/// starts.
 ///
 /// Two methods are enough for a store that keeps things until told otherwise; the others have defaults.
 public protocol WorkflowStore: Sendable {
-    /// What references call the store, the type's name unless given: a message must not be taken to another store than
-    /// the one that has its workflow.
+    /// What references call the store, the type's name unless given: it says whose a workflow is that can't be found.
     var name: String { get }
 
-    /// Stores a remaining workflow, given as JSON text.
+    /// What is the same for stores that keep the same things in the same place, in this process: they share what a
+    /// ``WorkflowCache`` keeps of them. `nil`, the default, for a store that shares with none.
+    var identity: String? { get }
+
+    /// Stores a content.
     ///
-    /// - Parameter completionID: the barrier after which it runs; the same one means the same workflow.
-    /// - Returns: what messages carry for it.
+    /// - Parameters:
+    ///   - workflow: the bytes, which are JSON.
+    ///   - completionID: the name of the content, the SHA-256 of the bytes in base64url: the same one means the same
+    ///     bytes. (Until contents had names this was the id of a barrier.)
+    /// - Returns: what messages carry for it; nothing more than the name if it is that.
     /// - Throws: if it can't be stored; the workflow or the step is not started then.
     func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue
 
-    /// The JSON text that a reference stands for. The reference comes from a message and is hostile until checked.
+    /// The bytes that a reference stands for; the storage compares them with their name. The reference comes from a
+    /// message and is hostile until checked.
     ///
     /// - Throws: if it can't be had; the message is kept and tried again, then dead-lettered.
     func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8]
@@ -35,6 +43,7 @@ public protocol WorkflowStore: Sendable {
 
 extension WorkflowStore {
     public var name: String { "\(Self.self)" }
+    public var identity: String? { nil }
     public func refresh(_ reference: JSONValue, completionID: String) async throws {}
     public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try await refresh(reference, completionID: completionID)

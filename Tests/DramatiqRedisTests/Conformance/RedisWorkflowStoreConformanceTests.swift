@@ -18,7 +18,9 @@ import Testing
         }
 
         func makeStore() async throws -> any WorkflowStore { try make() }
-        func makeStorage() async throws -> any CallbackStorage { DedupCallbackStorage(try make()) }
+        func makeStorage() async throws -> any CallbackStorage {
+            DedupCallbackStorage(try make(), inlineLimit: 0, cache: WorkflowCache())
+        }
         func letPass(_ time: Duration) async throws { try await place.letPass(time) }
         func forget() async throws { try await place.forget() }
         func finish() async { await place.finish() }

@@ -1,0 +1,180 @@
+import DequeModule
+import Dramatiq
+import Synchronization
+
+/// Stored workflows that this process has read or written, within a bound. What is stored never changes, so they need
+/// not be asked for again; several tasks that want the same one load it once.
+///
+/// ``shared`` serves all storages of a process that were given no other. Storages that use the same store share what is
+/// kept of it.
+public final class WorkflowCache: Sendable {
+    /// The cache of storages that were given no other.
+    public static let shared = WorkflowCache()
+    /// The most bytes unless given: 64 MiB, a few workflows of a hundred thousand tasks.
+    public static let defaultMaxSize = 64 << 20
+
+    struct Key: Hashable {
+        let store: String
+        let name: ContentName
+
+        static func == (left: Key, right: Key) -> Bool {
+            left.name == right.name && left.store.hasSameBytes(as: right.store)
+        }
+
+        func hash(into hasher: inout Hasher) {
+            name.hash(into: &hasher)
+        }
+    }
+
+    fileprivate struct Entry {
+        let content: WorkflowContent
+        /// Whether it was asked for since its turn to be dropped came last.
+        var isInUse = false
+    }
+
+    /// Who waits for a load.
+    fileprivate typealias Waiter = CheckedContinuation<WorkflowContent?, any Error>
+
+    fileprivate struct State {
+        var entries: [Key: Entry] = [:]
+        /// In the order in which their turns to be dropped come.
+        var queue: Deque<Key> = []
+        var size = 0
+        /// The loads that are under way.
+        var loads: [Key: [UInt64: Waiter]] = [:]
+        var waiterCount: UInt64 = 0
+        var counts = Counts()
+    }
+
+    /// How often contents were found and not found.
+    struct Counts {
+        var hits = 0
+        var misses = 0
+    }
+
+    /// The most bytes that the cache keeps, what it has found out about the workflows included. A single workflow that has
+    /// more is not kept.
+    public let maxSize: Int
+    private let state = Mutex(State())
+
+    /// - Parameter maxSize: the most bytes that the cache keeps; 0 for a cache that keeps nothing. Defaults to 64 MiB.
+    public init(maxSize: Int = WorkflowCache.defaultMaxSize) {
+        self.maxSize = maxSize
+    }
+
+    /// How many bytes are kept.
+    public var size: Int { state.withLock(\.size) }
+    /// How many workflows are kept.
+    public var count: Int { state.withLock(\.entries.count) }
+
+    /// Forgets all workflows.
+    public func removeAll() {
+        state.withLock { state in
+            state.entries = [:]
+            state.queue = []
+            state.size = 0
+        }
+    }
+
+    // MARK: Contents
+
+    func content(_ key: Key) -> WorkflowContent? {
+        state.withLock { $0.find(key) }
+    }
+
+    func insert(_ content: WorkflowContent, _ key: Key) {
+        let dropped = state.withLock { $0.insert(content, key, maxSize) }
+        // Freed here, outside of the lock.
+        _ = consume dropped
+    }
+
+    /// The content of a name. Loads it unless it is there; whoever asks meanwhile waits for it.
+    ///
+    /// - Throws: what `load` throws, `CancellationError`.
+    func content(_ key: Key, load: () async throws -> WorkflowContent) async throws -> WorkflowContent {
+        while true {
+            let (known, isLoading) = state.withLock { state in
+                if let content = state.find(key) { return (content, false) as (WorkflowContent?, Bool) }
+                if state.loads[key] != nil { return (nil, true) }
+                state.loads[key] = [:]
+                return (nil, false)
+            }
+            if let known { return known }
+            if !isLoading {
+                do {
+                    let content = try await load()
+                    insert(content, key)
+                    finish(key, .success(content))
+                    return content
+                } catch {
+                    // Who waited is not cancelled with the one that loaded, and tries it itself.
+                    finish(key, Task.isCancelled || error is CancellationError ? .success(nil) : .failure(error))
+                    throw error
+                }
+            }
+            if let content = try await wait(key) { return content }
+            try Task.checkCancellation()
+        }
+    }
+
+    /// Waits for a load; `nil` if it has to be tried again.
+    private func wait(_ key: Key) async throws -> WorkflowContent? {
+        let id = state.withLock { state in
+            state.waiterCount += 1
+            return state.waiterCount
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (waiter: Waiter) in
+                let isWaiting = state.withLock { state in
+                    guard !Task.isCancelled, state.loads[key] != nil else { return false }
+                    state.loads[key]?[id] = waiter
+                    return true
+                }
+                if !isWaiting { waiter.resume(returning: nil) }
+            }
+        } onCancel: {
+            state.withLock { $0.loads[key]?.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+        }
+    }
+
+    private func finish(_ key: Key, _ result: Result<WorkflowContent?, any Error>) {
+        let waiters = state.withLock { $0.loads.removeValue(forKey: key) }
+        for waiter in (waiters ?? [:]).values { waiter.resume(with: result) }
+    }
+}
+
+extension WorkflowCache.State {
+    mutating func find(_ key: WorkflowCache.Key) -> WorkflowContent? {
+        guard let index = entries.index(forKey: key) else {
+            counts.misses += 1
+            return nil
+        }
+        counts.hits += 1
+        if !entries.values[index].isInUse { entries.values[index].isInUse = true }
+        return entries.values[index].content
+    }
+
+    /// Returns what was dropped for it.
+    mutating func insert(
+        _ content: WorkflowContent,
+        _ key: WorkflowCache.Key,
+        _ maxSize: Int
+    ) -> [WorkflowContent] {
+        guard entries[key] == nil, content.size <= maxSize else { return [] }
+        entries[key] = WorkflowCache.Entry(content: content)
+        queue.append(key)
+        size += content.size
+        var dropped: [WorkflowContent] = []
+        // One that was asked for gets another turn, and no third one without being asked for again.
+        while size > maxSize, let next = queue.popFirst() {
+            if entries[next]?.isInUse == true {
+                entries[next]?.isInUse = false
+                queue.append(next)
+            } else if let entry = entries.removeValue(forKey: next) {
+                size -= entry.content.size
+                dropped.append(entry.content)
+            }
+        }
+        return dropped
+    }
+}
