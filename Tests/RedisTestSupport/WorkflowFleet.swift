@@ -17,6 +17,7 @@ public final class WorkflowFleet: Sendable {
     /// The Memcached servers that keep the barriers; none if Redis does.
     private let memcached: [String]
     private let barriers: BarrierStyle
+    private let storage: SharedStorage?
     public let redis: RedisClient
     public let transport: RedisTransport
     public let broker: Broker
@@ -30,17 +31,20 @@ public final class WorkflowFleet: Sendable {
     ///   - entry: another node of the server's cluster, for Swift; Python needs the one that has the slot.
     ///   - memcached: the addresses of the Memcached servers that keep the barriers, instead of Redis.
     ///   - barriers: how they are kept, in both languages.
+    ///   - storage: what remains of workflows, for both languages; in the messages unless given.
     public init(
         _ server: RedisServer,
         namespace: String,
         heartbeat: Duration,
         entry: RedisServer? = nil,
         memcached: [String] = [],
-        barriers: BarrierStyle = .atMostOnce
+        barriers: BarrierStyle = .atMostOnce,
+        storage: SharedStorage? = nil
     ) throws {
         self.server = server
         self.memcached = memcached
         self.barriers = barriers
+        self.storage = storage
         url = entry?.url ?? server.url
         self.namespace = namespace
         self.heartbeat = heartbeat
@@ -52,7 +56,10 @@ public final class WorkflowFleet: Sendable {
         broker = Broker(
             transport: transport,
             middleware: Broker.defaultMiddleware + [
-                WorkflowMiddleware(backend: try Self.store(redis, memcached), barriers: barriers)
+                WorkflowMiddleware(
+                    backend: try Self.store(redis, memcached), barriers: barriers,
+                    callbackStorage: storage?.callbackStorage(redis, namespace: namespace, role: "start")
+                        ?? InlineCallbackStorage())
             ])
     }
 
@@ -92,6 +99,7 @@ public final class WorkflowFleet: Sendable {
         if let held { arguments.append("hold=\(held.path)") }
         if !memcached.isEmpty { arguments.append("memcached=\(memcached.joined(separator: ","))") }
         if barriers == .counting { arguments.append("barriers=counting") }
+        if let storage { arguments.append("storage=\(storage.text)") }
         return try ChildProcess(TestPrograms.worker, arguments + options, output: log, error: log)
     }
 
@@ -122,7 +130,17 @@ public final class WorkflowFleet: Sendable {
         var environment: [String: String] = [:]
         if !memcached.isEmpty { environment["MEMCACHED"] = memcached.joined(separator: ",") }
         if barriers == .counting { environment["COUNTING_BARRIERS"] = "1" }
+        if let storage { environment["STORAGE"] = storage.text }
         return environment
+    }
+
+    /// How many contents that one language has stored at the start of a workflow the other one's workers have met.
+    public func contentsThatCrossed(from starter: String, to worker: String) async throws -> Int {
+        try await redis.execute(
+            RedisCommand(
+                "SINTER", SharedStorage.key(namespace: namespace, language: starter, role: "start"),
+                SharedStorage.key(namespace: namespace, language: worker, role: "work"))
+        ).array().count
     }
 
     /// Makes a random workflow with a number of its own.

@@ -15,7 +15,7 @@ import TestSupport
 /// its queue: `task@default`), `queues` (to take from; all unless given), `die` (`before:3`: kills itself before the
 /// third commit is sent; `after:3`: once it was done and before anybody hears of it), `hold` (a file until which tasks
 /// with a negative time keep a thread busy), `memcached` (the servers that keep the barriers; Redis unless given),
-/// `barriers` (`counting`: those of dramatiq's own `Barrier`), `lethal` (a text: it kills itself when it reads a message
+/// `barriers` (`counting`: those of dramatiq's own `Barrier`), `storage` (as `SharedStorage` has it), `lethal` (a text: it kills itself when it reads a message
 /// with that), `encoder` (which formats it reads: `zlib`, `lz4`; JSON unless given), `prefetch` and `memory` (as of
 /// `Worker`), `numbers` (a queue with an actor of that name, which takes an array of integers).
 @main
@@ -58,7 +58,10 @@ struct RedisTestWorker {
                 WorkflowMiddleware(
                     backend: try WorkflowFleet.store(
                         executor, arguments["memcached"]?.split(separator: ",").map(String.init) ?? []),
-                    barriers: arguments["barriers"] == "counting" ? .counting : .atMostOnce),
+                    barriers: arguments["barriers"] == "counting" ? .counting : .atMostOnce,
+                    callbackStorage: arguments["storage"].map {
+                        SharedStorage($0).callbackStorage(redis, namespace: namespace, role: "work")
+                    } ?? InlineCallbackStorage()),
             ])
         for actor in (arguments["actors"] ?? "task@default").split(separator: ",") {
             let parts = actor.split(separator: "@").map(String.init)

@@ -10,12 +10,13 @@
     peer.py memcached SERVERS                     calls methods of a MemcachedBackend, or of a Barrier over it, as the
                                                   lines of its input say, each a JSON array; prints results as JSON
 
-With LZ4 in the environment messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
+With STORAGE in the environment what remains of workflows is stored, as Swift's SharedStorage has it. With LZ4 messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
 negative time never end. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
 dramatiq's own.
 """
 
 import datetime
+import functools
 import json
 import os
 import sys
@@ -31,6 +32,10 @@ from dramatiq.rate_limits.backends import MemcachedBackend, RedisBackend
 from dramatiq_workflow import Workflow, WorkflowMiddleware
 from dramatiq_workflow._barrier import AtMostOnceBarrier
 from dramatiq_workflow._serialize import unserialize_workflow
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../Python"))
+
+from dramatiq_workflow_stores import FileStore, RedisStore, StoredCallbackStorage  # noqa: E402
 
 
 def keep_in_slot(namespace):
@@ -76,7 +81,45 @@ def make_backend(url):
     return RedisBackend(url=url)
 
 
-def make_broker(url, namespace, heartbeat=60_000):
+class NotingStorage(StoredCallbackStorage):
+    """Notes which contents it has stored, or was given references to."""
+
+    def __init__(self, store, client, key, is_starting):
+        super().__init__(store, inline_limit=0)
+        self.note = functools.partial(client.sadd, key)
+        self.is_starting = is_starting
+
+    def store(self, callbacks):
+        reference = super().store(callbacks)
+        if self.is_starting:
+            self.note_name(reference)
+        return reference
+
+    def retrieve(self, reference):
+        if not self.is_starting:
+            self.note_name(reference)
+        return super().retrieve(reference)
+
+    def note_name(self, reference):
+        if isinstance(reference, dict):
+            self.note(reference["at"] if isinstance(reference["at"], str) else reference["at"][0])
+
+
+def make_storage(url, namespace, role):
+    if "STORAGE" not in os.environ:
+        return None
+    words, _, directory = os.environ["STORAGE"].partition(":")
+    kind, _, codec = words.partition("+")
+    compression = "zlib" if codec == "zlib" else None
+    client = redis.Redis.from_url(url)
+    if kind.endswith("file"):
+        store = FileStore(directory, compression=compression)
+    else:
+        store = RedisStore(client, namespace, compression=compression)
+    return NotingStorage(store, client, f"{namespace}:names:python:{role}", role == "start")
+
+
+def make_broker(url, namespace, heartbeat=60_000, role="work"):
     if "LZ4" in os.environ:
         dramatiq.set_encoder(LZ4Encoder())
     if "{" in namespace:
@@ -88,7 +131,10 @@ def make_broker(url, namespace, heartbeat=60_000):
     )
     broker.add_middleware(CurrentMessage())
     barrier_type = Barrier if "COUNTING_BARRIERS" in os.environ else AtMostOnceBarrier
-    broker.add_middleware(WorkflowMiddleware(make_backend(url), barrier_type=barrier_type))
+    storage = make_storage(url, namespace, role)
+    broker.add_middleware(
+        WorkflowMiddleware(make_backend(url), barrier_type=barrier_type, callback_storage=storage)
+    )
     dramatiq.set_broker(broker)
     return broker
 
@@ -129,7 +175,7 @@ def work(url, namespace, heartbeat, actors, queues=""):
 
 
 def start(url, namespace):
-    broker = make_broker(url, namespace)
+    broker = make_broker(url, namespace, role="start")
     broker.emit_after("process_boot")
     for line in sys.stdin:
         Workflow(unserialize_workflow(json.loads(line)), broker).run()
