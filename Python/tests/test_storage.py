@@ -143,6 +143,15 @@ class FixtureTests(StoreCase):
             except StoreError:
                 pass
 
+    def test_of_a_key_that_appears_twice_the_last_one_counts(self) -> None:
+        name = self.memory.store(b'[{"__type__":"group","children":[],"__type__":"chain","children":[%s]}]' % (
+            json.dumps({"__type__": "message", "message_id": "1"}).encode()
+        ))
+        [(_, rest, _)] = self.storage.retrieve(
+            {"__type__": "stored", "by": "x", "version": 2, "at": [name, [["a", 1, False]]]}
+        )
+        self.assertEqual(len(rest()["children"]), 1)
+
     def test_deep_contents(self) -> None:
         for text in ["[" * 100_000, '[{"__type__":"chain","children":' * 50_000, "[" * 5_000 + "]" * 5_000]:
             name = self.memory.store(text.encode())
