@@ -21,8 +21,9 @@ test: lint
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
 	$(SWIFT) build --package-path Examples
-	# Fails if the transport there breaks a promise that it makes.
+	# Fail if the transport or the store there breaks a promise that it makes.
 	$(SWIFT) run --package-path Examples OwnTransport
+	$(SWIFT) run --package-path Examples OwnStore
 	Scripts/python Fixtures/generate.py --check
 	Scripts/python -m unittest discover -t Python -s Python/tests
 

@@ -180,6 +180,7 @@ let package = Package(
                 "WorkflowDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -187,8 +188,10 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Dramatiq",
+                "DramatiqLZ4",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
+                "DramatiqZlib",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
@@ -291,8 +294,10 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqDedupStorage",
+                "DramatiqLZ4",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
+                "DramatiqZlib",
                 "TestSupport",
             ],
             swiftSettings: swiftSettings
@@ -408,6 +413,7 @@ let package = Package(
                 "CZlib",
                 "CommandLineSupport",
                 "Dramatiq",
+                .target(name: "DramatiqDedupStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),

@@ -22,6 +22,7 @@ let package = Package(
             dependencies: [
                 .product(name: "Dramatiq", package: "swift-dramatiq-workflow"),
                 .product(name: "DramatiqDedupStorage", package: "swift-dramatiq-workflow"),
+                .product(name: "DramatiqTestKit", package: "swift-dramatiq-workflow"),
                 .product(name: "DramatiqWorkflow", package: "swift-dramatiq-workflow"),
             ]
         ),

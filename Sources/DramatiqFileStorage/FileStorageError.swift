@@ -1,3 +1,5 @@
+import DramatiqWorkflow
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -55,6 +57,18 @@ public struct FileStorageError: Error, Sendable, Hashable {
         self.operation = operation
         self.path = path
         self.reason = reason
+    }
+
+    /// What is wrong with a file's content.
+    init(_ error: ContentFormatError, _ operation: String, _ path: String) {
+        let code: Code =
+            switch error.code {
+            case .tooLarge: .tooLarge
+            case .unknownCodec: .unknownCodec
+            case .unknownVersion: .unknownVersion
+            default: .corrupt
+            }
+        self.init(code, operation, path, error.reason)
     }
 
     /// The error of a system call.

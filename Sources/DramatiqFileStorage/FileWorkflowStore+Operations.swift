@@ -1,4 +1,4 @@
-import Dramatiq
+public import Dramatiq
 public import DramatiqWorkflow
 
 /// Contents are named by their digests. What can't be read or removed keeps nothing else from being looked after.
@@ -47,5 +47,22 @@ extension FileWorkflowStore: WorkflowStoreOperations {
     /// - Throws: as `StorageDirectory.sweep(olderThan:isDryRun:)`.
     public func sweep(olderThan age: Duration? = nil, isDryRun: Bool = false) async throws -> SweepReport {
         try await directory.sweep(olderThan: age, isDryRun: isDryRun)
+    }
+}
+
+extension FileWorkflowStore {
+    /// This store with what it keeps compressed. As that of any store, but files keep their names, and always say what
+    /// is in them.
+    ///
+    /// - Parameters:
+    ///   - compressor: compresses what is stored. All processes that read must have it.
+    ///   - readable: those that files may have been compressed with besides.
+    ///   - maxSize: the largest content to store or load, in bytes before compression. Defaults to 64 MiB.
+    public func compressed(
+        with compressor: any Compressor,
+        reading readable: any Compressor...,
+        maxSize: Int = StorageDirectory.defaultMaxSize
+    ) -> FileWorkflowStore {
+        FileWorkflowStore(directory.compressed(with: compressor, readable, maxSize: maxSize))
     }
 }

@@ -51,7 +51,7 @@ public struct StorageAccess: Sendable, Hashable {
         guard status.isDirectory || status.links == 1 else { return }
         var wanted = permissions(isDirectory: status.isDirectory)
         if isNew, let outer = try? directory.status("open") {
-            wanted = wanted ?? outer.permissions & 0o666
+            wanted = wanted ?? outer.permissions & (status.isDirectory ? 0o2777 : 0o666)
             if status.owner == 0, outer.owner != 0 { _ = fchown(descriptor.number, outer.owner, outer.group) }
         }
         guard let wanted else { return }

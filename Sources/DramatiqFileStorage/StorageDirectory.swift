@@ -68,6 +68,16 @@ public final class StorageDirectory: Sendable {
                 compressor: compressor, readable: readableCompressors, maxSize: maxSize))
     }
 
+    /// The same directory, for who compresses what is stored.
+    ///
+    /// - Parameter readable: those that files may have been compressed with besides this one's.
+    func compressed(with compressor: any Compressor, _ readable: [any Compressor], maxSize: Int) -> StorageDirectory {
+        StorageDirectory(
+            path, durability: durability, compressor: compressor,
+            readableCompressors: files.format.readableCompressors + readable, maxSize: maxSize, retention: retention,
+            access: access, lockTimeout: lockTimeout)
+    }
+
     // MARK: Contents
 
     func store(_ content: [UInt8]) async throws -> ContentDigest {

@@ -1,9 +1,12 @@
 import Dramatiq
 import DramatiqDedupStorage
 import DramatiqFileStorage
+import DramatiqLZ4
 import DramatiqTestKit
 import DramatiqWorkflow
+import DramatiqZlib
 import Foundation
+import TestSupport
 import Testing
 
 /// The promises to callbacks and workflows in files.
@@ -14,46 +17,69 @@ import Testing
 
         let claims: Set<Claim> = Subject.claims
         let lifetime: Duration = StorageRetention().age
-        let isDedup: Bool
+        /// What stores the callbacks, or keeps the workflows.
+        private let form: Form
         private let scratch: ScratchDirectory
         private let directory: StorageDirectory
+        private let clock = TestClock()
+        private let memory: InMemoryWorkflowStore
 
-        init(isDedup: Bool = false) throws {
-            self.isDedup = isDedup
+        init(_ form: Form) throws {
+            self.form = form
             scratch = try ScratchDirectory()
             directory = StorageDirectory(scratch.storage)
+            memory = InMemoryWorkflowStore(now: { [clock] in clock.instant })
         }
 
-        func makeStore() async throws -> any WorkflowStore { FileWorkflowStore(directory) }
+        private var store: any WorkflowStoreOperations {
+            let files = FileWorkflowStore(directory)
+            return switch form {
+            case .file, .dedup: files
+            case .lz4: files.compressed(with: LZ4Compressor())
+            case .zlib: files.compressed(with: ZlibCompressor(), reading: LZ4Compressor())
+            case .tiered: memory.tiered(above: 1000, to: files)
+            }
+        }
+
+        func makeStore() async throws -> any WorkflowStore { store }
 
         func makeStorage() async throws -> any CallbackStorage {
-            if isDedup {
-                return DedupCallbackStorage(FileWorkflowStore(directory), inlineLimit: 0, cache: WorkflowCache())
-            }
-            return FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache())
+            if form == .file { return FileCallbackStorage(directory, inlineLimit: 0, cache: WorkflowCache()) }
+            return dedup(store)
+        }
+
+        private func dedup(_ store: some WorkflowStore) -> any CallbackStorage {
+            DedupCallbackStorage(store, inlineLimit: 0, cache: WorkflowCache())
         }
 
         func letPass(_ time: Duration) async throws {
+            clock.advance(by: time)
             for file in scratch.contents {
                 let date = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
                 let earlier = try #require(date).addingTimeInterval(-Double(time.components.seconds))
                 try FileManager.default.setAttributes([.modificationDate: earlier], ofItemAtPath: file)
             }
-            _ = try await directory.sweep()
+            // There is no directory yet if all was small.
+            if !scratch.contents.isEmpty { _ = try await directory.sweep() }
         }
 
         func forget() async throws {
+            memory.removeAll()
             for file in scratch.contents { try FileManager.default.removeItem(atPath: file) }
         }
     }
 
-    @Test(arguments: CallbackStoragePromises.all.claimed(by: Subject.claims), [false, true])
-    func callbacks(promise: Promise<any CallbackStorageSubject>, isDedup: Bool) async throws {
-        try await promise.check(try Subject(isDedup: isDedup))
+    private enum Form: CaseIterable {
+        case file, dedup, lz4, zlib, tiered
     }
 
-    @Test(arguments: WorkflowStorePromises.all.claimed(by: Subject.claims))
-    func workflows(promise: Promise<any WorkflowStoreSubject>) async throws {
-        try await promise.check(try Subject())
+    @Test(arguments: CallbackStoragePromises.all.claimed(by: Subject.claims), Form.allCases)
+    private func callbacks(promise: Promise<any CallbackStorageSubject>, form: Form) async throws {
+        try await promise.check(try Subject(form))
+    }
+
+    @Test(arguments: WorkflowStorePromises.all.claimed(by: Subject.claims), Form.allCases.filter { $0 != .file })
+    private func workflows(promise: Promise<any WorkflowStoreSubject>, form: Form) async throws {
+        try await promise.check(try Subject(form))
     }
 }

@@ -1,3 +1,5 @@
+import DramatiqWorkflow
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -44,9 +46,7 @@ struct ContentFiles: Sendable {
     /// - Throws: ``FileStorageError``, or what the compressor throws.
     func store(_ content: [UInt8], _ wait: LockWait) throws -> ContentDigest {
         guard content.count <= format.maxSize else {
-            throw FileStorageError(
-                .tooLarge, "store", places.root,
-                "The content has \(content.count) bytes, the limit is \(format.maxSize)")
+            throw FileStorageError(format.tooLarge(content.count), "store", places.root)
         }
         let digest = ContentDigest(of: content)
         var file: [UInt8]?
@@ -199,7 +199,17 @@ struct ContentFiles: Sendable {
             throw FileStorageError(
                 .tooLarge, "load", file.path, "The file has \(status.size) bytes, the limit is \(format.maxSize)")
         }
-        return try format.decode(try file.read(upTo: status.size, "load"), digest, file.path)
+        let bytes = try file.read(upTo: status.size, "load")
+        let content: [UInt8]
+        do {
+            content = try format.decode(bytes)
+        } catch {
+            throw FileStorageError(error, "load", file.path)
+        }
+        guard ContentDigest(of: content) == digest else {
+            throw FileStorageError(.corrupt, "load", file.path, "The content is not what was stored")
+        }
+        return content
     }
 }
 

@@ -41,12 +41,16 @@
 
         /// Gives a body what looks after the queues, and ends the connection after it.
         func withOperations<Result>(_ body: (any QueueOperations) async throws -> Result) async throws -> Result {
+            try await withClient { try await body(RedisTransport($0, configuration: .init(namespace: namespace))) }
+        }
+
+        /// Gives a body the client, and ends the connection after it.
+        func withClient<Result>(_ body: (RedisClient) async throws -> Result) async throws -> Result {
             // What goes wrong is thrown, and told once.
             let silence = Logger(label: "dramatiq-workflow") { _ in SwiftLogNoOpLogHandler() }
             let client = try RedisClient(url: await address.url(), logger: silence)
-            let transport = RedisTransport(client, configuration: .init(namespace: namespace))
             do {
-                let result = try await body(transport)
+                let result = try await body(client)
                 await client.shutDown()
                 return result
             } catch {

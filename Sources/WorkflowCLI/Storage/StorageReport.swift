@@ -2,22 +2,30 @@
     import Dramatiq
     import DramatiqWorkflow
 
-    /// What a command has found out about a directory, for people and for programs.
+    /// What a command has found out about a place, for people and for programs.
     struct StorageReport {
+        /// What one content is kept in: `file`.
+        private let noun: String
         private var rows: [(label: String, text: String)] = []
         private var members: [(String, JSONValue)] = []
         /// What is wrong, which makes the command fail: the first of it, and how much it is.
         private(set) var failures: [StorageFailure] = []
         private(set) var failureCount = 0
 
-        /// A number of files and their bytes.
-        mutating func add(_ label: String, key: String, count: Int, bytes: Int? = nil) {
-            add(label, key: key, count: count, noun: count == 1 ? "file" : "files", bytes: bytes)
+        init(noun: String) {
+            self.noun = noun
         }
 
-        /// What is wrong: with how many files and directories, and the first of these.
+        /// A number of contents and their bytes.
+        mutating func add(_ label: String, key: String, count: Int, bytes: Int? = nil) {
+            add(label, key: key, count: count, noun: count == 1 ? noun : noun + "s", bytes: bytes)
+        }
+
+        /// What is wrong: with how many contents, and directories if these are files, and the first of these.
         mutating func fail(_ label: String, key: String, count: Int, _ failures: [StorageFailure]) {
-            add(label, key: key, count: count, noun: count == 1 ? "file or directory" : "files and directories")
+            let one = noun == "file" ? "file or directory" : noun
+            let many = noun == "file" ? "files and directories" : noun + "s"
+            add(label, key: key, count: count, noun: count == 1 ? one : many)
             self.failures += failures
             failureCount += count
         }

@@ -1,3 +1,5 @@
+import CommandLineSupport
+
 /// The picture of a run: a bar for every task over a common scale of time, and marks where barriers opened.
 struct Timeline {
     private enum State {

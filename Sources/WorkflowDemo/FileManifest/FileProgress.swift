@@ -1,3 +1,5 @@
+import CommandLineSupport
+
 /// How far the work on the files is.
 struct FileProgress {
     private static let labels = ["checksums", "sizes", "verified"]

@@ -3,6 +3,7 @@ import DramatiqRedis
 import DramatiqTestKit
 import DramatiqWorkflow
 import RedisTestSupport
+import TestSupport
 import Testing
 
 /// The promises to workflows on a server.
@@ -12,31 +13,36 @@ import Testing
 
         let claims: Set<Claim> = Subject.claims
         let place: RedisPlace
+        let parts: StoreParts
 
-        private func make() throws -> RedisWorkflowStore {
-            RedisWorkflowStore(try place.makeClient(faults) { _ in false }.executor, ttl: lifetime)
+        private func make() throws -> any WorkflowStoreOperations {
+            let executor = try place.makeClient(faults) { _ in false }.executor
+            return parts.build(
+                RedisWorkflowStore(executor, ttl: lifetime),
+                RedisWorkflowStore(executor, namespace: "[la*rge]", ttl: lifetime))
         }
 
         func makeStore() async throws -> any WorkflowStore { try make() }
-        func makeStorage() async throws -> any CallbackStorage {
-            DedupCallbackStorage(try make(), inlineLimit: 0, cache: WorkflowCache())
+        func makeStorage() async throws -> any CallbackStorage { dedup(try make()) }
+        private func dedup(_ store: some WorkflowStore) -> any CallbackStorage {
+            DedupCallbackStorage(store, inlineLimit: 0, cache: WorkflowCache())
         }
         func letPass(_ time: Duration) async throws { try await place.letPass(time) }
         func forget() async throws { try await place.forget() }
         func finish() async { await place.finish() }
     }
 
-    @Test(arguments: WorkflowStorePromises.all.claimed(by: Subject.claims))
-    func workflows(promise: Promise<any WorkflowStoreSubject>) async throws {
+    @Test(arguments: WorkflowStorePromises.all.claimed(by: Subject.claims), StoreParts.allCases)
+    func workflows(promise: Promise<any WorkflowStoreSubject>, parts: StoreParts) async throws {
         try await withRedisServer { server in
-            try await promise.check(Subject(place: try RedisPlace(server)))
+            try await promise.check(Subject(place: try RedisPlace(server), parts: parts))
         }
     }
 
-    @Test(arguments: CallbackStoragePromises.all.claimed(by: Subject.claims))
-    func callbacks(promise: Promise<any CallbackStorageSubject>) async throws {
+    @Test(arguments: CallbackStoragePromises.all.claimed(by: Subject.claims), StoreParts.allCases)
+    func callbacks(promise: Promise<any CallbackStorageSubject>, parts: StoreParts) async throws {
         try await withRedisServer { server in
-            try await promise.check(Subject(place: try RedisPlace(server)))
+            try await promise.check(Subject(place: try RedisPlace(server), parts: parts))
         }
     }
 }

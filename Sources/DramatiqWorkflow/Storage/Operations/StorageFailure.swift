@@ -33,7 +33,12 @@ public struct StorageFailure: Error, Hashable {
     }
 }
 
-extension StorageFailure: CustomStringConvertible {}
+extension StorageFailure: CustomStringConvertible, ConfinedError, StorageFailureConvertible {
+    /// Always: it is about one place.
+    public var isConfined: Bool { true }
+
+    public func storageFailure(at place: String) -> StorageFailure { self }
+}
 
 /// A store's error that knows more than its text.
 public protocol StorageFailureConvertible: Error {

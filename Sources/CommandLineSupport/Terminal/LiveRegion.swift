@@ -1,11 +1,9 @@
-import CommandLineSupport
-
 /// The lowest lines of a terminal, drawn again and again in their place.
 ///
 /// Makes the texts that do so and knows what is drawn; writes nothing itself. A line never takes two rows, so that the
 /// way back to the first one is known: it is cut off at the terminal's width, and the terminal is told not to wrap
 /// lines, for the case that it was made narrower since.
-struct LiveRegion {
+package struct LiveRegion {
     private static let hideCursor = "\u{1B}[?25l"
     private static let showCursor = "\u{1B}[?25h"
     private static let stopWrapping = "\u{1B}[?7l"
@@ -16,8 +14,10 @@ struct LiveRegion {
     private var rows = 0
     private var isCursorHidden = false
 
+    package init() {}
+
     /// Replaces what is drawn.
-    mutating func draw(_ lines: [StyledLine], size: TerminalSize) -> String {
+    package mutating func draw(_ lines: [StyledLine], size: TerminalSize) -> String {
         // The row of the cursor, below the last line, has to fit as well.
         let visible = lines.prefix(max(0, size.rows - 1))
         var text = isCursorHidden ? "" : Self.hideCursor
@@ -33,13 +33,13 @@ struct LiveRegion {
     }
 
     /// Removes what is drawn, to make room for lines that stay.
-    mutating func clear() -> String {
+    package mutating func clear() -> String {
         defer { rows = 0 }
         return goToStart + Self.clearBelow
     }
 
     /// Gives the cursor back. What is drawn stays.
-    mutating func finish() -> String {
+    package mutating func finish() -> String {
         defer { self = LiveRegion() }
         return isCursorHidden ? Self.showCursor : ""
     }

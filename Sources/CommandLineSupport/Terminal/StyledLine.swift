@@ -1,6 +1,6 @@
 /// One line for a terminal, in pieces of different colours. Every character takes one column.
-struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
-    enum Style: String, Sendable {
+package struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
+    package enum Style: String, Sendable {
         case plain = ""
         case dim = "\u{1B}[2m"
         case bold = "\u{1B}[1m"
@@ -18,23 +18,23 @@ struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
     private static let reset = "\u{1B}[0m"
     private var pieces: [Piece] = []
 
-    init(_ text: String = "", _ style: Style = .plain) {
+    package init(_ text: String = "", _ style: Style = .plain) {
         append(text, style)
     }
 
-    init(stringLiteral text: String) {
+    package init(stringLiteral text: String) {
         self.init(text)
     }
 
-    mutating func append(_ text: String, _ style: Style = .plain) {
+    package mutating func append(_ text: String, _ style: Style = .plain) {
         if !text.isEmpty { pieces.append(Piece(text: text, style: style)) }
     }
 
     /// The line without colours.
-    var text: String { pieces.map(\.text).joined() }
+    package var text: String { pieces.map(\.text).joined() }
 
     /// The line as a terminal gets it, cut off after a number of columns.
-    func rendered(columns: Int) -> String {
+    package func rendered(columns: Int) -> String {
         var left = columns
         var rendered = ""
         for piece in pieces where left > 0 {
