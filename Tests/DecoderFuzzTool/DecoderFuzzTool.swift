@@ -5,9 +5,10 @@ import DramatiqZlib
 import Foundation
 import TestSupport
 
-/// Gives the decoders of messages and of what is compressed millions of damaged inputs. `make fuzz` builds it with the address sanitizer and runs it.
+/// Gives the decoders of messages, of references to stored workflows and of what is compressed millions of damaged inputs.
+/// `make fuzz` builds it with the address sanitizer and runs it.
 @main
-struct DecoderFuzzTool: ParsableCommand {
+struct DecoderFuzzTool: AsyncParsableCommand {
     private static let largestInput = 8192
     private static let reportInterval = 500_000
     /// The inputs of messages are small and quickly read, so there are more of them.
@@ -19,7 +20,8 @@ struct DecoderFuzzTool: ParsableCommand {
     @Option(help: "What the inputs are made from; the same seed makes the same ones.")
     var seed: UInt64 = 1
 
-    func run() throws {
+    func run() async throws {
+        try await fuzzReferences()
         try fuzzMessages()
         let dictionary = try CompressionDictionary(try Fixtures.bytes("messages/workflow-member.json"))
         for compressor in [
@@ -38,6 +40,21 @@ struct DecoderFuzzTool: ParsableCommand {
                     + refused.joined(separator: ", ")
                 Self.say(line)
             }
+        }
+    }
+
+    private func fuzzReferences() async throws {
+        var (done, outcome) = (0, ReferenceFuzz.Outcome())
+        while done < count {
+            let part = min(Self.reportInterval, count - done)
+            let more = try await ReferenceFuzz.run(count: part, seed: seed &+ UInt64(done))
+            outcome.references += more.references
+            outcome.rests += more.rests
+            outcome.contents += more.contents
+            done += part
+            Self.say(
+                "references: \(done) inputs, \(outcome.references) accepted, \(outcome.rests) rests; "
+                    + "contents: \(done) inputs, \(outcome.contents) accepted")
         }
     }
 
