@@ -48,7 +48,10 @@ let package = Package(
         ),
         .target(name: "CRawFiles"),
         area("CoreBenchmarks", "Dramatiq", "DramatiqWorkflow"),
-        area("RedisBenchmarks", "Dramatiq", "DramatiqRedis", "DramatiqWorkflow"),
+        area(
+            "RedisBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",
+            "DramatiqRedis",
+            "DramatiqWorkflow"),
         area("CompressionBenchmarks", "Dramatiq", "DramatiqLZ4", "DramatiqZlib", peers: ["CRawCompression"]),
         area(
             "StorageBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",

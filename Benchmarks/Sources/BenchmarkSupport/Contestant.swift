@@ -60,6 +60,16 @@ public struct Comparison {
         maxRounds: Int = .max,
         _ contestants: Contestant...
     ) {
+        self.init(name, unit: unit, aims: aims, maxRounds: maxRounds, contestants)
+    }
+
+    public init(
+        _ name: String,
+        unit: String,
+        aims: [Aim] = [],
+        maxRounds: Int = .max,
+        _ contestants: [Contestant]
+    ) {
         self.name = name
         self.unit = unit
         self.aims = aims

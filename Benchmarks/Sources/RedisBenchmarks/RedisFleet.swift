@@ -18,15 +18,18 @@ struct RedisFleet: Sendable {
     init(
         _ server: LocalServer,
         middleware: [any Middleware] = [],
+        storage: any CallbackStorage = InlineCallbackStorage(),
+        encoder: any MessageEncoder = JSONMessageEncoder(),
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
         client = try RedisClient(url: server.url)
         executor = wrapping(client)
         transport = RedisTransport(executor)
         broker = Broker(
-            transport: transport,
-            middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(executor))]
-                + middleware,
+            transport: transport, encoder: encoder,
+            middleware: Broker.defaultMiddleware + [
+                WorkflowMiddleware(backend: RedisRateLimiterBackend(executor), callbackStorage: storage)
+            ] + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await broker.declare(noop)
     }

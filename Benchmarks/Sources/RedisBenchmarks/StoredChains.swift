@@ -1,0 +1,85 @@
+import BenchmarkSupport
+import Dramatiq
+import DramatiqDedupStorage
+import DramatiqFileStorage
+import DramatiqLZ4
+import DramatiqRedis
+import DramatiqWorkflow
+import Foundation
+
+/// A place for what comes next, and what messages are encoded with.
+private struct Place {
+    let name: String
+    var encoder: any MessageEncoder = JSONMessageEncoder()
+    /// Longer chains are not worth the wait there.
+    var maxLength = Int.max
+    let storage: any CallbackStorage
+}
+
+/// Hops of chains over Redis for each callback storage: in the messages, each hop carries the rest of the chain; from a
+/// storage, it costs the same however long the chain is.
+func measureStoredChains(_ session: inout Session, _ server: LocalServer) async throws {
+    guard session.includes("chain by storage") else { return }
+    let directory = FileManager.default.currentDirectoryPath + "/results/chains-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let client = try RedisClient(url: server.url)
+    func files(_ name: String, _ durability: Durability) -> any CallbackStorage {
+        let files = StorageDirectory("\(directory)/\(name)", durability: durability)
+        return DedupCallbackStorage(FileWorkflowStore(files), cache: WorkflowCache())
+    }
+    let places = [
+        Place(
+            name: "dedup, Redis", storage: DedupCallbackStorage(RedisWorkflowStore(client), cache: WorkflowCache())),
+        Place(name: "inline", storage: InlineCallbackStorage()),
+        Place(name: "inline, LZ4", encoder: LZ4MessageEncoder(), storage: InlineCallbackStorage()),
+        Place(name: "dedup, memory", storage: DedupCallbackStorage(InMemoryWorkflowStore(), cache: WorkflowCache())),
+        Place(name: "dedup, files", storage: files("process", .processFailure)),
+        Place(name: "dedup, files, power failure", storage: files("power", .powerFailure)),
+        Place(
+            name: "file storage",
+            storage: FileCallbackStorage(StorageDirectory(directory + "/file"), cache: WorkflowCache())),
+    ]
+    var rates: [String: [Int: Double]] = [:]
+    for length in [100, 1_000, 10_000] {
+        var contestants: [Contestant] = []
+        var fleets: [RedisFleet] = []
+        for place in places where length <= place.maxLength {
+            let fleet = try await RedisFleet(server, storage: place.storage, encoder: place.encoder)
+            fleets.append(fleet)
+            // Short ones one after the other, or a round would be over before it has begun.
+            let count = max(1, 1000 / length)
+            contestants.append(
+                Contestant(place.name) {
+                    try await fleet.flush()
+                    return try await fleet.work {
+                        try await Measurement.of(work: Double(length * count)) {
+                            for _ in 0..<count { try await run(length, fleet) }
+                        }
+                    }
+                })
+        }
+        let result = try await session.compare(
+            Comparison(
+                "chain by storage, \(length)", unit: "hops",
+                aims: length == 100
+                    ? [.atLeast(1, times: "inline")] : [.atLeast(3, times: "inline")],
+                maxRounds: length > 1_000 ? 2 : 5, contestants))
+        for entry in result?.entries ?? [] { rates[entry.name, default: [:]][length] = entry.rate.median }
+        for fleet in fleets { await fleet.client.shutDown() }
+    }
+    for place in places where !place.name.hasPrefix("inline") {
+        guard let short = rates[place.name]?[100], let long = rates[place.name]?[10_000] else { continue }
+        session.add(
+            Figure(
+                "chain by storage: a hop at 10 000 over one at 100, \(place.name)", short / long, unit: "times",
+                limit: 1.3))
+    }
+    await client.shutDown()
+}
+
+private func run(_ length: Int, _ fleet: RedisFleet) async throws {
+    try await Workflow(broker: fleet.broker) {
+        Chain { for number in 0..<length { fleet.noop.message(number) } }
+    }.run()
+    try await fleet.join()
+}
