@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "DramatiqLZ4", targets: ["DramatiqLZ4"]),
         .library(name: "DramatiqMemcached", targets: ["DramatiqMemcached"]),
         .library(name: "DramatiqRedis", targets: ["DramatiqRedis"]),
+        .library(name: "DramatiqS3Storage", targets: ["DramatiqS3Storage"]),
         .library(name: "DramatiqTestKit", targets: ["DramatiqTestKit"]),
         .library(name: "DramatiqZlib", targets: ["DramatiqZlib"]),
         .executable(name: "dramatiq-workflow", targets: ["WorkflowCLI"]),
@@ -44,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
@@ -111,6 +113,19 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqS3Storage",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -357,6 +372,24 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "DramatiqS3StorageTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqDedupStorage",
+                "DramatiqS3Storage",
+                "DramatiqTestKit",
+                "DramatiqWorkflow",
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "DramatiqMemcachedTests",
             dependencies: [
                 "Dramatiq",
@@ -399,6 +432,7 @@ let package = Package(
                 "DramatiqLZ4",
                 "DramatiqMemcached",
                 "DramatiqRedis",
+                "DramatiqS3Storage",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "DramatiqZlib",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Where the programs are that tests start.
 public enum TestPrograms {
@@ -8,19 +9,9 @@ public enum TestPrograms {
     public static let worker = URL(filePath: CommandLine.arguments[0])
         .deletingLastPathComponent().appending(path: "RedisTestWorker").path
 
-    /// Python with the packages that are compared with, in the environment that `Scripts/python` makes.
+    /// Python with the packages that are compared with.
     public static func python() throws -> String {
-        try preparedPython.get()
-    }
-
-    /// Made once: two who make the environment at the same time would disturb each other.
-    private static let preparedPython = Result {
-        let process = Process()
-        process.executableURL = root.appending(path: "Scripts/python")
-        process.arguments = ["-c", ""]
-        try process.run()
-        process.waitUntilExit()
-        return root.appending(path: ".venv/bin/python").path
+        try TestPython.path()
     }
 
     /// The script that is Python's side of the tests.
