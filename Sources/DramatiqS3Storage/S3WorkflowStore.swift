@@ -61,7 +61,9 @@ public struct S3WorkflowStore: WorkflowStore {
             throw error(
                 .tooLarge, "store", key, "It has \(workflow.count) bytes, the limit is \(configuration.maxSize)")
         }
-        if let there = try await objects.put(key, workflow, isSame: { SameContent.isThere($0, for: workflow, named: completionID) }) {
+        if let there = try await objects.put(
+            key, workflow, isSame: { SameContent.isThere($0, for: workflow, named: completionID) })
+        {
             try await renewIfDue(there, key, for: .zero)
         }
         return .string(completionID)

@@ -240,7 +240,7 @@ import Testing
         let provider = Provider(.failure(S3CredentialsError("There is no role", isTransient: true)))
         provider.gate.open()
         var configuration = S3Configuration(bucket: "bucket", endpoint: "http://127.0.0.1:1", credentials: provider)
-        configuration.patience = .milliseconds(100)
+        configuration.patience = .seconds(2)
         configuration.minBackoff = .milliseconds(1)
         let store = try S3WorkflowStore(configuration)
         let error = await expectCode(.noCredentials) { try await store.load("id", completionID: "id") }

@@ -42,10 +42,10 @@ import Testing
             #expect(dry.removed == 1 && dry.kept == 3)
             #expect(try await store.sweep() == (try await sweepOf(removed: 1, kept: [1, 1, 2])))
             #expect(try await store.content(named: "old") == nil)
-            try await s3.server.setClock(ahead: Self.day * 118)
+            try await s3.server.setClock(ahead: Self.day * 110)
             #expect(try await store.sweep().removed == 2, "the wait is over, what it was for is not")
             #expect(try await store.stored(named: "waiting")?.age ?? .zero > .zero)
-            try await s3.server.setClock(ahead: Self.day * 119)
+            try await s3.server.setClock(ahead: Self.day * 118)
             #expect(try await store.sweep().removed == 1)
         }
     }
@@ -77,7 +77,8 @@ import Testing
                 """
             for body in [
                 "", "<html/>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
-                "<ListBucketResult><Contents><Key>workflows/a</Key><Size>-1</Size></Contents></ListBucketResult>", again,
+                "<ListBucketResult><Contents><Key>workflows/a</Key><Size>-1</Size></Contents></ListBucketResult>",
+                again,
             ] {
                 s3.fail(always: .raw("HTTP/1.1 200 OK\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"))
                 await expectCode(.malformedReply) { try await store.statistics() }

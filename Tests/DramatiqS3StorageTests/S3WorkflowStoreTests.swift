@@ -98,7 +98,7 @@ import Testing
         try await FaultyS3.run { s3 in
             let (store, bucket) = (try s3.store(), TestBucket(endpoint: s3.server.endpoint))
             // The digest of "[]".
-            let (name, plain) = ("T1PNoYwrqgwDVLtfmj7L5e0SsVcbcQEPH85g-7_W6RE", Array("[]".utf8))
+            let (name, plain) = ("T1PNoYwrqgwDVLtfmj7L5e0Sq02OEbqHPC8RFhICuUU", Array("[]".utf8))
             let headed = Array("dramatiq-workflow 1 none 2\n[]".utf8)
             let compressed = Array("dramatiq-workflow 1 lz4 2\nxyz".utf8)
             for (there, other) in [(plain, headed), (headed, plain), (compressed, plain), (plain, compressed)] {
@@ -106,7 +106,10 @@ import Testing
                 _ = try await store.store(other, completionID: name)
                 #expect(try await bucket.content("workflows/" + name) == there)
             }
-            for there in ["{}", "dramatiq-workflow 1 none 2\n{}", "dramatiq-workflow 1 lz4 3\nxyz", "dramatiq-workflow 2 none 2\n[]"] {
+            for there in [
+                "{}", "dramatiq-workflow 1 none 2\n{}", "dramatiq-workflow 1 lz4 3\nxyz",
+                "dramatiq-workflow 2 none 2\n[]",
+            ] {
                 try await bucket.put("workflows/" + name, Array(there.utf8))
                 await expectCode(.conflict) { try await store.store(plain, completionID: name) }
             }

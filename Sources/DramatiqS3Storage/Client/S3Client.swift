@@ -25,15 +25,19 @@ struct S3Client: Sendable {
         let clock = ContinuousClock()
         let end = clock.now + configuration.patience
         var (attempt, damaged, hasNewCredentials) = (0, 0, false)
+        var earlier: S3StoreError?
         while true {
             try Task.checkCancellation()
+            let left = clock.now.duration(to: end)
             do {
                 let response = try await response(
-                    to: request, within: min(configuration.requestTimeout, clock.now.duration(to: end)),
-                    &hasNewCredentials)
+                    to: request, within: min(configuration.requestTimeout, left), &hasNewCredentials)
                 try check(response)
                 return response
             } catch let error as S3StoreError {
+                // An attempt that was cut short says less than the one before.
+                if error.code == .timedOut, left < configuration.requestTimeout, let earlier { throw earlier }
+                earlier = error
                 if error.code == .corrupt { damaged += 1 }
                 guard error.isTransient || (error.code == .corrupt && damaged < Self.maxDamaged) else { throw error }
                 let pause = pause(after: attempt)
@@ -127,8 +131,9 @@ struct S3Client: Sendable {
         let status = Int(response.status.code)
         let limit = request.expected.contains(status) ? request.maxAnswer : S3Request.smallAnswer
         let length = response.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        let code: S3StoreError.Code =
-            limit == request.maxAnswer && request.operation == "load" ? .tooLarge : .malformedReply
+        // An object, and not what the server has to say of one.
+        let isContent = request.method == "GET" && !request.key.isEmpty && request.expected.contains(status)
+        let code: S3StoreError.Code = isContent ? .tooLarge : .malformedReply
         guard request.method == "HEAD" || length <= limit else {
             throw error(code, request, "It has \(length) bytes, the limit is \(limit)")
         }
