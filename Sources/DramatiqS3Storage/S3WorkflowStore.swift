@@ -53,6 +53,8 @@ public struct S3WorkflowStore: WorkflowStore {
     }
 
     public var name: String { "s3" }
+    /// The bucket of an endpoint, and the prefix in it.
+    public var identity: String? { "s3 \(objects.client.endpoint.url)\(configuration.prefix)" }
 
     /// - Throws: ``S3StoreError``.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {

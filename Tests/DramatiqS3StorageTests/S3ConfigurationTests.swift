@@ -13,8 +13,7 @@ import Testing
     ) throws -> String {
         var configuration = S3Configuration(bucket: bucket, region: region, addressing: addressing)
         configuration.endpoint = endpoint
-        let place = try S3Endpoint(configuration)
-        return "\(place.scheme)://\(place.host)\(place.path)"
+        return try S3Endpoint(configuration).url
     }
 
     @Test func theBucketStandsWhereTheServerLooksForIt() throws {

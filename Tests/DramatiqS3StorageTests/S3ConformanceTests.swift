@@ -27,7 +27,9 @@ import Testing
         }
 
         func makeStore() async throws -> any WorkflowStore { try store() }
-        func makeStorage() async throws -> any CallbackStorage { DedupCallbackStorage(try store()) }
+        func makeStorage() async throws -> any CallbackStorage {
+            DedupCallbackStorage(try store(), inlineLimit: 0, cache: WorkflowCache())
+        }
 
         /// Sweeps run all the time.
         func letPass(_ time: Duration) async throws {

@@ -260,7 +260,8 @@ import Testing
 
     @Test func workflowsRunWithIt() async throws {
         try await FaultyS3.run { s3 in
-            let stage = try await Stage(storage: DedupCallbackStorage(try s3.store()))
+            let stage = try await Stage(
+                storage: DedupCallbackStorage(try s3.store(), inlineLimit: 0, cache: WorkflowCache()))
             let task = stage.task
             try await Workflow(
                 Chain(

@@ -8,6 +8,8 @@ struct S3Endpoint: Sendable, Hashable {
     /// In front of each key, encoded; ends with a slash.
     let path: String
 
+    var url: String { "\(scheme)://\(host)\(path)" }
+
     /// - Throws: ``S3StoreError`` with the code `invalidConfiguration`.
     init(_ configuration: S3Configuration) throws(S3StoreError) {
         let bucket = configuration.bucket
