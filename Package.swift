@@ -222,6 +222,7 @@ let package = Package(
                 "DramatiqLZ4",
                 "DramatiqMemcached",
                 "DramatiqRedis",
+                "DramatiqS3Storage",
                 "DramatiqTestKit",
                 "DramatiqWorkflow",
                 "DramatiqZlib",

@@ -3,18 +3,20 @@ import DramatiqDedupStorage
 import DramatiqFileStorage
 import DramatiqLZ4
 public import DramatiqRedis
+import DramatiqS3Storage
 public import DramatiqWorkflow
 import DramatiqZlib
+import TestSupport
 
 /// A storage that workers of both languages use, which stores whatever there is to store, and notes it in Redis.
 ///
-/// Named by a text that `peer.py` reads, too: the kind of storage, `+zlib` or `+lz4` if it compresses, and for files a colon
-/// and the directory. `dedup.file+zlib:/tmp/workflows`.
+/// Named by a text that `peer.py` reads, too: the kind of storage, `+zlib` or `+lz4` if it compresses, and behind a colon
+/// the directory of files or the endpoint of S3. `dedup.file+zlib:/tmp/workflows`.
 public struct SharedStorage: Sendable {
     public let text: String
     private let kind: String
     private let codec: String?
-    private let directory: String
+    private let place: String
 
     public init(_ text: String) {
         self.text = text
@@ -22,7 +24,7 @@ public struct SharedStorage: Sendable {
         let words = parts[0].split(separator: "+")
         kind = String(words[0])
         codec = words.count > 1 ? String(words[1]) : nil
-        directory = parts.count > 1 ? String(parts[1]) : ""
+        place = parts.count > 1 ? String(parts[1]) : ""
     }
 
     private var compressor: (any Compressor)? {
@@ -38,18 +40,34 @@ public struct SharedStorage: Sendable {
         _ redis: any RedisExecutor,
         namespace: String,
         role: String
-    ) -> any CallbackStorage {
+    ) throws -> any CallbackStorage {
         let files = StorageDirectory(
-            directory, compressor: compressor, readableCompressors: [ZlibCompressor(), LZ4Compressor()])
+            place, compressor: compressor, readableCompressors: [ZlibCompressor(), LZ4Compressor()])
         let storage: any CallbackStorage =
             switch kind {
             case "file": FileCallbackStorage(files, inlineLimit: 0)
             case "dedup.file": DedupCallbackStorage(FileWorkflowStore(files), inlineLimit: 0)
-            default: DedupCallbackStorage(RedisWorkflowStore(redis, namespace: namespace), inlineLimit: 0)
+            case "dedup.s3": dedup(try S3WorkflowStore(bucket))
+            default: dedup(RedisWorkflowStore(redis, namespace: namespace))
             }
         return NotingStorage(
             base: storage, redis: redis, isStarting: role == "start",
             key: Self.key(namespace: namespace, language: "swift", role: role))
+    }
+
+    private var bucket: S3Configuration {
+        get throws {
+            S3Configuration(
+                bucket: "workflows", region: S3Server.region, endpoint: place,
+                credentials: try S3Credentials(
+                    accessKeyID: S3Server.accessKeyID, secretAccessKey: S3Server.secretAccessKey))
+        }
+    }
+
+    private func dedup(_ store: some WorkflowStore) -> any CallbackStorage {
+        guard let compressor else { return DedupCallbackStorage(store, inlineLimit: 0) }
+        return DedupCallbackStorage(
+            store.compressed(with: compressor, reading: ZlibCompressor(), LZ4Compressor()), inlineLimit: 0)
     }
 
     /// The set of the names of contents that a language's starters have stored or its workers have met in messages.

@@ -58,7 +58,7 @@ public final class WorkflowFleet: Sendable {
             middleware: Broker.defaultMiddleware + [
                 WorkflowMiddleware(
                     backend: try Self.store(redis, memcached), barriers: barriers,
-                    callbackStorage: storage?.callbackStorage(redis, namespace: namespace, role: "start")
+                    callbackStorage: try storage?.callbackStorage(redis, namespace: namespace, role: "start")
                         ?? InlineCallbackStorage())
             ])
     }

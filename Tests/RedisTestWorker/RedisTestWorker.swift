@@ -59,8 +59,8 @@ struct RedisTestWorker {
                     backend: try WorkflowFleet.store(
                         executor, arguments["memcached"]?.split(separator: ",").map(String.init) ?? []),
                     barriers: arguments["barriers"] == "counting" ? .counting : .atMostOnce,
-                    callbackStorage: arguments["storage"].map {
-                        SharedStorage($0).callbackStorage(redis, namespace: namespace, role: "work")
+                    callbackStorage: try arguments["storage"].map {
+                        try SharedStorage($0).callbackStorage(redis, namespace: namespace, role: "work")
                     } ?? InlineCallbackStorage()),
             ])
         for actor in (arguments["actors"] ?? "task@default").split(separator: ",") {

@@ -6,6 +6,8 @@
     peer.py send URL NAMESPACE QUEUE              sends the messages of its input, one per line as JSON
     peer.py parse                                 reads the URLs of its input as redis-py does, prints JSON
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
+    peer.py bucket ENDPOINT                       makes a bucket for workflows
+    peer.py objects ENDPOINT                      prints the keys that are in it
     peer.py dates                                 reads dates, one per line, and prints them again
     peer.py memcached SERVERS                     calls methods of a MemcachedBackend, or of a Barrier over it, as the
                                                   lines of its input say, each a JSON array; prints results as JSON
@@ -35,7 +37,7 @@ from dramatiq_workflow._serialize import unserialize_workflow
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../Python"))
 
-from dramatiq_workflow_stores import FileStore, RedisStore, StoredCallbackStorage  # noqa: E402
+from dramatiq_workflow_stores import FileStore, RedisStore, S3Store, StoredCallbackStorage  # noqa: E402
 
 
 def keep_in_slot(namespace):
@@ -105,15 +107,37 @@ class NotingStorage(StoredCallbackStorage):
             self.note(reference["at"] if isinstance(reference["at"], str) else reference["at"][0])
 
 
+def s3(endpoint):
+    """For the server in s3_server.py."""
+    import boto3
+
+    return boto3.client(
+        "s3", endpoint_url=endpoint, region_name="eu-central-1", aws_access_key_id="AKIDTEST",
+        aws_secret_access_key="secret/of+the-test",
+    )
+
+
+def make_bucket(endpoint):
+    place = {"LocationConstraint": "eu-central-1"}
+    s3(endpoint).create_bucket(Bucket="workflows", CreateBucketConfiguration=place)
+
+
+def list_objects(endpoint):
+    for found in s3(endpoint).list_objects_v2(Bucket="workflows").get("Contents", []):
+        print(found["Key"])
+
+
 def make_storage(url, namespace, role):
     if "STORAGE" not in os.environ:
         return None
-    words, _, directory = os.environ["STORAGE"].partition(":")
+    words, _, place = os.environ["STORAGE"].partition(":")
     kind, _, codec = words.partition("+")
     compression = "zlib" if codec == "zlib" else None
     client = redis.Redis.from_url(url)
     if kind.endswith("file"):
-        store = FileStore(directory, compression=compression)
+        store = FileStore(place, compression=compression)
+    elif kind.endswith("s3"):
+        store = S3Store("workflows", client=s3(place), compression=compression)
     else:
         store = RedisStore(client, namespace, compression=compression)
     return NotingStorage(store, client, f"{namespace}:names:python:{role}", role == "start")
@@ -248,6 +272,6 @@ def parse():
 if __name__ == "__main__":
     commands = {
         "work": work, "start": start, "send": send, "receive": receive, "parse": parse, "dates": dates,
-        "memcached": call_memcached,
+        "memcached": call_memcached, "bucket": make_bucket, "objects": list_objects,
     }
     commands[sys.argv[1]](*sys.argv[2:])
