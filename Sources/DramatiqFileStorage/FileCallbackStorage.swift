@@ -26,9 +26,19 @@ public struct FileCallbackStorage: CallbackStorage {
     ///     in all then, what is stored included, or if one has to carry more than 32 KiB.
     ///   - cache: keeps what was stored and loaded. Defaults to the one that all storages of the process share.
     public init(_ directory: StorageDirectory, inlineLimit: Int? = nil, cache: WorkflowCache = .shared) {
+        self.init(directory, store: FileWorkflowStore(directory), inlineLimit: inlineLimit, cache: cache)
+    }
+
+    /// - Parameter store: has what is in the directory, and may count what it is asked for.
+    package init(
+        _ directory: StorageDirectory,
+        store: any WorkflowStore,
+        inlineLimit: Int? = nil,
+        cache: WorkflowCache = .shared
+    ) {
         self.directory = directory
         contents = ContentStorage(
-            name: "file", store: FileWorkflowStore(directory), inlineLimit: inlineLimit,
+            name: "file", store: store, inlineLimit: inlineLimit,
             callbackLimit: Self.callbackLimit, cache: cache
         ) { ContentDigest(of: $0).name }
     }

@@ -8,6 +8,8 @@ struct MeasuredRow: Sendable {
     let stored: Int
     /// Bytes of the same sample in plain JSON with the first storage.
     let plainTotal: Int
+    /// What the storage has asked its store for.
+    var requests = StoreRequests()
 
     /// What becomes of the bytes of plain JSON, stored ones included.
     var ratio: Double { plainTotal == 0 ? 1 : Double(tally.total + stored) / Double(plainTotal) }
@@ -31,10 +33,14 @@ struct MeasuredRows: Sendable {
             let key = "\(row.storage) \(row.encoder)"
             var tally = sums[key]?.tally ?? MessageTally()
             tally.add(row.tally)
+            var requests = sums[key]?.requests ?? StoreRequests()
+            requests.add(row.requests)
             if sums[key] == nil { order.append(key) }
             sums[key] = MeasuredRow(
                 sample: Self.allSamples, storage: row.storage, encoder: row.encoder, tally: tally,
-                stored: row.stored + (sums[key]?.stored ?? 0), plainTotal: row.plainTotal + (sums[key]?.plainTotal ?? 0)
+                stored: row.stored + (sums[key]?.stored ?? 0),
+                plainTotal: row.plainTotal + (sums[key]?.plainTotal ?? 0),
+                requests: requests
             )
         }
         return order.compactMap { sums[$0] }

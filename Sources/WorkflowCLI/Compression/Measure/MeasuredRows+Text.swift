@@ -6,7 +6,8 @@ extension MeasuredRows {
     /// - Parameter totalsOnly: leaves out all but the rows of all samples together.
     func table(totalsOnly: Bool) -> String {
         let header = [
-            "workflow", "storage", "encoder", "messages", "total", "mean", "median", "largest", "stored", "ratio",
+            "workflow", "storage", "encoder", "messages", "total", "mean", "median", "largest", "stored", "stores",
+            "loads", "ratio",
             "encode", "decode",
         ]
         var lines = [header]
@@ -20,7 +21,8 @@ extension MeasuredRows {
                     index == 0 || rows[index - 1].storage != row.storage ? row.storage : "",
                     row.encoder, "\(tally.count)", Readable.size(Double(tally.total)), Readable.size(tally.mean),
                     Readable.size(Double(tally.median)), Readable.size(Double(tally.largest)),
-                    row.stored == 0 ? "–" : Readable.size(Double(row.stored)), Readable.ratio(row.ratio),
+                    row.stored == 0 ? "–" : Readable.size(Double(row.stored)),
+                    Self.count(row.requests.stores), Self.count(row.requests.loads), Readable.ratio(row.ratio),
                     Readable.time(tally.meanEncoding), Readable.time(tally.meanDecoding),
                 ])
             }
@@ -36,11 +38,13 @@ extension MeasuredRows {
         }.joined()
     }
 
+    private static func count(_ requests: Int) -> String { requests == 0 ? "–" : "\(requests)" }
+
     /// Comma-separated values (RFC 4180): sizes in bytes, times in nanoseconds per message.
     var csv: String {
         let header =
             "workflow,storage,encoder,messages,total_bytes,mean_bytes,median_bytes,largest_bytes,stored_bytes,"
-            + "ratio,encode_ns,decode_ns\r\n"
+            + "ratio,encode_ns,decode_ns,store_requests,load_requests\r\n"
         return (rows + totals).reduce(into: header) { csv, row in
             let tally = row.tally
             csv +=
@@ -48,7 +52,7 @@ extension MeasuredRows {
                     Self.quoted(row.sample), Self.quoted(row.storage), Self.quoted(row.encoder), "\(tally.count)",
                     "\(tally.total)", String(format: "%.1f", tally.mean), "\(tally.median)", "\(tally.largest)",
                     "\(row.stored)", String(format: "%.6f", row.ratio), "\(tally.meanEncoding.nanoseconds)",
-                    "\(tally.meanDecoding.nanoseconds)",
+                    "\(tally.meanDecoding.nanoseconds)", "\(row.requests.stores)", "\(row.requests.loads)",
                 ].joined(separator: ",") + "\r\n"
         }
     }
@@ -75,6 +79,7 @@ extension MeasuredRows {
             let medianBytes, largestBytes, storedBytes: Int
             let ratio: Double
             let encodeNs, decodeNs: Int
+            let storeRequests, loadRequests: Int
         }
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -84,7 +89,8 @@ extension MeasuredRows {
                 workflow: row.sample, storage: row.storage, encoder: row.encoder, messages: row.tally.count,
                 totalBytes: row.tally.total, meanBytes: row.tally.mean, medianBytes: row.tally.median,
                 largestBytes: row.tally.largest, storedBytes: row.stored, ratio: row.ratio,
-                encodeNs: row.tally.meanEncoding.nanoseconds, decodeNs: row.tally.meanDecoding.nanoseconds)
+                encodeNs: row.tally.meanEncoding.nanoseconds, decodeNs: row.tally.meanDecoding.nanoseconds,
+                storeRequests: row.requests.stores, loadRequests: row.requests.loads)
         }
         return String(decoding: try encoder.encode(rows), as: UTF8.self) + "\n"
     }

@@ -1,6 +1,7 @@
 #if Plugins
     import CommandLineSupport
     import Dramatiq
+    import DramatiqFileStorage
     import DramatiqWorkflow
     import Foundation
 
@@ -29,9 +30,11 @@
             for column in storages {
                 let directory = URL.temporaryDirectory.appending(path: "dramatiq-workflow-measure-\(UUID().uuidString)")
                 defer { try? FileManager.default.removeItem(at: directory) }
-                let tallies = try await tallies(sample, column.make(directory.path))
+                let files = StorageDirectory(directory.path, durability: .processFailure)
+                let store = CountedWorkflowStore(FileWorkflowStore(files))
+                let tallies = try await tallies(sample, column.make(files, store))
                 let stored = try await BlockingWork.run { try Self.size(of: FilePath(directory.path), $0) }
-                add(sample, column.name, tallies, stored: stored, to: &rows)
+                add(sample, column.name, tallies, stored: stored, store.requests, to: &rows)
             }
             return rows
         }
@@ -41,6 +44,7 @@
             _ storage: String,
             _ tallies: [MessageTally],
             stored: Int,
+            _ requests: StoreRequests = StoreRequests(),
             to rows: inout [MeasuredRow]
         ) {
             let plainTotal = rows.first?.plainTotal ?? tallies.first.map { $0.total + stored } ?? 0
@@ -48,7 +52,7 @@
                 rows.append(
                     MeasuredRow(
                         sample: sample.name, storage: storage, encoder: encoder.name, tally: tally, stored: stored,
-                        plainTotal: plainTotal))
+                        plainTotal: plainTotal, requests: requests))
             }
         }
 
