@@ -190,6 +190,7 @@ let package = Package(
                 .target(name: "DramatiqFileStorage", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqLZ4", condition: .when(traits: ["Plugins"])),
                 .target(name: "DramatiqRedis", condition: .when(traits: ["Plugins"])),
+                .target(name: "DramatiqS3Storage", condition: .when(traits: ["Plugins"])),
                 "DramatiqWorkflow",
                 .target(name: "DramatiqZlib", condition: .when(traits: ["Plugins"])),
                 "WorkflowDemo",

@@ -22,6 +22,7 @@ import Testing
             try await store.refresh(reference, completionID: "id", for: .seconds(10))
             try await store.refresh(reference, completionID: "id")
             _ = try await store.load(reference, completionID: "id")
+            _ = try await store.store(workflow, completionID: "id")
             #expect(try await redis.execute(RedisCommand("TTL", "dramatiq:__workflows__.id")).integer() > 5900)
             try await store.refresh(reference, completionID: "id", for: .seconds(Int64.max))
             #expect(try await redis.execute(RedisCommand("TTL", "dramatiq:__workflows__.id")).integer() > 1 << 31)

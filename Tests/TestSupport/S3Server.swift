@@ -58,6 +58,10 @@ public final class S3Server: ProcessServer {
         try await post("clock/\(time.components.seconds)")
     }
 
+    public func makeBucket(_ name: String) async throws {
+        try await post("bucket/\(name)")
+    }
+
     /// Forgets all buckets.
     public func reset() async throws {
         try await post("reset")

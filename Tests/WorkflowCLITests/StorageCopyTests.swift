@@ -31,6 +31,30 @@
             try await Tool.run(["storage"] + arguments)
         }
 
+        @Test func filesAreCopiedToABucket() async throws {
+            let scratch = try TemporaryDirectory()
+            let source = try await fill(scratch.location.path + "/first")
+            let server = try await S3Server()
+            try await server.makeBucket("tool")
+            let bucket = "s3://tool/kept/?region=\(S3Server.region)&endpoint=\(server.endpoint)"
+            let environment = [
+                "AWS_ACCESS_KEY_ID": S3Server.accessKeyID, "AWS_SECRET_ACCESS_KEY": S3Server.secretAccessKey,
+            ]
+            func run(_ arguments: String...) async throws -> JSONObject {
+                let result = try await Tool.run(
+                    ["storage"] + arguments + ["--json"],
+                    through: ["env"] + environment.map { "\($0.key)=\($0.value)" })
+                #expect(result.status == 0 && !result.error.contains(S3Server.secretAccessKey), "\(result.error)")
+                return try members(result)
+            }
+            #expect(try await run("copy", source.directory.path, bucket, "--compression", "zlib")["copied"] == 40)
+            #expect(try await run("copy", source.directory.path, bucket)["present"] == 40)
+            #expect(try await run("stat", bucket)["stored"] == 40)
+            #expect(try await run("verify", bucket)["intact"] == 40)
+            #expect(try await run("sweep", bucket, "--older-than", "1h")["kept"] == 40)
+            #expect(try await run("copy", bucket, scratch.location.path + "/second")["copied"] == 40)
+        }
+
         @Test func filesAreCopiedToRedisAndBack() async throws {
             let scratch = try TemporaryDirectory()
             let (first, second) = (scratch.location.path + "/first", scratch.location.path + "/second")

@@ -18,6 +18,18 @@ public struct RedisWorkflowStore: WorkflowStore {
         if left >= 0 and left < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
         return 1
         """)
+    /// Sets `KEYS[1]` to `ARGV[1]`, to live for `ARGV[2]` milliseconds at least: who stores a content again doesn't shorten
+    /// its life.
+    private static let put = RedisScript(
+        """
+        local left = redis.call('PTTL', KEYS[1])
+        if left == -1 then
+            redis.call('SET', KEYS[1], ARGV[1])
+        else
+            redis.call('SET', KEYS[1], ARGV[1], 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[2]))))
+        end
+        return 1
+        """)
     /// The longest completion id, in bytes.
     private static let maxIDLength = 256
 
@@ -49,7 +61,7 @@ public struct RedisWorkflowStore: WorkflowStore {
     /// - Throws: ``RedisStoreError/invalidCompletionID``, `RedisError`.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
         guard Self.isValid(completionID) else { throw RedisStoreError.invalidCompletionID }
-        _ = try await executor.execute(RedisCommand("SET", key(completionID), workflow, "PX", ttl.redisMilliseconds))
+        _ = try await executor.evaluate(Self.put, keys: [key(completionID)], workflow, ttl.redisMilliseconds)
         return .string(completionID)
     }
 

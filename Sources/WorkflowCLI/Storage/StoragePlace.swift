@@ -5,6 +5,7 @@
     import DramatiqFileStorage
     import DramatiqLZ4
     import DramatiqRedis
+    import DramatiqS3Storage
     import DramatiqWorkflow
     import DramatiqZlib
     import Logging
@@ -15,12 +16,14 @@
             A place is a directory, as its path or file:PATH; a Redis server, as redis:env:NAME or redis:file:PATH, a \
             variable of the environment or a file with its URL, as redis: alone for the URL in \
             \(RedisAddress.variable), or as the URL itself, redis://HOST:PORT/DATABASE or rediss://…, if it has no \
-            password, since everybody on the machine can list arguments.
+            password, since everybody on the machine can list arguments; or a bucket in S3, as \
+            s3://BUCKET/PREFIX?region=…&endpoint=…, with the credentials of the environment or the machine.
             """
 
         private enum Kind: Sendable {
             case directory(String)
             case redis(RedisAddress)
+            case bucket(S3Configuration)
         }
 
         private let kind: Kind
@@ -36,6 +39,12 @@
                     throw ArgumentFault("After redis: there is env:NAME, file:PATH, //HOST:PORT, or nothing")
                 }
                 kind = .redis(RedisAddress(rest.isEmpty ? nil : rest))
+            } else if argument.hasPrefix("s3:") {
+                do throws(S3StoreError) {
+                    kind = .bucket(try S3Configuration(url: argument))
+                } catch {
+                    throw ArgumentFault("\(error)")
+                }
             } else if argument.hasPrefix("file:") {
                 let path = String(argument.dropFirst("file:".count))
                 guard !path.hasPrefix("//") || path.hasPrefix("///") else {
@@ -69,6 +78,8 @@
                     let store = RedisWorkflowStore(client, namespace: namespace, ttl: ttl)
                     return try await body(OpenedStore(readable(store, compressor)))
                 }
+            case .bucket(let configuration):
+                return try await body(OpenedStore(readable(try S3WorkflowStore(configuration), compressor)))
             }
         }
 

@@ -1,7 +1,8 @@
 """S3 as moto has it, on a loopback port, which takes only what botocore would have signed in the same way.
 
 Usage: s3_server.py PORT. Signatures are those of the access key "AKIDTEST" with the secret "secret/of+the-test".
-POST /test/clock/SECONDS sets how far the server's clock is ahead; POST /test/reset forgets all but the clock.
+POST /test/clock/SECONDS sets how far the server's clock is ahead; POST /test/reset forgets all but the clock;
+POST /test/bucket/NAME makes a bucket.
 """
 
 import datetime
@@ -83,6 +84,10 @@ class Checked:
         if command[0] == "test":
             if command[1] == "clock":
                 Clock.ahead = float(command[2])
+            elif command[1] == "bucket":
+                environ["REQUEST_METHOD"] = "PUT"
+                environ["PATH_INFO"] = environ["RAW_URI"] = environ["REQUEST_URI"] = f"/{command[2]}"
+                return self.application(environ, start_response)
             else:
                 environ["PATH_INFO"] = environ["RAW_URI"] = environ["REQUEST_URI"] = "/moto-api/reset"
                 return self.application(environ, start_response)
