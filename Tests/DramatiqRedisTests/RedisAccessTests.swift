@@ -172,7 +172,7 @@ import Testing
         // These have something that takes their place, or only the tool needs them.
         let others: Set = [
             "+hello", "+client|setname", "+select", "+brpoplpush", "+smismember", "+hscan", "+lindex", "+zrange",
-            "+zrevrange", "+type",
+            "+zrevrange", "+type", "+strlen",
         ]
         let rules = try Self.rules()
         let needed = rules.filter { $0.hasPrefix("+") && !others.contains($0) }
