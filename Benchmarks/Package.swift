@@ -51,7 +51,7 @@ let package = Package(
         area(
             "RedisBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",
             "DramatiqRedis",
-            "DramatiqWorkflow"),
+            "DramatiqS3Storage", "DramatiqWorkflow"),
         area("CompressionBenchmarks", "Dramatiq", "DramatiqLZ4", "DramatiqZlib", peers: ["CRawCompression"]),
         area(
             "StorageBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",

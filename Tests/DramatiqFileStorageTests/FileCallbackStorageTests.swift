@@ -55,6 +55,9 @@ import Testing
         #expect(callbacks.map(\.completionID) == stored.map(\.completionID))
         try await #expect(callbacks[0].remaining?.load() == rest)
         try await #expect(other.store(callbacks) == reference)
+        // Who has read them once needs the files no more.
+        for file in scratch.contents { try FileManager.default.removeItem(atPath: file) }
+        try await #expect(other.retrieve(reference).count == stored.count)
     }
 
     @Test func aLargeWorkflowHasAFileThatIsLoadedLate() async throws {

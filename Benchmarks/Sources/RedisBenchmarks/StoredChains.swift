@@ -4,6 +4,7 @@ import DramatiqDedupStorage
 import DramatiqFileStorage
 import DramatiqLZ4
 import DramatiqRedis
+import DramatiqS3Storage
 import DramatiqWorkflow
 import Foundation
 
@@ -11,8 +12,6 @@ import Foundation
 private struct Place {
     let name: String
     var encoder: any MessageEncoder = JSONMessageEncoder()
-    /// Longer chains are not worth the wait there.
-    var maxLength = Int.max
     let storage: any CallbackStorage
 }
 
@@ -27,6 +26,12 @@ func measureStoredChains(_ session: inout Session, _ server: LocalServer) async 
         let files = StorageDirectory("\(directory)/\(name)", durability: durability)
         return DedupCallbackStorage(FileWorkflowStore(files), cache: WorkflowCache())
     }
+    let s3 = try Peer.python("s3.py")
+    let port = Int(try await s3.value("serve"))
+    let bucket = try S3WorkflowStore(
+        S3Configuration(
+            bucket: "benchmark", region: "us-east-1", endpoint: "http://127.0.0.1:\(port)",
+            credentials: try S3Credentials(accessKeyID: "key", secretAccessKey: "secret")))
     let places = [
         Place(
             name: "dedup, Redis", storage: DedupCallbackStorage(RedisWorkflowStore(client), cache: WorkflowCache())),
@@ -38,12 +43,13 @@ func measureStoredChains(_ session: inout Session, _ server: LocalServer) async 
         Place(
             name: "file storage",
             storage: FileCallbackStorage(StorageDirectory(directory + "/file"), cache: WorkflowCache())),
+        Place(name: "dedup, S3", storage: DedupCallbackStorage(bucket, cache: WorkflowCache())),
     ]
     var rates: [String: [Int: Double]] = [:]
     for length in [100, 1_000, 10_000] {
         var contestants: [Contestant] = []
         var fleets: [RedisFleet] = []
-        for place in places where length <= place.maxLength {
+        for place in places {
             let fleet = try await RedisFleet(server, storage: place.storage, encoder: place.encoder)
             fleets.append(fleet)
             // Short ones one after the other, or a round would be over before it has begun.
@@ -75,6 +81,7 @@ func measureStoredChains(_ session: inout Session, _ server: LocalServer) async 
                 limit: 1.3))
     }
     await client.shutDown()
+    await s3.stop()
 }
 
 private func run(_ length: Int, _ fleet: RedisFleet) async throws {

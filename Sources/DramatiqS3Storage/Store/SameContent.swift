@@ -1,6 +1,6 @@
 import Crypto
 import Dramatiq
-import Foundation
+import DramatiqWorkflow
 
 /// Two ways to keep one content: plain, or compressed behind a header, as files have it.
 ///
@@ -18,13 +18,7 @@ enum SameContent {
         let (there, wanted) = (Kept(bytes), Kept(other))
         guard let there, let wanted, there.size == wanted.size else { return false }
         guard there.isPlain else { return true }
-        return digest(there.payload).hasSameBytes(as: name)
-    }
-
-    /// The SHA-256 in base64url without padding, as references call a content.
-    private static func digest(_ content: ArraySlice<UInt8>) -> String {
-        let base64 = Data(SHA256.hash(data: Array(content))).base64EncodedString()
-        return String(base64.map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 }.prefix { $0 != "=" })
+        return ContentName(digest: SHA256.hash(data: Array(there.payload))).text.hasSameBytes(as: name)
     }
 
     private struct Kept {

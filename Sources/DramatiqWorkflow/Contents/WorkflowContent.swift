@@ -16,6 +16,12 @@ package final class WorkflowContent: Sendable {
         places = try NodePlaces(of: text)
     }
 
+    /// A content that has no nodes: callbacks.
+    package init(withoutNodes text: [UInt8]) {
+        self.text = text
+        places = NodePlaces()
+    }
+
     /// How much memory it takes, in bytes.
     package var size: Int { text.count + places.size }
     /// How many levels of JSON there are at most.

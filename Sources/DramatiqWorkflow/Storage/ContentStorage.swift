@@ -193,6 +193,7 @@ package final class ContentStorage: Sendable {
         guard text.count > callbackLimit else { return callbacks }
         let name = digest(text)
         let place = try await store.store(text, completionID: name.text)
+        cache.insert(WorkflowContent(withoutNodes: text), callbacksKey(name))
         refreshes.note(name.text)
         let address = ContentAddress(storage: self.name, name: name, place: place)
         return reference(address.isNamePlace ? .string(name.text) : address.reference(to: .null))
@@ -253,15 +254,23 @@ package final class ContentStorage: Sendable {
         case .found(let found):
             return found
         case .apart(let kept, let name):
-            let text = try await store.load(kept.place, completionID: kept.id)
-            if let name { try check(text, name) }
-            refreshes.note(kept.id)
-            guard case .found(var found) = try read(JSONValue(parsing: text)) else {
+            guard case .found(var found) = try read(JSONValue(parsing: try await callbacks(kept, name))) else {
                 throw WorkflowError.invalidCallbacks(reason: "callbacks that are stored apart refer to others")
             }
             found.add(kept)
             return found
         }
+    }
+
+    /// The text of callbacks that are stored apart from their messages.
+    private func callbacks(_ kept: Kept, _ name: ContentName?) async throws -> [UInt8] {
+        guard let name else { return try await store.load(kept.place, completionID: kept.id) }
+        return try await cache.content(callbacksKey(name)) {
+            let text = try await store.load(kept.place, completionID: kept.id)
+            try check(text, name)
+            refreshes.note(kept.id)
+            return WorkflowContent(withoutNodes: text)
+        }.text
     }
 
     private func read(_ value: JSONValue) throws(WorkflowError) -> Reading {
@@ -341,6 +350,11 @@ package final class ContentStorage: Sendable {
 
     private func key(_ name: ContentName) -> WorkflowCache.Key {
         WorkflowCache.Key(store: cacheKey, name: name)
+    }
+
+    /// Apart from those of workflows: a hostile reference can take one for the other.
+    private func callbacksKey(_ name: ContentName) -> WorkflowCache.Key {
+        WorkflowCache.Key(store: cacheKey + " callbacks", name: name)
     }
 
     private func content(_ address: ContentAddress) async throws -> WorkflowContent {
