@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import boto3
 from moto.server import ThreadedMotoServer
 
 import peer
 
+# A line for every request would be among the results.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 
 

@@ -43,13 +43,6 @@ public final class WorkflowCache: Sendable {
         /// The loads that are under way.
         var loads: [Key: [UInt64: Waiter]] = [:]
         var waiterCount: UInt64 = 0
-        var counts = Counts()
-    }
-
-    /// How often contents were found and not found.
-    struct Counts {
-        var hits = 0
-        var misses = 0
     }
 
     /// The most bytes that the cache keeps, what it has found out about the workflows included. A single workflow that has
@@ -77,10 +70,6 @@ public final class WorkflowCache: Sendable {
     }
 
     // MARK: Contents
-
-    func content(_ key: Key) -> WorkflowContent? {
-        state.withLock { $0.find(key) }
-    }
 
     func insert(_ content: WorkflowContent, _ key: Key) {
         let dropped = state.withLock { $0.insert(content, key, maxSize) }
@@ -145,11 +134,7 @@ public final class WorkflowCache: Sendable {
 
 extension WorkflowCache.State {
     mutating func find(_ key: WorkflowCache.Key) -> WorkflowContent? {
-        guard let index = entries.index(forKey: key) else {
-            counts.misses += 1
-            return nil
-        }
-        counts.hits += 1
+        guard let index = entries.index(forKey: key) else { return nil }
         if !entries.values[index].isInUse { entries.values[index].isInUse = true }
         return entries.values[index].content
     }
