@@ -92,13 +92,6 @@ public final class StorageDirectory: Sendable {
         try await writers.run { [files, wait] in try files.renew(digest, for: duration, wait($0)) }
     }
 
-    /// Renews a file's age if that can be done at once, for those who can do without.
-    func renewIfFree(_ digest: ContentDigest) async {
-        try? await readers.run { [files, wait] in
-            try files.renew(digest, wait($0).shortened(to: ContentFiles.patienceOfReaders))
-        }
-    }
-
     private var wait: @Sendable (Cancellation) -> LockWait {
         { [lockTimeout, access] in LockWait(timeout: lockTimeout, cancellation: $0, access: access) }
     }
