@@ -97,11 +97,14 @@ def stored(by: str, version: object, at: object) -> dict:
 
 def callbacks(chain: dict, two: dict) -> list[dict]:
     """Contents that are callbacks themselves."""
-    entries = [["outer", 1, False], ["group", None, True]]
+    entries = [["outer", 1, False], ["group", None]]
     version1 = [["outer", stored("file", 1, hexadecimal(compact(chain["rests"][1]))), False], ["small", two["rests"][1], False]]
     made = {
         "callbacks": [["inline", chain["rests"][2], False], ["group", None, True]],
         "a reference with entries": stored("file", 2, [chain["name"], entries]),
+        "a reference with entries that end with true": stored(
+            "file", 2, [chain["name"], [["outer", 1, False], ["group", None, True]]]
+        ),
         "callbacks of version 1": version1,
         "a workflow of version 1": chain["rests"][1],
     }
@@ -118,6 +121,10 @@ def valid(by_why: dict[str, dict]) -> list[dict]:
         "no entries": (stored("dedup.redis", 2, [at_chain, []]), []),
         "a position": (stored("dedup.redis", 2, [at_chain, [["a", 3, False]]]), [["a", chain["rests"][3], False]]),
         "several positions": (
+            stored("dedup.file", 2, [nested["name"], [["a", 4, False], ["b", None], ["c", 5]]]),
+            [["a", nested["rests"][4], False], ["b", None, True], ["c", nested["rests"][5], True]],
+        ),
+        "entries that end with true": (
             stored("dedup.file", 2, [nested["name"], [["a", 4, False], ["b", None, True], ["c", 5, True]]]),
             [["a", nested["rests"][4], False], ["b", None, True], ["c", nested["rests"][5], True]],
         ),
@@ -149,6 +156,10 @@ def valid(by_why: dict[str, dict]) -> list[dict]:
         ),
         "a stored reference with entries": (
             stored("file", 2, by_why["a reference with entries"]["name"]),
+            [["outer", node, False], ["group", None, True]],
+        ),
+        "a stored reference with entries that end with true": (
+            stored("file", 2, by_why["a reference with entries that end with true"]["name"]),
             [["outer", node, False], ["group", None, True]],
         ),
         "version 1 of files": (
@@ -201,10 +212,15 @@ def hostile(by_why: dict[str, dict]) -> list[dict]:
         "entries that are a text": stored("file", 2, [name, "x"]),
         "entries that are an object": stored("file", 2, [name, {}]),
         "an entry that is none": stored("file", 2, [name, [7]]),
-        "an entry of two": stored("file", 2, [name, [["a", 1]]]),
+        "an entry of nothing": stored("file", 2, [name, [[]]]),
+        "an entry of one": stored("file", 2, [name, [["a"]]]),
         "an entry of four": stored("file", 2, [name, [["a", 1, False, 1]]]),
         "an id that is a number": stored("file", 2, [name, [[1, 1, False]]]),
         "a long id": stored("file", 2, [name, [["x" * 1025, 1, False]]]),
+        "an id that is a number without a boolean": stored("file", 2, [name, [[1, 1]]]),
+        "a pair in an array": [["a", None]],
+        "a pair with another content in an array": [["a", stored("file", 2, [name, 1])]],
+        "nothing that propagates": stored("file", 2, [name, [["a", 1, None]]]),
         "a number that propagates": stored("file", 2, [name, [["a", 1, 1]]]),
         "a position that is true": at(True),
         "a position that is a fraction": at(1.5),

@@ -103,7 +103,8 @@ class StoredCallbackStorage(CallbackStorage[Any]):
         for completion_id, rest, propagates in entries:
             if isinstance(rest, Rest):
                 rest = rest.position if rest.source is not None and rest.source == main else rest.written
-            written.append([completion_id, rest, propagates])
+            is_short = main is not None and propagates is True
+            written.append([completion_id, rest] if is_short else [completion_id, rest, propagates])
         return written if main is None else _reference(main.by, main.at(written))
 
     def _carried(self, rest: Any) -> Any:
@@ -198,8 +199,11 @@ class StoredCallbackStorage(CallbackStorage[Any]):
         callbacks: list[tuple[str, Any, bool]] = []
         for entry in entries:
             number = len(callbacks) + 1
+            if source is not None and isinstance(entry, (list, tuple)) and len(entry) == 2:
+                entry = (*entry, True)
             if not isinstance(entry, (list, tuple)) or len(entry) != 3 or type(entry[2]) is not bool:
-                raise StoreError("invalid", f"Entry {number} must be [completion id, workflow or null, boolean]")
+                text = f"Entry {number} must be [completion id, workflow or null, boolean]"
+                raise StoreError("invalid", text if source is None else f"{text}, or the first two")
             completion_id, rest, propagates = entry
             if not isinstance(completion_id, str) or size_of(completion_id) > self._MAX_ID_SIZE:
                 raise StoreError("invalid", f"The completion id of entry {number} must be a text of at most 1024 bytes")

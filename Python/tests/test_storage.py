@@ -273,7 +273,7 @@ class WritingTests(StoreCase):
         storage = StoredCallbackStorage(MemoryStore(), inline_limit=0)
         rest = serialize_workflow(Chain(message(1)))
         written = storage.store([("a", lambda: rest, False), ("b", None, True)])
-        self.assertEqual(written["at"][1], [["a", 1, False], ["b", None, True]])
+        self.assertEqual(written["at"][1], [["a", 1, False], ["b", None]])
         with self.assertRaises(TypeError):
             storage.store([("a", 7, False)])
 

@@ -111,13 +111,25 @@ import Testing
         let name = "f3NOnKi26DNSUFEtZnKO_sy_0NgrpGHrl9MYSXWyVFQ"
         #expect(
             "\(reference)" == #"{"__type__":"stored","by":"dedup.memory","version":2,"at":[""# + name
-                + #"",[["outer",1,false],["inner",null,true]]]}"#)
+                + #"",[["outer",1,false],["inner",null]]]}"#)
         let callbacks = try await storage.retrieve(reference)
         #expect(callbacks.map(\.completionID) == ["outer", "inner"])
         #expect(callbacks.map(\.propagates) == [false, true])
         #expect(callbacks[0].remaining?.value == nil)
         try await #expect(callbacks[0].remaining?.load() == rest)
         #expect(callbacks[1].remaining == nil)
+    }
+
+    @Test(arguments: [
+        #"["b"]"#, "[]", #"["b",1,true,1]"#, #"["b",1,null]"#, #"["b",1,0]"#, "[1,1]", #"{"b":1}"#, #""b""#,
+    ])
+    func entriesOfReferencesThatAreNoneAreErrors(entry: String) async throws {
+        let name = String(repeating: "A", count: 43)
+        let reference = try JSONValue(
+            parsing: #"{"__type__":"stored","by":"dedup.memory","version":2,"at":["\#(name)",[["a",1],\#(entry)]]}"#)
+        let error = await #expect(throws: WorkflowError.self) { _ = try await storage.retrieve(reference) }
+        #expect(error?.code == .invalidCallbacks)
+        #expect(error?.description.contains("entry 2") == true)
     }
 
     @Test func smallWorkflowsCanStayInTheMessages() async throws {

@@ -57,7 +57,7 @@ public enum ReferenceFuzz {
 
     private static let pieces: [[UInt8]] = [
         "-1", "0", "1", "7", "99999", "9223372036854775807", "9223372036854775808", "1.0", "1e3", "null", "true",
-        "\"1\"",
+        ",false", "\"1\"",
         "[", "]", "[]", "{}", ",", "\"by\":\"file\"", "\"by\":\"fuzz\"", "\"version\":1", "\"version\":2",
         "\"version\":3",
         "\"at\":", "{\"__type__\":\"stored\",", "\"__type__\":\"chain\"", "\"children\":[", "\"task\":", "\"delay\":1,",
@@ -116,6 +116,7 @@ public enum ReferenceFuzz {
         let stored = #"{"__type__":"stored","by":"fuzz","version":2,"at":"#
         return [
             stored + #"["\#(name)",[["a",CURSOR,false],["b",null,true]]]}"#,
+            stored + #"["\#(name)",[["a",CURSOR],["b",null]]]}"#,
             stored + #"["\#(name)",[["a",CURSOR,false],["b",CURSOR,true]],"\#(name)"]}"#,
             #"[["a",\#(stored)["\#(name)",CURSOR]},false],["b",null,true]]"#,
             stored + #""\#(name)"}"#, stored + #"["\#(name)",null,"\#(name)"]}"#,

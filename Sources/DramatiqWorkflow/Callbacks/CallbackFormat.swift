@@ -5,7 +5,8 @@ package import Dramatiq
 ///     "workflow_completion_callbacks": [[completion_id, remaining_workflow | null, propagates], …]
 ///
 /// Outermost first. In the place of a remaining workflow, and of the whole, a storage may have put a ``StorageReference``
-/// instead. Storages write and read callbacks with this, whatever they do with the result.
+/// instead; entries in such a reference are shorter where they can be (``Form/entries``). Storages write and read callbacks
+/// with this, whatever they do with the result.
 package enum CallbackFormat {
     /// The option's name.
     package static let option = "workflow_completion_callbacks"
@@ -20,30 +21,41 @@ package enum CallbackFormat {
         case cursor(Int)
     }
 
-    /// The array for callbacks, with what `standIn` gives in the place of a remaining workflow: the workflow itself, or a
-    /// reference.
+    /// How the entries are written.
+    package enum Form {
+        /// As dramatiq-workflow has them.
+        case triples
+        /// As references to a content have them: where an entry propagates, its boolean is left out.
+        case entries
+    }
+
+    /// The array for callbacks.
+    ///
+    /// - Parameter rests: what stands for what remains of each: the workflow itself, something in its place, or `null`.
     package static func write(
         _ callbacks: [CompletionCallback],
-        standIn: (CompletionCallback, RemainingWorkflow) async throws -> JSONValue
-    ) async throws -> JSONValue {
-        var triples: [JSONValue] = []
-        triples.reserveCapacity(callbacks.count)
-        for callback in callbacks {
-            var remaining = JSONValue.null
-            if let workflow = callback.remaining { remaining = try await standIn(callback, workflow) }
-            triples.append([.string(callback.completionID), remaining, .bool(callback.propagates)])
+        rests: [JSONValue],
+        as form: Form = .triples
+    ) -> JSONValue {
+        let entries = zip(callbacks, rests).map { callback, rest -> JSONValue in
+            let id = JSONValue.string(callback.completionID)
+            if form == .entries, callback.propagates { return [id, rest] }
+            return [id, rest, .bool(callback.propagates)]
         }
-        return .array(JSONArray(triples))
+        return .array(JSONArray(entries))
     }
 
     /// Reads the array.
     ///
-    /// - Parameter resolve: makes a remaining workflow of what stands in its place, and of the completion id beside it;
-    ///   `nil` if it is nothing that a storage has put there.
+    /// - Parameters:
+    ///   - form: which entries may be there: only triples, or those without a boolean, too.
+    ///   - resolve: makes a remaining workflow of what stands in its place, and of the completion id beside it; `nil` if it
+    ///     is nothing that a storage has put there.
     /// - Throws: ``WorkflowError/Code/invalidCallbacks``, ``WorkflowError/Code/foreignReference`` for
     ///   a reference unless told how to resolve it.
     package static func read(
         _ value: JSONValue,
+        as form: Form = .triples,
         resolve: (StandIn, String) throws(WorkflowError) -> RemainingWorkflow? = {
             (standIn, _) throws(WorkflowError) in
             if case .reference(let reference) = standIn { throw reference.isForeign }
@@ -56,15 +68,18 @@ package enum CallbackFormat {
         }
         var callbacks: [CompletionCallback] = []
         // Down to the members of the remaining workflows; their children stay text.
-        guard let triples = array.elements(levels: 2, maxCount: maxParts) else {
+        guard let entries = array.elements(levels: 2, maxCount: maxParts) else {
             throw .invalidCallbacks(reason: "they have more than \(maxParts) parts")
         }
-        for triple in triples {
-            guard let parts = triple.arrayValue?.elements, parts.count == 3,
-                let completionID = parts[0].stringValue, let propagates = parts[2].boolValue
+        for entry in entries {
+            guard let parts = entry.arrayValue?.elements, parts.count == 3 || parts.count == 2 && form == .entries,
+                let completionID = parts[0].stringValue,
+                let propagates = parts.count == 2 ? true : parts[2].boolValue
             else {
+                let alternative = form == .entries ? ", or the first two" : ""
                 throw .invalidCallbacks(
-                    reason: "entry \(callbacks.count + 1) must be [completion id, workflow or null, boolean]")
+                    reason: "entry \(callbacks.count + 1) must be [completion id, workflow or null, boolean]"
+                        + alternative)
             }
             guard completionID.utf8.count <= Message.maxNameSize else {
                 throw .invalidCallbacks(

@@ -59,19 +59,31 @@ package final class ContentStorage: Sendable {
     package func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
         var outermost: ContentAddress?
         var isInline = false
-        let triples = try await CallbackFormat.write(callbacks) { _, remaining in
+        var rests: [JSONValue] = []
+        rests.reserveCapacity(callbacks.count)
+        for callback in callbacks {
+            guard let remaining = callback.remaining else {
+                rests.append(.null)
+                continue
+            }
             switch try await standIn(for: remaining) {
             case .inline(let workflow):
                 isInline = true
-                return workflow
+                rests.append(workflow)
             case .part(let address, let cursor):
                 if outermost == nil { outermost = address }
-                return address == outermost
-                    ? .integer(cursor) : StoredRest.reference(to: address, cursor: cursor).jsonValue
+                rests.append(
+                    address == outermost
+                        ? .integer(cursor) : StoredRest.reference(to: address, cursor: cursor).jsonValue)
             }
         }
-        let stored = outermost.map { reference($0.reference(to: triples)) } ?? triples
-        return isInline ? stored : try await spilled(stored)
+        let written =
+            if let outermost {
+                reference(outermost.reference(to: CallbackFormat.write(callbacks, rests: rests, as: .entries)))
+            } else {
+                CallbackFormat.write(callbacks, rests: rests)
+            }
+        return isInline ? written : try await spilled(written)
     }
 
     private enum StandIn {
@@ -294,7 +306,8 @@ package final class ContentStorage: Sendable {
     /// Reads callbacks. Numbers in the place of workflows are cursors into a content.
     private func read(_ entries: JSONValue, in content: ContentAddress?) throws(WorkflowError) -> Found {
         var found = Found()
-        found.callbacks = try CallbackFormat.read(entries) { standIn, completionID throws(WorkflowError) in
+        let form = content == nil ? CallbackFormat.Form.triples : .entries
+        found.callbacks = try CallbackFormat.read(entries, as: form) { standIn, completionID throws(WorkflowError) in
             switch standIn {
             case .cursor(let cursor):
                 guard let content else { return nil }

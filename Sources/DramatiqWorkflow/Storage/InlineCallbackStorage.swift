@@ -9,7 +9,10 @@ public struct InlineCallbackStorage: CallbackStorage {
     public init() {}
 
     public func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
-        try await CallbackFormat.write(callbacks) { _, remaining in try await remaining.load() }
+        var rests: [JSONValue] = []
+        rests.reserveCapacity(callbacks.count)
+        for callback in callbacks { rests.append(try await callback.remaining?.load() ?? .null) }
+        return CallbackFormat.write(callbacks, rests: rests)
     }
 
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
