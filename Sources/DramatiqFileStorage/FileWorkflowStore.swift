@@ -38,7 +38,7 @@ public struct FileWorkflowStore: WorkflowStore {
 
     /// - Throws: ``FileStorageError``, or `WorkflowError.Code.invalidCallbacks` for a reference that is none.
     public func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
-        try await directory.load(ContentDigest(reading: reference)).content
+        try await directory.load(ContentDigest(reading: reference))
     }
 
     /// - Throws: ``FileStorageError``, or `WorkflowError.Code.invalidCallbacks` for a reference that is none.

@@ -84,7 +84,7 @@ public final class StorageDirectory: Sendable {
         try await writers.run { [files, wait] in try files.store(content, wait($0)) }
     }
 
-    func load(_ digest: ContentDigest) async throws -> (content: [UInt8], isRenewed: Bool) {
+    func load(_ digest: ContentDigest) async throws -> [UInt8] {
         try await readers.run { [files, wait] in try files.load(digest, wait($0)) }
     }
 

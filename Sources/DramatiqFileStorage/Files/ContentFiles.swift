@@ -125,11 +125,8 @@ struct ContentFiles: Sendable {
 
     // MARK: Reading
 
-    /// The content with a digest, and whether its age was worth renewing.
-    func load(
-        _ digest: ContentDigest,
-        _ wait: LockWait
-    ) throws(FileStorageError) -> (content: [UInt8], isRenewed: Bool) {
+    /// The content with a digest, whose age is renewed if that is worth it.
+    func load(_ digest: ContentDigest, _ wait: LockWait) throws(FileStorageError) -> [UInt8] {
         let content: [UInt8]
         let age: Duration
         do throws(FileStorageError) {
@@ -141,9 +138,9 @@ struct ContentFiles: Sendable {
         } catch {
             throw error.naming(places.path(of: digest))
         }
-        guard age > Self.renewalInterval else { return (content, false) }
         // Who may only read can do nothing about the age.
-        return (content, (try? renew(digest, wait.shortened(to: Self.patienceOfReaders))) != nil)
+        if age > Self.renewalInterval { try? renew(digest, wait.shortened(to: Self.patienceOfReaders)) }
+        return content
     }
 
     /// Makes a file as young as if it was stored now, or will be stored after a wait: its date lies in the future then.
