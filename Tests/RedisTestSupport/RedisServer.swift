@@ -1,5 +1,4 @@
 public import Foundation
-import Synchronization
 public import TestSupport
 
 /// A `redis-server` of a test's own, on a free loopback port, in a temporary directory.
@@ -40,32 +39,19 @@ public final class RedisServer: ProcessServer {
 
     public let directory: URL
     public let setup: Setup
-    private let chosenPort: Mutex<Int>
     /// The server's clock, if it has one of its own.
     public let clock: ServerClock?
-    public let process = CurrentProcess()
+    public let process: CurrentProcess
 
     /// Starts a server and waits until it takes commands.
     public init(_ setup: Setup = .plain) async throws {
         self.setup = setup
         directory = FileManager.default.temporaryDirectory.appending(path: "dramatiq-redis-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        chosenPort = Mutex(try LoopbackPort.free())
+        process = try CurrentProcess()
         clock = setup.hasOwnClock ? try ServerClock(in: directory) : nil
         if let names = setup.certificateNames { try TestCertificates.make(names: names, in: directory) }
-        var attempts = 0
-        while true {
-            do {
-                try await start()
-                break
-            } catch let error as DidNotStart {
-                // Somebody else has taken the port meanwhile.
-                attempts += 1
-                guard attempts < 10, error.log.contains("Address already in use") else { throw error }
-                let port = try LoopbackPort.free()
-                chosenPort.withLock { $0 = port }
-            }
-        }
+        try await startOnFreePort()
     }
 
     deinit {
@@ -73,7 +59,6 @@ public final class RedisServer: ProcessServer {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    public var port: Int { chosenPort.withLock(\.self) }
     private var isEncrypted: Bool { setup.certificateNames != nil }
     /// For a client over TCP.
     public var url: String { "\(isEncrypted ? "rediss" : "redis")://\(setup.credentials)127.0.0.1:\(port)" }
@@ -81,9 +66,7 @@ public final class RedisServer: ProcessServer {
     public var socketPath: String { directory.appending(path: "s").path }
 
     /// Starts the server again after ``kill()`` or ``stop()``; what is on its disk is there again.
-    ///
-    /// - Parameter waits: whether to wait until it takes commands.
-    public func start(waits: Bool = true) async throws {
+    public func start() async throws {
         let port = isEncrypted ? ["port 0", "tls-port \(port)"] + TestCertificates.directives : ["port \(port)"]
         let directives =
             port + [
@@ -94,28 +77,9 @@ public final class RedisServer: ProcessServer {
         try directives.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
         let log = directory.appending(path: "log")
         try? FileManager.default.removeItem(at: log)
-        let process = try process.start(
-            (try clock?.command() ?? []) + ["redis-server", configuration.path])
-        guard waits else { return }
-        try await eventually {
-            // Asked first, so that the log is whole if the server has ended.
-            let isRunning = process.isRunning
-            let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-            if text.contains("Ready to accept connections") { return true }
-            guard isRunning else { throw DidNotStart(log: text) }
-            return false
-        }
-    }
-
-    /// Kills the server and starts it again.
-    public func restart() async throws {
-        kill()
-        try await start()
-    }
-
-    /// The server did not come up.
-    public struct DidNotStart: Error {
-        public let log: String
+        try await process.start(
+            (try clock?.command() ?? []) + ["redis-server", configuration.path],
+            until: .says("Ready to accept connections", log: log))
     }
 }
 

@@ -1,13 +1,11 @@
 import Foundation
-import Synchronization
 
 /// A `memcached` of a test's own, on a free loopback port.
 ///
 /// It dies with the process that started it, however that ends.
 public final class MemcachedServer: ProcessServer {
     private let arguments: [String]
-    private let chosenPort: Mutex<Int>
-    public let process = CurrentProcess()
+    public let process: CurrentProcess
 
     /// Starts a server and waits until it takes connections.
     ///
@@ -16,45 +14,22 @@ public final class MemcachedServer: ProcessServer {
     ///   - arguments: more of its options.
     public init(megabytes: Int = 64, arguments: [String] = []) async throws {
         self.arguments = ["-m", "\(megabytes)"] + arguments
-        chosenPort = Mutex(try LoopbackPort.free())
-        var attempts = 0
-        while true {
-            do {
-                try await start()
-                break
-            } catch let error as DidNotStart {
-                // Somebody else may have taken the port meanwhile.
-                attempts += 1
-                guard attempts < 10 else { throw error }
-                let port = try LoopbackPort.free()
-                chosenPort.withLock { $0 = port }
-            }
-        }
+        process = try CurrentProcess()
+        try await startOnFreePort()
     }
 
     deinit {
         process.kill()
     }
 
-    public var port: Int { chosenPort.withLock(\.self) }
     /// As clients take it.
     public var address: String { "127.0.0.1:\(port)" }
 
     /// Starts the server again after ``kill()``; it knows nothing any more.
     public func start() async throws {
         let user = getuid() == 0 ? ["-u", "root"] : []
-        let process = try process.start(
+        try await process.start(
             ["memcached", "-l", "127.0.0.1", "-p", "\(port)", "-U", "0"] + user + arguments)
-        try await eventually {
-            guard process.isRunning else { throw DidNotStart(port: port) }
-            return try LoopbackPort.isServed(port)
-        }
-    }
-
-    /// Kills the server and starts it again.
-    public func restart() async throws {
-        kill()
-        try await start()
     }
 
     /// When the items end that the server has, as seconds since 1970; -1 for never. They are found by the hash table: by age
@@ -70,11 +45,6 @@ public final class MemcachedServer: ProcessServer {
             expiries[String(key)] = Int(parts[1].dropFirst(4))
         }
         return expiries
-    }
-
-    /// The server did not come up.
-    public struct DidNotStart: Error {
-        public let port: Int
     }
 }
 

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking
@@ -15,42 +14,24 @@ public final class S3Server: ProcessServer {
     public static let region = "eu-central-1"
     private static let program = URL(filePath: #filePath).appending(path: "../Python/s3_server.py").standardized.path
 
-    private let chosenPort: Mutex<Int>
-    public let process = CurrentProcess()
+    public let process: CurrentProcess
 
     /// Starts a server without buckets and waits until it takes connections.
     public init() async throws {
-        chosenPort = Mutex(try LoopbackPort.free())
-        var attempts = 0
-        while true {
-            do {
-                try await start()
-                break
-            } catch let error as DidNotStart {
-                // Somebody else may have taken the port meanwhile.
-                attempts += 1
-                guard attempts < 10 else { throw error }
-                let port = try LoopbackPort.free()
-                chosenPort.withLock { $0 = port }
-            }
-        }
+        process = try CurrentProcess()
+        try await startOnFreePort()
     }
 
     deinit {
         process.kill()
     }
 
-    public var port: Int { chosenPort.withLock(\.self) }
     /// As clients take it.
     public var endpoint: String { "http://127.0.0.1:\(port)" }
 
     /// Starts the server again after ``kill()``; it knows nothing any more.
     public func start() async throws {
-        let process = try process.start([TestPython.path(), Self.program, "\(port)"])
-        try await eventually {
-            guard process.isRunning else { throw DidNotStart(port: port) }
-            return try LoopbackPort.isServed(port)
-        }
+        try await process.start([TestPython.path(), Self.program, "\(port)"])
     }
 
     /// Sets how far the server's clock is ahead.
@@ -68,15 +49,17 @@ public final class S3Server: ProcessServer {
     }
 
     private func post(_ command: String) async throws {
-        guard let url = URL(string: "\(endpoint)/test/\(command)") else { throw DidNotStart(port: port) }
+        guard let url = URL(string: "\(endpoint)/test/\(command)") else { throw Disobedient(command: command) }
         var request = URLRequest(url: url)
         request.httpMethod = "POST"
         let (_, response) = try await URLSession.shared.data(for: request)
-        guard (response as? HTTPURLResponse)?.statusCode == 200 else { throw DidNotStart(port: port) }
+        guard (response as? HTTPURLResponse)?.statusCode == 200 else {
+            throw Disobedient(command: command)
+        }
     }
 
-    /// The server did not come up, or doesn't do what it is told.
-    public struct DidNotStart: Error {
-        public let port: Int
+    /// The server doesn't do what it is told.
+    public struct Disobedient: Error {
+        public let command: String
     }
 }
