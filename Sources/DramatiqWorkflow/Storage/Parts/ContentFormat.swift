@@ -87,16 +87,31 @@ package struct ContentFormat: Sendable {
         return bytes
     }
 
-    /// The content behind a header.
+    /// What is stored, as its header has it.
+    package struct Parts {
+        /// What it is compressed with; `nil` for what isn't.
+        package let codec: String?
+        /// The bytes of the content.
+        package let size: Int
+        /// What comes behind the header.
+        package let payload: ArraySlice<UInt8>
+    }
+
+    /// What packed bytes say of their content. What has no header is the content itself.
     ///
     /// - Throws: ``ContentFormatError``.
-    package func decode(_ bytes: [UInt8]) throws(ContentFormatError) -> [UInt8] {
-        guard let end = bytes.prefix(Self.maxHeaderSize).firstIndex(of: UInt8(ascii: "\n")) else {
+    package static func parts(of bytes: [UInt8]) throws(ContentFormatError) -> Parts {
+        if bytes.starts(with: beginning) { return try headedParts(of: bytes) }
+        return Parts(codec: nil, size: bytes.count, payload: bytes[...])
+    }
+
+    private static func headedParts(of bytes: [UInt8]) throws(ContentFormatError) -> Parts {
+        guard let end = bytes.prefix(maxHeaderSize).firstIndex(of: UInt8(ascii: "\n")) else {
             throw ContentFormatError(.corrupt, "It has no header")
         }
         let words = String(decoding: bytes[..<end], as: UTF8.self).split(
             separator: " ", omittingEmptySubsequences: false)
-        guard words.count >= 2, words[0] == Self.magic, let version = Int(words[1]) else {
+        guard words.count >= 2, words[0] == magic, let version = Int(words[1]) else {
             throw ContentFormatError(.corrupt, "Its header is damaged")
         }
         guard version == Self.version else {
@@ -106,27 +121,32 @@ package struct ContentFormat: Sendable {
         guard words.count == 4, let size = Int(words[3]), size >= 0 else {
             throw ContentFormatError(.corrupt, "Its header is damaged")
         }
+        return Parts(
+            codec: words[2] == plain ? nil : String(words[2]), size: size, payload: bytes[(end + 1)...])
+    }
+
+    /// The content behind a header.
+    ///
+    /// - Throws: ``ContentFormatError``.
+    package func decode(_ bytes: [UInt8]) throws(ContentFormatError) -> [UInt8] {
+        let parts = try Self.headedParts(of: bytes)
+        let (size, compressed) = (parts.size, parts.payload.count)
         guard size <= maxSize else { throw tooLarge(size) }
-        let payload = bytes[(end + 1)...]
-        guard words[2] == Self.plain || size <= largestContent(of: payload.count) else {
+        guard parts.codec == nil || size <= largestContent(of: compressed) else {
             throw ContentFormatError(
                 .tooLarge,
-                "The content has \(size) bytes in \(payload.count) compressed ones, the limit is "
-                    + "\(largestContent(of: payload.count))")
+                "The content has \(size) bytes in \(compressed) compressed ones, the limit is "
+                    + "\(largestContent(of: compressed))")
         }
-        let content = try content(payload, String(words[2]), size)
+        let content = try content(parts)
         guard content.count == size else {
             throw ContentFormatError(.corrupt, "The content has \(content.count) bytes, but \(size) were stored")
         }
         return content
     }
 
-    private func content(
-        _ payload: ArraySlice<UInt8>,
-        _ codec: String,
-        _ size: Int
-    ) throws(ContentFormatError) -> [UInt8] {
-        if codec == Self.plain { return Array(payload) }
+    private func content(_ parts: Parts) throws(ContentFormatError) -> [UInt8] {
+        guard let codec = parts.codec else { return Array(parts.payload) }
         guard let compressor = readable[codec] else {
             let known = readable.keys.sorted().joined(separator: ", ")
             throw ContentFormatError(
@@ -135,7 +155,7 @@ package struct ContentFormat: Sendable {
                     + (known.isEmpty ? "(none)" : known))
         }
         do {
-            return try compressor.decompress(Array(payload), maxSize: size)
+            return try compressor.decompress(Array(parts.payload), maxSize: parts.size)
         } catch {
             // A compressor with another dictionary is another codec; everything else is the bytes' fault.
             throw ContentFormatError(error.code == .missingDictionary ? .unknownCodec : .corrupt, "\(error)")
