@@ -8,37 +8,15 @@ import Testing
 
 /// Workflows whose tasks run in Swift and in Python.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct RedisWorkflowTests {
-    /// Starts workflows, those with odd numbers from Python.
-    private func start(_ fleet: WorkflowFleet, seeds: [TestSeed], longestTask: Int = 5) async throws {
-        var pythons: [[UInt8]] = []
-        for seed in seeds {
-            let (number, tree) = fleet.makeTree(seed: seed, longestTask: longestTask) { generator in
-                Bool.random(using: &generator) ? ("swift", "swift") : ("python", "python")
-            }
-            if number.isMultiple(of: 2) {
-                try await Workflow(tree.root, broker: fleet.broker).run()
-            } else {
-                pythons.append(try tree.root.jsonValue.encoded())
-            }
-        }
-        _ = try await PythonPeer.run(
-            ["start", fleet.server.url, fleet.namespace], input: pythons, environment: fleet.pythonEnvironment)
-    }
-
     /// Chains, groups, delays, retries and empty nodes, each task in a language that was drawn by lot, started by either
     /// side: every task runs once, and none too early.
     @Test func workflowsCrossBothLanguages() async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
-            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
-            let python = try fleet.startPythonWorker()
-            try await start(fleet, seeds: TestSeed.first(200))
-            let violations = try await fleet.violations(exactlyOnce: true)
-            #expect(violations == [])
-            #expect(swift.isRunning)
-            #expect(python.isRunning)
-            swift.kill()
-            python.kill()
+            try await fleet.withBothWorkers {
+                try await fleet.startTrees(TestSeed.first(200))
+                #expect(try await fleet.violations(exactlyOnce: true) == [])
+            }
         }
     }
 
@@ -50,14 +28,10 @@ import Testing
                 let fleet = try WorkflowFleet(
                     server, namespace: "dramatiq", heartbeat: .seconds(60), memcached: memcached.map(\.address),
                     barriers: barriers)
-                let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
-                let python = try fleet.startPythonWorker()
-                try await start(fleet, seeds: TestSeed.first(trees))
-                let violations = try await fleet.violations(exactlyOnce: true)
-                #expect(violations == [])
-                #expect(swift.isRunning && python.isRunning)
-                swift.kill()
-                python.kill()
+                try await fleet.withBothWorkers {
+                    try await fleet.startTrees(TestSeed.first(trees))
+                    #expect(try await fleet.violations(exactlyOnce: true) == [])
+                }
             }
         }
     }
@@ -70,14 +44,10 @@ import Testing
             let fleet = try WorkflowFleet(
                 cluster.nodes[owner], namespace: "{dramatiq}", heartbeat: .seconds(60),
                 entry: cluster.nodes[(owner + 1) % nodes])
-            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
-            let python = try fleet.startPythonWorker()
-            try await start(fleet, seeds: TestSeed.first(60))
-            let violations = try await fleet.violations(exactlyOnce: true)
-            #expect(violations == [])
-            #expect(swift.isRunning && python.isRunning)
-            swift.kill()
-            python.kill()
+            try await fleet.withBothWorkers {
+                try await fleet.startTrees(TestSeed.first(60))
+                #expect(try await fleet.violations(exactlyOnce: true) == [])
+            }
         }
     }
 
@@ -125,25 +95,9 @@ import Testing
         }
     }
 
-    /// A task of a workflow of its own, for a worker of either language.
+    /// A task that takes a while.
     private func task(_ id: Int, _ language: String) -> Message {
-        Message(queueName: language, actorName: language, args: [0, .integer(id), 0, 50])
-    }
-
-    /// The order in which the tasks of the workflow ended, once nothing is left to be done.
-    private func order(_ fleet: WorkflowFleet, count: Int) async throws -> [Int] {
-        var ends: [Int] = []
-        try await eventually(within: .seconds(100)) {
-            let lines = try await fleet.redis.execute(
-                RedisCommand("LRANGE", TaskEvents.key(namespace: fleet.namespace), 0, -1)
-            ).array()
-            ends = try lines.compactMap { line in
-                let parts = try line.string().split(separator: " ")
-                return parts[0] == "end" ? Int(parts[2]) : nil
-            }
-            return ends.count >= count
-        }
-        return ends
+        WorkflowFleet.task(id, language, milliseconds: 50)
     }
 
     /// A pipeline is one task of its workflow, whoever runs its messages: the next step waits for the last of them.
@@ -151,15 +105,13 @@ import Testing
     func aWorkflowWaitsForPipelinesThatCrossBothLanguages(languages: [String]) async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
-            let swift = try fleet.startWorker(actors: "swift@swift", concurrency: 8)
-            let python = try fleet.startPythonWorker()
-            let links = languages.enumerated().map { task($0, $1) }
-            let pipeline = links[0].piped(into: links[1], ignoringResult: true)
-                .piped(into: links[2], ignoringResult: true)
-            try await Workflow(Chain(pipeline, task(3, "swift"), task(4, "python")), broker: fleet.broker).run()
-            #expect(try await order(fleet, count: 5) == [0, 1, 2, 3, 4])
-            swift.kill()
-            python.kill()
+            try await fleet.withBothWorkers {
+                let links = languages.enumerated().map { task($0, $1) }
+                let pipeline = links[0].piped(into: links[1], ignoringResult: true)
+                    .piped(into: links[2], ignoringResult: true)
+                try await Workflow(Chain(pipeline, task(3, "swift"), task(4, "python")), broker: fleet.broker).run()
+                #expect(try await fleet.order(count: 5) == [0, 1, 2, 3, 4])
+            }
         }
     }
 
@@ -177,7 +129,7 @@ import Testing
             try await Workflow(
                 Chain(Group(empty, Chain(empty, task(0, language))), task(1, language)), broker: fleet.broker
             ).run()
-            #expect(try await order(fleet, count: 2) == [0, 1])
+            #expect(try await fleet.order(count: 2) == [0, 1])
             worker.kill()
         }
     }
