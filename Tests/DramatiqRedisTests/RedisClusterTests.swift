@@ -98,6 +98,64 @@ import Testing
         }
     }
 
+    /// What is stored needs no slot of its own: it is spread, and looked after wherever it lies.
+    @Test(arguments: [1, 3])
+    func contentsMayLieAnywhere(nodes: Int) async throws {
+        try await withRedisCluster(nodes: nodes) { cluster in
+            let clients = try cluster.nodes.map { try RedisClient(url: $0.url) }
+            let names = Set((0..<2500).map { "content-\($0)" })
+            let store = RedisWorkflowStore(clients[0], ttl: .seconds(1000))
+            for name in names { _ = try await store.store(Array(name.utf8), completionID: name) }
+            for client in clients {
+                #expect(try await client.execute(RedisCommand("DBSIZE")).integer() > 2500 / nodes / 2)
+            }
+            // Another program's, and another namespace's.
+            _ = try await clients[0].execute(RedisCommand("RPUSH", "dramatiq:__workflows__.list", "a"))
+            _ = try await RedisWorkflowStore(clients[0], namespace: "other").store([1], completionID: "a")
+            let old = names.filter { $0.hasSuffix("7") }
+            for name in old {
+                let key = "dramatiq:__workflows__.\(name)"
+                _ = try await clients[0].execute(RedisCommand("PEXPIRE", key, 400_000))
+            }
+            for client in clients {
+                let store = RedisWorkflowStore(client, ttl: .seconds(1000))
+                var (found, foreign): ([String], Int) = ([], 0)
+                var position: String?
+                repeat {
+                    let page = try await store.contents(after: position)
+                    found += page.contents.map(\.name)
+                    foreign += page.foreignCount
+                    position = page.next
+                } while position != nil
+                #expect(Set(found) == names && foreign == 1)
+                for name in names.subtracting(old).prefix(20) {
+                    #expect(try await store.load(.string(name), completionID: name) == Array(name.utf8))
+                }
+            }
+            let swept = try await RedisWorkflowStore(clients[nodes - 1], ttl: .seconds(1000))
+                .sweep(olderThan: .seconds(500))
+            #expect(swept.removed == old.count && swept.kept == names.count - old.count && swept.failureCount == 0)
+            #expect(try await store.statistics().count == names.count - old.count)
+            for client in clients { await client.shutDown() }
+        }
+    }
+
+    /// Workflows run whose rest lies in other slots than they.
+    @Test func workflowsRunWhoseRestLiesElsewhere() async throws {
+        try await withRedisCluster(nodes: 3) { cluster in
+            let redis = try RedisClient(url: cluster.nodes[0].url)
+            let store = RedisWorkflowStore(redis)
+            let stage = try await RedisStage(
+                cluster.nodes[1], namespace: "{dramatiq}", storage: DedupCallbackStorage(store, inlineLimit: 0))
+            try await stage.run(workflow(stage.task))
+            #expect(stage.ran.values.sorted() == (1...9).map { "\($0)" })
+            #expect(stage.log.complaints.map(\.message) == [])
+            #expect(try await store.statistics().count == 1)
+            await stage.redis.shutDown()
+            await redis.shutDown()
+        }
+    }
+
     @Test func queuesAndDeadLettersAreFoundFromEveryNode() async throws {
         struct Failure: Error {}
         try await withRedisCluster(nodes: 3) { cluster in

@@ -55,13 +55,20 @@
             #expect(try await run("copy", bucket, scratch.location.path + "/second")["copied"] == 40)
         }
 
-        @Test func filesAreCopiedToRedisAndBack() async throws {
+        /// Runs a test's body with the URL of a server, or of one node of a cluster.
+        private func withRedis(clusterNodes: Int, _ body: (String) async throws -> Void) async throws {
+            if clusterNodes == 0 { return try await withRedisServer { try await body($0.url) } }
+            try await withRedisCluster(nodes: clusterNodes) { try await body($0.nodes[1].url) }
+        }
+
+        @Test(arguments: [0, 3])
+        func filesAreCopiedToRedisAndBack(clusterNodes: Int) async throws {
             let scratch = try TemporaryDirectory()
             let (first, second) = (scratch.location.path + "/first", scratch.location.path + "/second")
             let source = try await fill(first)
-            try await withRedisServer { server in
+            try await withRedis(clusterNodes: clusterNodes) { server in
                 let url = scratch.location.path + "/url"
-                try Data((server.url + "\n").utf8).write(to: URL(filePath: url))
+                try Data((server + "\n").utf8).write(to: URL(filePath: url))
                 let out = try await run("copy", "file:\(first)", "redis:file:\(url)", "--compression", "zlib", "--json")
                 #expect(out.status == 0 && out.error.isEmpty)
                 let copied = try members(out)
@@ -69,7 +76,7 @@
                 #expect(copied["present"] == 0)
                 #expect(copied["failures"] == [])
                 // Again: it is all there, and nothing is copied twice.
-                let again = try await run("copy", first, server.url)
+                let again = try await run("copy", first, server)
                 #expect(again.status == 0)
                 #expect(again.output.contains("copied          0 contents, 0 bytes\n"))
                 #expect(again.output.contains("there already   40 contents\n"))
@@ -77,15 +84,15 @@
                 let stat = try members(try await run("stat", "redis:file:\(url)", "--json"))
                 #expect(stat["stored"] == 40)
                 #expect(stat["expired"] == 0)
-                #expect(try members(try await run("verify", server.url, "--json"))["intact"] == 40)
-                let sweep = try await run("sweep", server.url, "--older-than", "1h", "--json")
+                #expect(try members(try await run("verify", server, "--json"))["intact"] == 40)
+                let sweep = try await run("sweep", server, "--older-than", "1h", "--json")
                 #expect(try members(sweep)["kept"] == 40)
                 // What the store keeps for half a day only has been there for half a day before.
                 let other = try await run(
-                    "sweep", server.url, "--older-than", "1h", "--ttl", "17d", "--dry-run", "--json")
+                    "sweep", server, "--older-than", "1h", "--ttl", "17d", "--dry-run", "--json")
                 #expect(try members(other)["removed"] == 40)
 
-                let back = try await run("copy", server.url, "file://\(second)", "--json")
+                let back = try await run("copy", server, "file://\(second)", "--json")
                 #expect(back.status == 0, "\(back.error)")
                 #expect(try members(back)["copied"] == 40)
                 let target = FileWorkflowStore(directory: second)

@@ -2,7 +2,7 @@
 ///
 /// https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model
 enum KeySlot {
-    private static let count: UInt16 = 16_384
+    static let count: UInt16 = 16_384
 
     /// The slot of a key: a checksum (CRC-16/XMODEM) of its tag, or of all of it.
     static func slot(of key: ArraySlice<UInt8>) -> UInt16 {

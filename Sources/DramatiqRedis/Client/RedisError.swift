@@ -156,7 +156,7 @@ extension RedisError: CustomStringConvertible {
         """
 
     /// Whether a cluster refused to use keys of several slots in one step.
-    private var isAcrossSlots: Bool {
+    var isAcrossSlots: Bool {
         guard code == .server else { return false }
         return isServerError("CROSSSLOT")
             || ["non local key", "do not hash to the same slot", "don't hash to the same slot"].contains {

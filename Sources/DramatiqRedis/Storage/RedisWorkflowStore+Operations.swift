@@ -4,18 +4,21 @@ public import DramatiqWorkflow
 /// A content's age is what is gone of the time for which the store keeps it, so an operator's store needs the same
 /// ``ttl``. Redis removes by itself what is older; a sweep by a shorter age removes it sooner.
 ///
-/// All keys of the database are looked at, little by little. On a cluster the namespace needs a tag.
+/// All keys of the database are looked at, little by little. On a cluster those of the server that has the slot of the
+/// namespace's tag; without a tag those of all servers, one after the other. What lies in slots that are on their way
+/// from one server to another may be missing then, or be taken for foreign.
 extension RedisWorkflowStore: WorkflowStoreOperations {
-    /// Looks at some keys: those that match a pattern, with their size and what is left of their time. `KEYS` are two that
-    /// only lie together where all others do, too.
+    /// Looks at some keys: those that match a pattern, with their size and what is left of their time. `KEYS` say on which
+    /// server of a cluster.
     private static let list = RedisScript(
         """
         local reply = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)
         local found = {}
         for _, key in ipairs(reply[2]) do
           local size = redis.pcall('STRLEN', key)
-          if type(size) ~= 'number' then size = -1 end
-          for _, value in ipairs({ key, size, redis.call('PTTL', key) }) do found[#found + 1] = value end
+          local left = redis.pcall('PTTL', key)
+          if type(size) ~= 'number' or type(left) ~= 'number' then size, left = -1, -1 end
+          for _, value in ipairs({ key, size, left }) do found[#found + 1] = value end
         end
         return { reply[1], found }
         """)
@@ -30,10 +33,40 @@ extension RedisWorkflowStore: WorkflowStoreOperations {
 
     public var retention: Duration { ttl }
 
-    /// - Throws: `RedisError`; on a cluster for a namespace without a tag, whose contents lie on several servers.
+    /// - Throws: `RedisError`.
     public func contents(after position: String?) async throws -> StoredContentPage {
+        if let cursor = position.flatMap({ ClusterCursor($0) }) { return try await page(cursor) }
+        do {
+            // Two keys that only lie together where all others do, too.
+            return try await page(near: [key("a"), key("b")], position ?? "0")
+        } catch let error as RedisError where position == nil && error.isAcrossSlots {
+            guard let cursor = try await cursor(after: nil) else { return StoredContentPage() }
+            return try await page(cursor)
+        }
+    }
+
+    /// A page of what one of a cluster's servers has.
+    private func page(_ cursor: ClusterCursor) async throws -> StoredContentPage {
+        var page = try await page(near: [key("\(cursor.neighbour)")], cursor.cursor)
+        if let next = page.next {
+            var cursor = cursor
+            cursor.cursor = next
+            page.next = cursor.text
+        } else {
+            page.next = try await self.cursor(after: cursor.firstSlot)?.text
+        }
+        return page
+    }
+
+    private func cursor(after slot: UInt16?) async throws -> ClusterCursor? {
+        let slots = try ClusterSlots(try await executor.execute(RedisCommand("CLUSTER", "SLOTS")))
+        return try ClusterCursor(after: slot, of: slots) { key("\($0)") }
+    }
+
+    /// A page of what lies on the server of some keys.
+    private func page(near neighbours: [String], _ cursor: String) async throws -> StoredContentPage {
         let reply = try await executor.evaluate(
-            Self.list, keys: [key("a"), key("b")], position ?? "0", RedisKeys.escaped(keyPrefix) + "*"
+            Self.list, keys: neighbours, cursor, RedisKeys.escaped(keyPrefix) + "*"
         ).array()
         guard reply.count == 2 else {
             throw RedisError(.unexpectedReply, "A scan is answered with a cursor and elements")

@@ -5,7 +5,8 @@ public import DramatiqWorkflow
 ///
 ///     DedupCallbackStorage(RedisWorkflowStore(redis))
 ///
-/// The key is made of the content's name, which is all that messages carry.
+/// The key is made of the content's name, which is all that messages carry. Each content is one key and needs no other, so
+/// on a cluster the namespace may do without a tag: contents are then spread over all servers.
 public struct RedisWorkflowStore: WorkflowStore {
     /// 16 days: longer than a barrier's life and the longest wait in a queue together. Where messages wait for longer, the
     /// store is told.
