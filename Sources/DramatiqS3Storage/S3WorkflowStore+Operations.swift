@@ -2,8 +2,16 @@ import Dramatiq
 public import DramatiqWorkflow
 
 /// A content's age is that of its object, or of the end of the longest wait that it was refreshed for. S3 can't look at it
-/// and remove the object in one step, so it is looked at right before; what a sweep removes was not needed for longer than
-/// anything that still refers to it can wait.
+/// and remove the object in one step. Conditions of `DELETE` compare its ETag, which is the same after the copy that
+/// renews it; those that compare its date are for directory buckets only
+/// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html). So a sweep looks at each object right
+/// before it sends the request, and again before it repeats it. What is left is the way of one request: an object that is
+/// renewed in that moment is lost.
+///
+/// With the age that is the default nothing renews an object by then: what refers to it needs it again within
+/// ``S3Retention/lifetime``, which has a day to spare, or says for how long it waits, and until that is over no sweep
+/// touches it. Only who sweeps by a shorter age, or stores the same content again after all that time, with the same ids
+/// of messages, can meet that moment. A lifecycle rule has none, and a bucket with versions still has the earlier one.
 ///
 /// Lists don't tell for what time a message waits with a content, so the objects that seem to be over are looked at one by
 /// one. With a lifecycle rule there is nothing to tell, and nothing to sweep.
@@ -69,11 +77,10 @@ extension S3WorkflowStore: WorkflowStoreOperations {
     /// - Throws: ``S3StoreError``, `CancellationError`.
     @discardableResult
     public func remove(named name: String, olderThan age: Duration) async throws -> Bool {
-        guard let key = key(ofName: name), let content = try await stored(named: name),
-            let contentAge = content.age, contentAge > age
-        else { return false }
-        try await objects.remove(key)
-        return true
+        guard let key = key(ofName: name) else { return false }
+        return try await objects.remove(key) { object in
+            stored(name, object.size, object.dates, object.now).age.map { $0 > age } ?? false
+        }
     }
 
     private func stored(_ name: String, _ size: Int, _ dates: Renewal.Dates?, _ now: Int) -> StoredContent {

@@ -50,6 +50,32 @@ import Testing
         }
     }
 
+    /// A request that is repeated looks again: what is needed between the two attempts stays.
+    @Test func aSweepThatIsHeldUpLooksAgain() async throws {
+        try await FaultyS3.run { s3 in
+            let store = try s3.store()
+            for name in ["a", "b"] { _ = try await store.store([1], completionID: name) }
+            try await s3.server.setClock(ahead: Self.day * 18)
+            let before = s3.methods.count
+            let gate = Gate()
+            s3.fail(.none, .overloaded(gate))
+            async let isRemoved = store.remove(named: "a", olderThan: Self.day * 17)
+            try await eventually { s3.methods.count == before + 2 }
+            let other = try S3WorkflowStore(
+                s3.configuration { $0.endpoint = s3.server.endpoint })
+            try await other.refresh("a", completionID: "a")
+            gate.open()
+            #expect(try await isRemoved == false)
+            #expect(try await store.content(named: "a") == [1])
+            #expect(s3.methods[before...] == ["HEAD", "DELETE", "HEAD", "GET"])
+            // One whose answer was lost has done it.
+            s3.fail(.none, .lost)
+            #expect(try await store.remove(named: "b", olderThan: Self.day * 17))
+            #expect(try await store.remove(named: "b", olderThan: Self.day * 17) == false)
+            #expect(try await store.stored(named: "b") == nil)
+        }
+    }
+
     private func sweepOf(removed: Int, kept: [Int]) async throws -> SweepReport {
         var report = SweepReport(isDryRun: false)
         for _ in 0..<removed { report.remove(1) }

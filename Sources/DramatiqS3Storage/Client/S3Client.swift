@@ -22,31 +22,59 @@ struct S3Client: Sendable {
         _ request: S3Request,
         check: (S3Response) throws(S3StoreError) -> Void = { _ throws(S3StoreError) in }
     ) async throws -> S3Response {
+        try await repeating(request) { timeout, hasNewCredentials in
+            let response = try await response(to: request, within: timeout, &hasNewCredentials)
+            try check(response)
+            return response
+        }
+    }
+
+    /// Sends a request right after a look, also when it is repeated.
+    ///
+    /// - Parameter allows: whether the request is to be sent, after what was seen.
+    /// - Throws: ``S3StoreError``, with the code `missing` if there is nothing to look at; `CancellationError`.
+    func send(
+        _ request: S3Request,
+        after look: S3Request,
+        if allows: (S3Response) -> Bool
+    ) async throws -> S3Response? {
+        try await repeating(request) { timeout, hasNewCredentials in
+            let seen = try await response(to: look, within: timeout, &hasNewCredentials)
+            guard allows(seen) else { return nil }
+            return try await response(to: request, within: timeout, &hasNewCredentials)
+        }
+    }
+
+    /// Does something again while it may work soon, for as long as the configuration's patience lasts.
+    ///
+    /// - Parameter attempt: gets the longest time that each of its requests may take, and whether there were new
+    ///   credentials.
+    private func repeating<Result>(
+        _ request: S3Request,
+        _ attempt: (Duration, inout Bool) async throws -> Result
+    ) async throws -> Result {
         let clock = ContinuousClock()
         let end = clock.now + configuration.patience
-        var (attempt, damaged, hasNewCredentials) = (0, 0, false)
+        var (attempts, damaged, hasNewCredentials) = (0, 0, false)
         var earlier: S3StoreError?
         while true {
             try Task.checkCancellation()
             let left = clock.now.duration(to: end)
             do {
-                let response = try await response(
-                    to: request, within: min(configuration.requestTimeout, left), &hasNewCredentials)
-                try check(response)
-                return response
+                return try await attempt(min(configuration.requestTimeout, left), &hasNewCredentials)
             } catch let error as S3StoreError {
                 // An attempt that was cut short says less than the one before.
                 if error.code == .timedOut, left < configuration.requestTimeout, let earlier { throw earlier }
                 earlier = error
                 if error.code == .corrupt { damaged += 1 }
                 guard error.isTransient || (error.code == .corrupt && damaged < Self.maxDamaged) else { throw error }
-                let pause = pause(after: attempt)
-                attempt += 1
+                let pause = pause(after: attempts)
+                attempts += 1
                 guard clock.now + pause < end else { throw error }
                 logger.debug(
                     "A request to S3 is repeated",
                     metadata: [
-                        "bucket": "\(error.bucket)", "key": "\(error.key)", "attempt": "\(attempt)",
+                        "bucket": "\(error.bucket)", "key": "\(error.key)", "attempt": "\(attempts)",
                         "reason": "\(PrintableText.escape("\(error)", limit: PrintableText.logLimit))",
                     ])
                 try await Task.sleep(for: pause)

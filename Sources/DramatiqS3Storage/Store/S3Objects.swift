@@ -108,10 +108,14 @@ struct S3Objects: Sendable {
     /// - Returns: `nil` if there is no such object.
     func head(_ key: String, _ operation: String) async throws -> S3Object? {
         do {
-            return S3Object(try await client.send(S3Request(operation, "HEAD", key: key, headers: [Self.checksumMode])))
+            return S3Object(try await client.send(look(key, operation)))
         } catch let error as S3StoreError where error.code == .missing {
             return nil
         }
+    }
+
+    private func look(_ key: String, _ operation: String) -> S3Request {
+        S3Request(operation, "HEAD", key: key, headers: [Self.checksumMode])
     }
 
     /// A page of those whose keys begin with the store's prefix.
@@ -151,11 +155,23 @@ struct S3Objects: Sendable {
         }
     }
 
-    /// Removes an object; one that isn't there is no error.
-    func remove(_ key: String) async throws {
+    /// Removes an object that is over.
+    ///
+    /// - Returns: whether it was there, and was removed.
+    func remove(_ key: String, if isOver: (S3Object) -> Bool) async throws -> Bool {
         var request = S3Request("remove", "DELETE", key: key)
         request.expected = [200, 204, 404]
-        _ = try await client.send(request)
+        var wasOver = false
+        do {
+            let look = look(key, "look at")
+            return try await client.send(request, after: look) { response in
+                wasOver = isOver(S3Object(response))
+                return wasOver
+            } != nil
+        } catch let error as S3StoreError where error.code == .missing {
+            // A request that had no answer has removed it, then.
+            return wasOver
+        }
     }
 
     private var encryption: [(name: String, value: String)] {

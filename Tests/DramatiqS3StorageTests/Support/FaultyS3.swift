@@ -10,6 +10,8 @@ import TestSupport
 enum Fault: Sendable {
     /// It is answered so, and never reaches the server.
     case answer(Int, code: String)
+    /// It waits for the gate, is answered with the status 503 then, and never reaches the server.
+    case overloaded(Gate)
     /// It is answered with these bytes, and never reaches the server.
     case raw(String)
     /// The connection ends before it reaches the server.
@@ -119,6 +121,7 @@ final class FaultyS3: Sendable {
             let body = "<?xml version=\"1.0\"?><Error><Code>\(code)</Code><Message>Of the test</Message></Error>"
             return ScriptedServer.answer(
                 status, [("x-amz-request-id", "REQUEST")], request.method == "HEAD" ? "" : body)
+        case .overloaded(let gate): return [.wait(gate)] + ScriptedServer.answer(503)
         case .raw(let text): return [.send(Array(text.utf8)), .close]
         case .refused: return [.close]
         default: break
