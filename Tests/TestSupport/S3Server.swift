@@ -11,6 +11,8 @@ public final class S3Server: ProcessServer {
     /// Signs what the server takes.
     public static let accessKeyID = "AKIDTEST"
     public static let secretAccessKey = "secret/of+the-test"
+    /// What STS gives credentials for.
+    public static let webIdentityToken = "a.web/identity+token"
     public static let region = "eu-central-1"
     private static let program = URL(filePath: #filePath).appending(path: "../Python/s3_server.py").standardized.path
 

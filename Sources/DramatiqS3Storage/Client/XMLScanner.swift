@@ -191,6 +191,9 @@ struct XMLElement {
         self.name = name
     }
 
+    /// The first child with a name.
+    func child(_ name: String) -> XMLElement? { children.first { $0.name == name } }
+
     /// The text of the first child with a name.
-    subscript(name: String) -> String? { children.first { $0.name == name }?.text }
+    subscript(name: String) -> String? { child(name)?.text }
 }

@@ -1,7 +1,8 @@
 public import Dramatiq
 
-/// Where credentials come from: ``S3Credentials`` themselves, ``S3EnvironmentCredentials``, ``S3ContainerCredentials``,
-/// ``S3InstanceCredentials``, the first of those that has some (``S3DefaultCredentials``), or your own.
+/// Where credentials come from: ``S3Credentials`` themselves, ``S3EnvironmentCredentials``, ``S3WebIdentityCredentials``,
+/// ``S3ContainerCredentials``, ``S3InstanceCredentials``, the first of those that has some (``S3DefaultCredentials``), or
+/// your own.
 public protocol S3CredentialsProvider: Sendable {
     /// The credentials of this moment. Called when there are none yet, before those of the last time end, and when the
     /// server says that they have ended; once for all requests that wait for it.

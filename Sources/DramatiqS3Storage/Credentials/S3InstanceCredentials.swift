@@ -25,13 +25,13 @@ public struct S3InstanceCredentials: S3CredentialsProvider {
         let variables = environment ?? ProcessInfo.processInfo.environment
         guard variables["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else {
             throw S3CredentialsError(
-                "There are no credentials: none in the environment, none of a container, and "
+                "There are no credentials: none in the environment, none of a container or for its token, and "
                     + "AWS_EC2_METADATA_DISABLED keeps the machine's from being asked for")
         }
         var endpoint = variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? ""
         if endpoint.isEmpty { endpoint = "http://169.254.169.254" }
         while endpoint.hasSuffix("/") { endpoint.removeLast() }
-        let service = MetadataService(client: client, name: Self.name)
+        let service = CredentialsService(client: client, name: Self.name)
         let token = try text(
             try await service.ask(
                 "PUT", endpoint + "/latest/api/token", headers: [("X-aws-ec2-metadata-token-ttl-seconds", "300")]))

@@ -2,7 +2,7 @@
 
 Usage: s3_server.py PORT. Signatures are those of the access key "AKIDTEST" with the secret "secret/of+the-test".
 POST /test/clock/SECONDS sets how far the server's clock is ahead; POST /test/reset forgets all but the clock;
-POST /test/bucket/NAME makes a bucket.
+POST /test/bucket/NAME makes a bucket. STS is there, too, and gives credentials for the token "a.web/identity+token".
 """
 
 import datetime
@@ -21,9 +21,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-ACCESS_KEY, SECRET = "AKIDTEST", "secret/of+the-test"
+# By access key: the secret, and the token of the session.
+KEYS = {"AKIDTEST": ("secret/of+the-test", None)}
+WEB_IDENTITY_TOKEN = "a.web/identity+token"
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/s3/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})")
 
@@ -54,8 +57,11 @@ def refusal(request):
     if not parts:
         return "AccessDenied"
     access_key, region, names, signature = parts.groups()
-    if access_key != ACCESS_KEY:
+    if access_key not in KEYS:
         return "InvalidAccessKeyId"
+    secret, token = KEYS[access_key]
+    if token and request.headers.get("x-amz-security-token") != token:
+        return "InvalidToken"
     body = request.get_data(cache=True)
     if request.headers.get("x-amz-content-sha256") != hashlib.sha256(body).hexdigest():
         return "XAmzContentSHA256Mismatch"
@@ -69,9 +75,27 @@ def refusal(request):
         headers={name: request.headers[name] for name in names}, data=body)
     signed.context["timestamp"] = request.headers["x-amz-date"]
     auth = S3SigV4Auth(
-        Credentials(ACCESS_KEY, SECRET, request.headers.get("x-amz-security-token")), "s3", region)
+        Credentials(access_key, secret, request.headers.get("x-amz-security-token")), "s3", region)
     expected = auth.signature(auth.string_to_sign(signed, auth.canonical_request(signed)), signed)
     return None if expected == signature else "SignatureDoesNotMatch"
+
+
+def answer(xml, status):
+    return Response(xml, status=status, mimetype="application/xml")
+
+
+def assume_role(application, request):
+    """Asks moto for credentials, which doesn't look at the token, and notes them."""
+    if request.form.get("WebIdentityToken") != WEB_IDENTITY_TOKEN:
+        return answer(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code>"
+            "<Message>Refused.</Message></Error></ErrorResponse>", 400)
+    response = Client(application).post("/", data=request.form.to_dict(), headers={"Host": request.headers["Host"]})
+    key, secret, token = (
+        re.search(f"<{name}>(.*)</{name}>", response.text).group(1)
+        for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+    KEYS[key] = secret, token
+    return answer(response.text, response.status_code)
 
 
 class Checked:
@@ -92,10 +116,12 @@ class Checked:
                 environ["PATH_INFO"] = environ["RAW_URI"] = environ["REQUEST_URI"] = "/moto-api/reset"
                 return self.application(environ, start_response)
             return Response("")(environ, start_response)
+        if request.method == "POST" and request.path == "/" and "Action" in request.form:
+            return assume_role(self.application, request)(environ, start_response)
         code = refusal(request)
         if code:
             xml = f"<Error><Code>{code}</Code><Message>Refused.</Message><RequestId>R1</RequestId></Error>"
-            return Response(xml, status=403, mimetype="application/xml")(environ, start_response)
+            return answer(xml, 403)(environ, start_response)
         # moto reads the body again.
         environ["wsgi.input"] = io.BytesIO(request.get_data())
         return self.application(environ, start_response)
