@@ -19,5 +19,6 @@ from ._redis import RedisStore
 from ._s3 import S3Store
 from ._storage import StoredCallbackStorage
 from ._store import Store
+from ._tiers import TieredStore
 
-__all__ = ["FileStore", "RedisStore", "S3Store", "Store", "StoreError", "StoredCallbackStorage"]
+__all__ = ["FileStore", "RedisStore", "S3Store", "Store", "StoreError", "StoredCallbackStorage", "TieredStore"]

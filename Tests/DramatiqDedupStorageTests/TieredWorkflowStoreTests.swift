@@ -104,6 +104,48 @@ import Testing
         await #expect(throws: (any Error).self) { try await store.load([0, 8], completionID: "id") }
     }
 
+    /// A process that knows only one of the stores, and whose storage has another name.
+    private struct Renamed: WorkflowStore {
+        let base: InMemoryWorkflowStore
+        let name = "other"
+
+        func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
+            try await base.store(workflow, completionID: completionID)
+        }
+
+        func load(_ reference: JSONValue, completionID: String) async throws -> [UInt8] {
+            try await base.load(reference, completionID: completionID)
+        }
+
+        func refresh(_ reference: JSONValue, completionID: String) async throws {
+            try await base.refresh(reference, completionID: completionID)
+        }
+    }
+
+    @Test(arguments: [(1, true), (1000, false)])
+    func whoKnowsOneOfThemFindsWhatItHas(content: (size: Int, isSmall: Bool)) async throws {
+        let tiers = DedupCallbackStorage(small.tiered(above: 500, to: large), inlineLimit: 0, cache: WorkflowCache())
+        let task: JSONValue = ["__type__": "message", "args": [.string(String(repeating: "x", count: content.size))]]
+        let rest: JSONValue = ["__type__": "chain", "children": [task, task]]
+        let reference = try await tiers.store([
+            CompletionCallback(completionID: "a", remaining: RemainingWorkflow(rest), propagates: false)
+        ])
+        let (has, hasNot) = content.isSmall ? (small, large) : (large, small)
+        let one = DedupCallbackStorage(Renamed(base: has), cache: WorkflowCache())
+        let callbacks = try await one.retrieve(reference)
+        #expect(try await callbacks[0].remaining?.load() == rest)
+        #expect(has.counts.refreshes == 1)
+        // What is carried on is there under the same name, so everybody goes on with it.
+        let next = try await one.store(callbacks)
+        #expect(try await tiers.retrieve(next)[0].remaining?.load() == rest)
+        let other = DedupCallbackStorage(Renamed(base: hasNot), cache: WorkflowCache())
+        let error = await #expect(throws: WorkflowError.self) {
+            try await other.retrieve(reference)[0].remaining?.load()
+        }
+        #expect(error?.code == .foreignReference)
+        #expect("\(try #require(error))".contains("dedup.memory+memory"))
+    }
+
     @Test func workflowsRunOverBoth() async throws {
         let storage = DedupCallbackStorage(
             small.tiered(above: 200, to: large.compressed(with: LZ4Compressor())), inlineLimit: 0)

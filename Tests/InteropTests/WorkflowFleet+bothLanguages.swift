@@ -8,9 +8,11 @@ import Testing
 /// A fleet of both languages: the actors `swift` and `python`, each on a queue of the same name.
 extension WorkflowFleet {
     /// Runs a body beside a worker of each language, which must outlive it.
-    func withBothWorkers(_ body: () async throws -> Void) async throws {
+    ///
+    /// - Parameter pythonStorage: the storage of Python's worker, if it isn't that of the fleet.
+    func withBothWorkers(pythonStorage: SharedStorage? = nil, _ body: () async throws -> Void) async throws {
         let swift = try startWorker(actors: "swift@swift", concurrency: 8)
-        let python = try startPythonWorker()
+        let python = try startPythonWorker(storage: pythonStorage)
         try await body()
         #expect(swift.isRunning && python.isRunning)
         swift.kill()

@@ -11,8 +11,12 @@ import TestSupport
 /// A storage that workers of both languages use, which stores whatever there is to store, and notes it in Redis.
 ///
 /// Named by a text that `peer.py` reads, too: the kind of storage, `+zlib` or `+lz4` if it compresses, and behind a colon
-/// the directory of files or the endpoint of S3. `dedup.file+zlib:/tmp/workflows`.
+/// the directory of files or the endpoint of S3. `dedup.file+zlib:/tmp/workflows`. `dedup.tiers` has small contents in
+/// Redis and large ones in files.
 public struct SharedStorage: Sendable {
+    /// The largest content that `dedup.tiers` has in Redis, in bytes.
+    private static let limit = 800
+
     public let text: String
     private let kind: String
     private let codec: String?
@@ -47,6 +51,10 @@ public struct SharedStorage: Sendable {
             switch kind {
             case "file": FileCallbackStorage(files, inlineLimit: 0)
             case "dedup.file": DedupCallbackStorage(FileWorkflowStore(files), inlineLimit: 0)
+            case "dedup.tiers":
+                dedup(
+                    RedisWorkflowStore(redis, namespace: namespace).tiered(
+                        above: Self.limit, to: FileWorkflowStore(files)))
             case "dedup.s3": dedup(try S3WorkflowStore(bucket))
             default: dedup(RedisWorkflowStore(redis, namespace: namespace))
             }

@@ -109,13 +109,16 @@ public final class WorkflowFleet: Sendable {
     ///   - actors: more actors, each with its queue.
     ///   - queues: the queues to take from; all unless given.
     ///   - isHolding: whether tasks with a negative time never end. They take no time unless it is.
+    ///   - storage: another storage than that of the fleet.
     public func startPythonWorker(
         actors: String = "",
         queues: String? = nil,
         isHolding: Bool = false,
+        storage: SharedStorage? = nil,
         log: String? = nil
     ) throws -> ChildProcess {
         var environment = pythonEnvironment
+        if let storage { environment["STORAGE"] = storage.text }
         if isHolding { environment["HOLD"] = "1" }
         return try ChildProcess(
             TestPrograms.python(),

@@ -337,8 +337,8 @@ package final class ContentStorage: Sendable {
 
     /// The content that a reference names, and what the reference says about it.
     ///
-    /// Contents can be moved from store to store, so it doesn't matter who has made the reference, unless only that one
-    /// knows the place.
+    /// Contents can be moved from store to store, so it doesn't matter who has made the reference. A place says something
+    /// to the storage only that made it; others look for the name.
     private func address(
         _ reference: StorageReference
     ) throws(WorkflowError) -> (address: ContentAddress, what: JSONValue?) {
@@ -348,14 +348,15 @@ package final class ContentStorage: Sendable {
             guard let elements = array.elements(levels: 0, maxCount: 3) else { throw reference.isForeign }
             parts = elements
         }
-        guard reference.version == StoredRest.version, let text = parts.first?.stringValue,
-            isOwn || parts.count < 3
-        else { throw reference.isForeign }
+        guard reference.version == StoredRest.version, let text = parts.first?.stringValue else {
+            throw reference.isForeign
+        }
         guard (1...3).contains(parts.count), let name = ContentName(text) else {
             guard isOwn else { throw reference.isForeign }
             throw .invalidCallbacks(reason: "a stored workflow must be given by the name of its content")
         }
-        let address = ContentAddress(storage: reference.storage, name: name, place: parts.dropFirst(2).first)
+        let address = ContentAddress(
+            storage: reference.storage, name: name, place: isOwn ? parts.dropFirst(2).first : nil)
         return (address, parts.dropFirst().first.flatMap { $0.isNull ? .none : $0 })
     }
 

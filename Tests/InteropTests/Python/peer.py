@@ -37,7 +37,7 @@ from dramatiq_workflow._serialize import unserialize_workflow
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../Python"))
 
-from dramatiq_workflow_stores import FileStore, RedisStore, S3Store, StoredCallbackStorage  # noqa: E402
+from dramatiq_workflow_stores import FileStore, RedisStore, S3Store, StoredCallbackStorage, TieredStore  # noqa: E402
 
 
 def keep_in_slot(namespace):
@@ -136,6 +136,8 @@ def make_storage(url, namespace, role):
     client = redis.Redis.from_url(url)
     if kind.endswith("file"):
         store = FileStore(place, compression=compression)
+    elif kind.endswith("tiers"):
+        store = TieredStore(RedisStore(client, namespace), FileStore(place), limit=800)
     elif kind.endswith("s3"):
         store = S3Store("workflows", client=s3(place), compression=compression)
     else:

@@ -6,6 +6,7 @@ public import Dramatiq
 ///
 /// The place that messages carry says which of the two has a content: nothing more than its name for the small one. What
 /// isn't there is looked for in the other one, so contents can be copied from store to store, and the limit can change.
+/// Whoever knows only one of the stores finds by their names the contents that it has; Python's `TieredStore` looks in both.
 public struct TieredWorkflowStore<Small: WorkflowStore, Large: WorkflowStore>: WorkflowStore {
     private enum Tier: Int {
         case small = 0
