@@ -10,12 +10,14 @@ public struct StoreCopyReport: Sendable, Hashable {
     public private(set) var present = 0
     /// How many went meanwhile: swept, or their time was over.
     public private(set) var gone = 0
-    /// What could not be copied, and why; the first 1 000 of ``failureCount``.
-    public private(set) var failures: [StorageFailure] = []
-    /// How much could not be copied.
-    public private(set) var failureCount = 0
+    private var failureList = FailureList(limit: 1000)
 
     public init() {}
+
+    /// What could not be copied, and why; the first 1 000 of ``failureCount``.
+    public var failures: [StorageFailure] { failureList.first }
+    /// How much could not be copied.
+    public var failureCount: Int { failureList.count }
 
     /// How many contents were looked at.
     public var count: Int { copied + present + gone + failureCount }
@@ -35,7 +37,6 @@ public struct StoreCopyReport: Sendable, Hashable {
     }
 
     mutating func fail(_ failure: StorageFailure) {
-        failureCount += 1
-        if failures.count < 1000 { failures.append(failure) }
+        failureList.add(failure)
     }
 }
