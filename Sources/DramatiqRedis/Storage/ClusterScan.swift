@@ -11,8 +11,9 @@ struct ClusterSlots {
             guard parts.count > 2, let first = UInt16(exactly: try parts[0].integer()),
                 let last = UInt16(exactly: try parts[1].integer()), first <= last, last < KeySlot.count
             else { throw RedisError(.unexpectedReply, "Slots are two numbers and their servers") }
-            // The first one is no replica. Its host and port may be followed by what differs from range to range.
-            servers[.array(Array(try parts[2].array().prefix(2))), default: []].append(first...last)
+            // The first one is no replica: its host and port, its id, which alone is always there, and more.
+            let server = try parts[2].array()
+            servers[server.count > 2 ? server[2] : .array(server), default: []].append(first...last)
         }
         self.servers = servers.values.map { $0.sorted { $0.lowerBound < $1.lowerBound } }
             .sorted { $0[0].lowerBound < $1[0].lowerBound }
