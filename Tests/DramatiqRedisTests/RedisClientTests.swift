@@ -201,11 +201,7 @@ import Testing
                 let id = try await redis.execute(RedisCommand("CLIENT", "ID")).integer()
                 let slow = try await withHeldWrites(server) { other in
                     let slow = Task { try await redis.execute(RedisCommand("SET", "slow", 1)) }
-                    try await eventually {
-                        let clients = try await other.execute(RedisCommand("CLIENT", "LIST")).string().split(
-                            separator: "\n")
-                        return clients.contains { $0.hasPrefix("id=\(id) ") && $0.contains(" flags=b ") }
-                    }
+                    try await expectHeldWrite(other)
                     slow.cancel()
                     return await slow.result
                 }
@@ -353,18 +349,6 @@ import Testing
                 }
             }
         }
-    }
-
-    /// Has the server put off whatever writes until a body ends.
-    private func withHeldWrites<Result>(
-        _ server: RedisServer, _ body: (RedisClient) async throws -> Result
-    ) async throws -> Result {
-        let other = try RedisClient(url: server.url)
-        _ = try await other.execute(RedisCommand("CLIENT", "PAUSE", 600_000, "WRITE"))
-        let result = try await body(other)
-        _ = try await other.execute(RedisCommand("CLIENT", "UNPAUSE"))
-        await other.shutDown()
-        return result
     }
 
     private func calls(of command: String, _ redis: RedisClient) async throws -> Int {

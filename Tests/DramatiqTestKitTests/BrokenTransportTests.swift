@@ -11,12 +11,13 @@ import Testing
 
     private func expectBroken(
         _ name: String,
+        claims: Set<Claim> = [],
         patience: Duration = .seconds(60),
         sourceLocation: SourceLocation = #_sourceLocation,
         _ wrap: @escaping @Sendable (inout TamperedTransport) -> Void
     ) async throws {
         let subject = InMemoryTransportSubject(
-            claims: Self.claims, patience: patience,
+            claims: Self.claims.union(claims), patience: patience,
             wrapping: { base in
                 var transport = TamperedTransport(base: base)
                 wrap(&transport)
@@ -39,6 +40,15 @@ import Testing
         try await expectBroken("sending that is repeated because its answer was lost is done once") { _ in }
         try await expectBroken("sending many messages can be repeated after a lost answer") { _ in }
         try await expectBroken("a commit that is repeated because its answer was lost is done once") { _ in }
+    }
+
+    @Test func oneThatGivesCommitsUp() async throws {
+        try await expectBroken("a commit goes on when its task is cancelled", claims: [.steadyCommits]) { transport in
+            transport.changeTraits = { $0.commitsIgnoreCancellation = true }
+            transport.changeResults = { results in
+                if Task.isCancelled { results = results.map { _ in .failure(CancellationError()) } }
+            }
+        }
     }
 
     @Test func oneThatReturnsMessagesToTheBack() async throws {

@@ -66,17 +66,19 @@ extension Session {
     ///   - name: what the result is called.
     ///   - work: how many units the body does.
     ///   - width: how many commands are sent before their answers are waited for.
+    ///   - storage: what the workflows are kept in.
     ///   - setup: what comes before it; its commands are run again but not measured.
     func limit(
         named name: String = "redis alone",
         _ server: LocalServer,
         work: Int,
         width: Int = 1000,
+        storage: any CallbackStorage = InlineCallbackStorage(),
         setup: (RedisFleet) async throws -> Void = { _ in },
         _ body: (RedisFleet) async throws -> Void
     ) async throws -> Contestant {
         let box = Mutex<Recording?>(nil)
-        let fleet = try await RedisFleet(server) { client in
+        let fleet = try await RedisFleet(server, storage: storage) { client in
             let recording = Recording(client)
             box.withLock { $0 = recording }
             return recording

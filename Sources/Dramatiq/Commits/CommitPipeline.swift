@@ -46,12 +46,22 @@ package final class CommitPipeline: Sendable {
         var waiting: Deque<Entry> = []
         var underWay = 0
 
-        /// What goes together next. Without anything to do the batch that is under way was the last one.
+        /// Returns whether a commit goes at once, by itself: there is no other.
+        mutating func beginAlone() -> Bool {
+            guard underWay == 0 else { return false }
+            underWay = 1
+            return true
+        }
+
+        /// Whether there is something to do after a batch. Otherwise it was the last one that was under way.
+        mutating func hasMore() -> Bool {
+            if waiting.isEmpty { underWay -= 1 }
+            return !waiting.isEmpty
+        }
+
+        /// What goes together next.
         mutating func takeBatch(_ maximum: Int) -> [Entry]? {
-            if waiting.isEmpty {
-                underWay -= 1
-                return nil
-            }
+            guard hasMore() else { return nil }
             let count = min(maximum, waiting.count)
             var batch: [Entry] = []
             batch.reserveCapacity(count)
@@ -64,6 +74,7 @@ package final class CommitPipeline: Sendable {
     private let maxBatch: Int
     private let maxBatchesUnderWay: Int
     private let sendPatience: Duration
+    private let ignoresCancellation: Bool
     private let observers: [any CommitObserver]
     private let logger: Logger
     private let state = Mutex(State())
@@ -76,6 +87,7 @@ package final class CommitPipeline: Sendable {
         maxBatch = traits.maxBatch
         maxBatchesUnderWay = traits.maxBatchesUnderWay
         sendPatience = traits.sendPatience
+        ignoresCancellation = traits.commitsIgnoreCancellation
     }
 
     /// Whether commits of one kind go together, so that it is worth while not to wait for each.
@@ -129,9 +141,19 @@ package final class CommitPipeline: Sendable {
 
     /// - Parameter isPart: whether the observers are told of a larger one.
     private func whole(_ commit: Commit, isPart: Bool = false) async throws -> CommitResult {
-        try await withUnsafeThrowingContinuation { continuation in
+        if ignoresCancellation, state.withLock({ $0.beginAlone() }) { return try await alone(commit, isPart: isPart) }
+        return try await withUnsafeThrowingContinuation { continuation in
             add(Entry(commit: commit, isPart: isPart, waiter: .task(continuation)))
         }
+    }
+
+    /// Commits in the task that made the commit, which saves the ways to another one and back. What has come meanwhile
+    /// goes together.
+    private func alone(_ commit: Commit, isPart: Bool) async throws -> CommitResult {
+        let result = await transport.commit([commit]).first ?? .failure(BrokerError.commitUnanswered)
+        if state.withLock({ $0.hasMore() }) { Task { await run() } }
+        if !isPart { note(commit, result) }
+        return try result.get()
     }
 
     /// Commits one after the other, as many at a time as the transport takes. In an outage each would take its time to

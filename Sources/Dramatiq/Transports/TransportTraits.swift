@@ -22,6 +22,9 @@ public struct TransportTraits: Sendable, Hashable {
     /// Whether it counts the workers that are lost over a message, so that it wants to hear when one that was redelivered
     /// begins: ``TransportConsumer/note(_:isUnderWay:)``. Defaults to `false`.
     public var countsCrashes: Bool
+    /// Whether ``Transport/commit(_:)-([Commit])`` goes on although its task is cancelled. A commit that comes alone is
+    /// then executed in the task that makes it, and not in one of its own. Defaults to `false`.
+    public var commitsIgnoreCancellation: Bool
     /// Whether messages with a larger `broker_priority` are delivered first. Defaults to `false`.
     public var knowsPriorities: Bool
 
@@ -35,6 +38,7 @@ public struct TransportTraits: Sendable, Hashable {
         barrierKeyPrefix: String = "",
         knowsRedelivery: Bool = false,
         countsCrashes: Bool = false,
+        commitsIgnoreCancellation: Bool = false,
         knowsPriorities: Bool = false
     ) {
         self.maxBatch = max(1, maxBatch)
@@ -46,6 +50,7 @@ public struct TransportTraits: Sendable, Hashable {
         self.barrierKeyPrefix = barrierKeyPrefix
         self.knowsRedelivery = knowsRedelivery
         self.countsCrashes = countsCrashes
+        self.commitsIgnoreCancellation = commitsIgnoreCancellation
         self.knowsPriorities = knowsPriorities
     }
 }

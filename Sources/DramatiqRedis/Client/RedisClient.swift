@@ -90,11 +90,15 @@ public final class RedisClient: RedisExecutor, Service {
     }
 
     public func pipeline(_ commands: [RedisCommand]) async throws -> [Result<RESPValue, RedisError>] {
+        try await pipeline(commands, nil)
+    }
+
+    private func pipeline(_ commands: [RedisCommand], _ wait: AnswerWait?) async throws -> RedisRequest.Results {
         guard !commands.isEmpty else { return [] }
         let deadline = NIODeadline.now() + TimeAmount(configuration.commandTimeout)
         return try await run(commands) { commands, address in
             let connection = try address.map { try self.cluster.connection(to: $0) } ?? self.shared
-            return try await self.run(commands, on: connection, deadline: deadline)
+            return try await self.run(commands, on: connection, deadline: deadline, wait)
         }
     }
 
@@ -113,13 +117,14 @@ public final class RedisClient: RedisExecutor, Service {
     private func run(
         _ commands: [RedisCommand],
         on connection: RedisConnection,
-        deadline: NIODeadline
+        deadline: NIODeadline,
+        _ wait: AnswerWait? = nil
     ) async throws -> RedisRequest.Results {
-        var results = try await connection.run(RedisRequest(commands, sendsSources: false, deadline: deadline))
+        var results = try await connection.run(RedisRequest(commands, sendsSources: false, deadline: deadline), wait)
         let lost = results.indices.filter { results[$0].isScriptLost && commands[$0].script != nil }
         guard !lost.isEmpty else { return results }
         let again = try await connection.run(
-            RedisRequest(lost.map { commands[$0] }, sendsSources: true, deadline: deadline))
+            RedisRequest(lost.map { commands[$0] }, sendsSources: true, deadline: deadline), wait)
         for (index, result) in zip(lost, again) { results[index] = result }
         return results
     }
@@ -168,6 +173,12 @@ public final class RedisClient: RedisExecutor, Service {
     /// After a failure of a server somebody else may have its slots.
     private func note(_ results: RedisRequest.Results, from address: RedisConfiguration.Address?) {
         if let address, results.contains(where: \.isUnreachable) { cluster.forget(address) }
+    }
+}
+
+extension RedisClient: SteadyExecutor {
+    func execute(_ command: RedisCommand, _ wait: AnswerWait) async throws -> RESPValue {
+        try await pipeline([command], wait)[0].get()
     }
 }
 

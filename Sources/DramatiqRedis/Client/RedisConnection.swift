@@ -36,9 +36,15 @@ final class RedisConnection: Sendable {
 
     /// Runs commands.
     ///
+    /// - Parameter wait: ends the waiting if it is given up; without one, the cancellation of the task does.
     /// - Throws: `CancellationError`; what else goes wrong is in the results.
-    func run(_ request: RedisRequest) async throws -> RedisRequest.Results {
-        try await withTaskCancellationHandler {
+    func run(_ request: RedisRequest, _ wait: AnswerWait? = nil) async throws -> RedisRequest.Results {
+        if let wait {
+            return try await wait(cancelling: { self.cancel(request) }) {
+                try await withUnsafeThrowingContinuation { submit(request, $0) }
+            }
+        }
+        return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { submit(request, $0) }
         } onCancel: {
             cancel(request)

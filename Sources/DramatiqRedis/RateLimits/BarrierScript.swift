@@ -81,7 +81,8 @@ enum BarrierScript {
           return left and left >= 1 and left or 'lost'
         end
 
-        local function release(barrier)
+        -- has_arrivals is false if there is known to be no record of who has come.
+        local function release(barrier, has_arrivals)
           if barrier.ran == '' then
             redis.call('SET', barrier.key, '1', 'PX', barrier.ttl)
           else
@@ -89,7 +90,7 @@ enum BarrierScript {
             redis.call('SET', barrier.key, '1', 'PX', ttl)
             redis.call('SET', barrier.ran, '0', 'PX', ttl)
           end
-          redis.call('UNLINK', barrier.key .. '_arrived')
+          if has_arrivals then redis.call('UNLINK', barrier.key .. '_arrived') end
           kept[barrier.key] = nil
         end
 
@@ -115,14 +116,14 @@ enum BarrierScript {
           end
         end
 
-        -- Counts a party that has not come before. Returns whether all have come.
+        -- Counts a party that has not come before. Returns whether all have come, and whether it is recorded who.
         local function arrive(arrival, left)
           local arrived = arrival.key .. '_arrived'
           local is_complete = false
           if left <= 1 and redis.call('EXISTS', arrived) == 0 then
             -- The only party of a chain's step, or the last one after others without a name.
             is_complete = true
-            if arrival.releases then return true end
+            if arrival.releases then return true, false end
             redis.call('SADD', arrived, complete_mark)
           elseif left <= 1 and redis.call('SISMEMBER', arrived, complete_mark) == 1 then
             is_complete = true
@@ -135,7 +136,7 @@ enum BarrierScript {
             end
           end
           keep(arrival)
-          return is_complete
+          return is_complete, true
         end
 
         local function commit_barriers(steps)
@@ -155,24 +156,23 @@ enum BarrierScript {
             if left == 'released' then
               result = 'released'
             else
-              local is_complete = arrive(arrival, left)
+              local is_complete, has_arrivals = arrive(arrival, left)
               if is_complete and not arrival.releases then return 'opened' end
               if is_complete then
-                release(arrival)
+                release(arrival, has_arrivals)
               elseif arrival.releases then
                 result = 'waiting'
               end
             end
           end
-          for _, barrier in ipairs(steps.releases) do release(barrier) end
+          for _, barrier in ipairs(steps.releases) do release(barrier, true) end
           if result ~= 'committed' then return result end
           for _, barrier in ipairs(steps.creations) do
             if barrier.ran == '' then
               redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
             else
-              local ran = redis.call('GET', barrier.ran)
-              if not ran then redis.call('SET', barrier.ran, '-1', 'PX', barrier.ttl) end
-              if not ran or ran == '-1' then
+              local is_new = redis.call('SET', barrier.ran, '-1', 'PX', barrier.ttl, 'NX')
+              if is_new or redis.call('GET', barrier.ran) == '-1' then
                 redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
               end
             end

@@ -52,7 +52,7 @@ enum CommitScript {
           end
         end
         if not needs_memory then
-          redis.call('HDEL', commits, '')
+          if forgotten == 0 then redis.call('HDEL', commits, '') end
           forget()
         end
 
@@ -67,11 +67,15 @@ enum CommitScript {
           return groups
         end
 
-        -- Fails unless a queue is one: once something is written it is too late.
+        -- How many messages wait in queues.
+        local waiting = {}
+        -- Queues whose messages were looked at.
         local checked = {}
+
+        -- Fails unless a queue is one: once something is written it is too late.
         local function check_queue(name)
+          if not waiting[name] then waiting[name] = redis.call('LLEN', namespace .. ':' .. name) end
           if checked[name] then return end
-          redis.call('LLEN', namespace .. ':' .. name)
           redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
           checked[name] = true
         end
@@ -88,7 +92,7 @@ enum CommitScript {
               redis.call('HSET', list .. '.msgs', unpack(ARGV, first, chunk_end))
               local ids = {}
               for i = first, chunk_end, 2 do ids[#ids + 1] = ARGV[i] end
-              redis.call('RPUSH', list, unpack(ids))
+              waiting[group.queue] = redis.call('RPUSH', list, unpack(ids))
               first = chunk_end + 1
             end
           end
@@ -114,14 +118,15 @@ enum CommitScript {
         -- there is no worker who has something and can't be missed.
         local function relay(groups, worker)
           local group = groups[1]
-          local list = namespace .. ':' .. group.queue
-          if redis.call('EXISTS', list) == 1 then return false end
+          if waiting[group.queue] > 0 then return false end
           local id, message = ARGV[group.at + 1], ARGV[group.at + 2]
-          local time = redis.call('TIME')
-          redis.call('HSET', list .. '.msgs', id, message)
+          redis.call('HSET', namespace .. ':' .. group.queue .. '.msgs', id, message)
           redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. group.queue, id)
-          local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
-          redis.call('ZADD', namespace .. ':__heartbeats__', 'NX', now, worker)
+          if not redis.call('ZSCORE', namespace .. ':__heartbeats__', worker) then
+            local time = redis.call('TIME')
+            local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
+            redis.call('ZADD', namespace .. ':__heartbeats__', now, worker)
+          end
           group.at = group.at + 2
           group.count = group.count - 1
           return true
@@ -154,6 +159,7 @@ enum CommitScript {
               redis.call('SREM', taken, id)
               return 'not held'
             end
+            checked[queue] = true
           end
 
           check_queues(step.enqueues)
@@ -179,7 +185,7 @@ enum CommitScript {
             enqueue(step.successors)
           end
           if outcome == 'r' then bury(queue, id, step.dead_letters, step.reason, step.ttl) end
-          if outcome == 'q' then redis.call('LPUSH', namespace .. ':' .. queue, id) end
+          if outcome == 'q' then waiting[queue] = redis.call('LPUSH', namespace .. ':' .. queue, id) end
           if is_marked and outcome == 'q' then
             redis.call('HSET', marks, id, step.crashes)
             redis.call('PEXPIRE', marks, step.ttl)

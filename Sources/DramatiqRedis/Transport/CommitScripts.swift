@@ -5,7 +5,7 @@ import Synchronization
 final class CommitScripts: Sendable {
     private struct State {
         /// The scripts that are on their way.
-        var underWay: [UInt64: (since: Moment, task: Task<RESPValue, any Error>)] = [:]
+        var underWay: [UInt64: (since: Moment, waiting: AnswerWait)] = [:]
         var next: UInt64 = 0
         /// Whether the last script was given up since the server said nothing.
         var isSilent = false
@@ -18,13 +18,13 @@ final class CommitScripts: Sendable {
     private static let maxSize = 512 << 10
     private static let maxForgotten = 1000
 
-    private let executor: any RedisExecutor
+    private let executor: any SteadyExecutor
     private let transportID: String
     private let scriptKeys: [String]
     private let state = Mutex(State())
 
     init(executor: any RedisExecutor, keys: RedisKeys, transportID: String) {
-        self.executor = executor
+        self.executor = executor as? any SteadyExecutor ?? TaskShield(executor)
         self.transportID = transportID
         scriptKeys = keys.scriptKeys(transportID)
     }
@@ -113,21 +113,22 @@ final class CommitScripts: Sendable {
 
     /// Runs a command that must not be cut short, and is given up like the scripts if the server says nothing.
     func execute(_ command: RedisCommand) async throws -> RESPValue {
-        let (number, task) = state.withLock { state in
+        let waiting = AnswerWait()
+        let number = state.withLock { state in
             state.next += 1
-            // A task of its own, so that it can be given up; it is always waited for.
-            let task = Task { [executor] in try await executor.execute(command) }
-            state.underWay[state.next] = (.now, task)
-            return (state.next, task)
-        }
-        let result = await task.result
-        state.withLock { state in
-            state.underWay[number] = nil
-            if case .success = result { state.isSilent = false }
+            state.underWay[state.next] = (.now, waiting)
+            return state.next
         }
         do {
-            return try result.get()
-        } catch is CancellationError {
+            let reply = try await executor.execute(command, waiting)
+            state.withLock { state in
+                state.underWay[number] = nil
+                state.isSilent = false
+            }
+            return reply
+        } catch {
+            state.withLock { $0.underWay[number] = nil }
+            guard error is CancellationError else { throw error }
             throw RedisError(
                 .commandTimeout, "The server did not answer before the time for a shutdown was over",
                 mayHaveTakenEffect: true)
@@ -148,11 +149,11 @@ final class CommitScripts: Sendable {
     func giveUpSilent(_ deadline: ContinuousClock.Instant, _ patience: Duration) {
         let now = Moment.now
         guard now >= Moment(deadline) else { return }
-        let tasks = state.withLock { state in
+        let given = state.withLock { state in
             let late = state.underWay.values.filter { state.isSilent || now - $0.since >= patience }
             if !late.isEmpty { state.isSilent = true }
-            return late.map(\.task)
+            return late.map(\.waiting)
         }
-        for task in tasks { task.cancel() }
+        for waiting in given { waiting.giveUp() }
     }
 }

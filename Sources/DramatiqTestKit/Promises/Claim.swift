@@ -32,6 +32,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let atomicSteps = Claim("steps at several barriers hold together")
     /// A backend can be waited on: it is a `NotifyingBackend`.
     public static let notifications = Claim("others can be notified")
+    /// ``TransportTraits/commitsIgnoreCancellation``.
+    public static let steadyCommits = Claim("commits go on when their task is cancelled")
     /// ``TransportTraits/isImmediate``.
     public static let immediacy = Claim("commits need no waiting")
     /// ``TransportTraits/knowsPriorities``.
@@ -50,7 +52,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let plainJSON = Claim("plain JSON is read")
 
     /// Those that say what a transport's traits say.
-    static let ofTraits: Set<Claim> = [.immediacy, .priorities, .redelivery, .crashCounts]
+    static let ofTraits: Set<Claim> = [.immediacy, .priorities, .redelivery, .crashCounts, .steadyCommits]
 }
 
 extension TransportTraits {
@@ -61,6 +63,7 @@ extension TransportTraits {
         if knowsPriorities { claims.insert(.priorities) }
         if knowsRedelivery { claims.insert(.redelivery) }
         if countsCrashes { claims.insert(.crashCounts) }
+        if commitsIgnoreCancellation { claims.insert(.steadyCommits) }
         return claims
     }
 }

@@ -59,6 +59,22 @@ extension TransportPromises {
             await consumer.close()
             try await check.expectQueue(names.indices.filter { $0 % 3 != 1 }.map { "sent \($0)" })
         },
+        Promise("a commit goes on when its task is cancelled", needs: [.steadyCommits]) { subject in
+            let check = try await TransportCheck(subject)
+            let names = (0..<20).map { "\($0)" }
+            try await check.send(names)
+            let consumer = try await check.consumer()
+            for (index, delivery) in try await check.expectNext(names, from: consumer).enumerated() {
+                let commit = check.commit(.acknowledge, delivery, sends: ["sent \(index)"])
+                let task = Task { try await check.transport.commit(commit) }
+                // Before it has begun, and at some time later.
+                for _ in 0..<index { await Task.yield() }
+                task.cancel()
+                try expectEqual(try await task.value.status, .committed, "the result of commit \(index)")
+            }
+            await consumer.close()
+            try await check.expectQueue(names.indices.map { "sent \($0)" })
+        },
         Promise("the first successor is in its queue or comes with the answer, and not both") { subject in
             let check = try await TransportCheck(subject)
             try await check.send("a")
