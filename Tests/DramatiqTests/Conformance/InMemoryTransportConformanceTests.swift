@@ -54,7 +54,7 @@ import Testing
         #expect(
             promises.reduce(into: Set()) { $0.formUnion($1.needs) }
                 .subtracting(InMemoryTransportSubject.transportClaims) == [
-                    .lostAnswers, .kills, .cuts, .restarts, .crashCounts,
+                    .lostAnswers, .kills, .cuts, .restarts, .crashCounts, .steadyCommits,
                 ])
         #expect(WorkflowPromises.all.notClaimed(by: InMemoryTransportSubject.workflowClaims).map(\.needs) == [[.kills]])
     }

@@ -10,7 +10,7 @@ public final class RedisTransportSubject: TransportSubject {
     public static let claims: Set<Claim> = [
         .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .operations,
         .redelivery,
-        .crashCounts,
+        .crashCounts, .steadyCommits,
     ]
     /// The same with a store in another place.
     public static let splitClaims = claims.subtracting([.barriers])
