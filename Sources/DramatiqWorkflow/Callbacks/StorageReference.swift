@@ -3,7 +3,7 @@ public import Dramatiq
 /// What a message carries in place of something that a storage keeps. It says which storage made it, so that another
 /// one doesn't take it for its own:
 ///
-///     {"__type__":"stored","by":"file","version":1,"at":"sha256:9f86d081…"}
+///     {"__type__":"stored","by":"dedup.redis","version":2,"at":["n4bQgYhMf…",[["completion id",17,false]]]}
 public struct StorageReference: Sendable, Hashable {
     /// The marker in `__type__`, beside those of workflow nodes (`chain`, `group`, …).
     public static let marker = "stored"

@@ -17,6 +17,7 @@ package final class ContentStorage: Sendable {
     private static let leastGain = 8.0
     /// The largest rest that stays in messages because that is cheaper in all, in bytes.
     private static let largestInline = 32 << 10
+    /// The most contents of other storages that are remembered.
     private static let maxMoved = 1000
     /// A workflow of so few bytes is not worth a look at what it costs.
     private static let smallest = 1024

@@ -13,6 +13,7 @@ public final class WorkflowCache: Sendable {
     /// The most bytes unless given: 64 MiB, a few workflows of a hundred thousand tasks.
     public static let defaultMaxSize = 64 << 20
 
+    /// A content of a store.
     struct Key: Hashable {
         let store: String
         let name: ContentName
