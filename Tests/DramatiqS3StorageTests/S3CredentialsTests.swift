@@ -25,9 +25,10 @@ import Testing
             }
             #expect(error?.isTransient == false && error?.description.contains("secret\n") == false)
         }
-        await #expect(throws: S3CredentialsError.self) {
+        let error = await #expect(throws: S3CredentialsError.self) {
             try await S3DefaultCredentials(environment: ["AWS_EC2_METADATA_DISABLED": "true"]).credentials()
         }
+        #expect(error?.description.contains("AWS_ACCESS_KEY_ID") == true && error?.isTransient == false)
     }
 
     @Test func aContainerHasThem() async throws {

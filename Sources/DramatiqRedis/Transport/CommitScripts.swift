@@ -149,11 +149,11 @@ final class CommitScripts: Sendable {
     func giveUpSilent(_ deadline: ContinuousClock.Instant, _ patience: Duration) {
         let now = Moment.now
         guard now >= Moment(deadline) else { return }
-        let given = state.withLock { state in
+        let waits = state.withLock { state in
             let late = state.underWay.values.filter { state.isSilent || now - $0.since >= patience }
             if !late.isEmpty { state.isSilent = true }
             return late.map(\.waiting)
         }
-        for waiting in given { waiting.giveUp() }
+        for wait in waits { wait.giveUp() }
     }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
 /// The credentials that a program finds where it runs: those of the environment, of the role for its token (EKS), of its
-/// container, or of its machine at AWS, in this order. Which one it is follows from the variables that are set; if it has no credentials, the next one
-/// isn't asked.
+/// container, or of its machine at AWS, in this order. Which one it is follows from the variables that are set; if it has no
+/// credentials, the next one isn't asked.
 public struct S3DefaultCredentials: S3CredentialsProvider {
     private let environment: [String: String]?
 
@@ -20,6 +20,14 @@ public struct S3DefaultCredentials: S3CredentialsProvider {
         if ofToken.isThere { return try await ofToken.credentials() }
         let ofContainer = S3ContainerCredentials(environment: variables)
         if ofContainer.isThere { return try await ofContainer.credentials() }
-        return try await S3InstanceCredentials(environment: variables).credentials()
+        do {
+            return try await S3InstanceCredentials(environment: variables).credentials()
+        } catch let error as S3CredentialsError {
+            // Mostly nobody expects the machine to have any.
+            throw S3CredentialsError(
+                "There are no credentials in the environment (AWS_ACCESS_KEY_ID), for a token "
+                    + "(AWS_WEB_IDENTITY_TOKEN_FILE), of a container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI) "
+                    + "or of the machine: \(error)", isTransient: error.isTransient)
+        }
     }
 }
