@@ -86,6 +86,9 @@ public struct ConsumerOptions: Sendable {
     /// For a transport that reads messages and counts crashes (``Delivery/crashes``): one that has this many is to be
     /// delivered unread. `nil` for any number. Defaults to `nil`.
     public var maxCrashes: Int?
+    /// For such a transport: the turn that it takes to read a message that has crashes. If it is another one's, which may be
+    /// for long, it goes on with others.
+    package var suspectTurn = SuspectTurn()
 
     public init(prefetch: Int, encoder: any MessageEncoder = JSONMessageEncoder(), maxCrashes: Int? = nil) {
         self.prefetch = prefetch

@@ -1,14 +1,15 @@
 import DequeModule
 import Synchronization
 
-/// Messages that may have taken workers with them; see ``Delivery/crashes``. One of them is read and processed at a time,
-/// so that none is suspected again for what another one does.
+/// Messages that may have taken workers with them and wait for their turn; see ``SuspectTurn``.
 final class SuspectQueue: Sendable {
     struct Suspect: Sendable {
         let delivery: Delivery
         let source: WorkSource
     }
 
+    /// Whose turn it is, here and where transports read such messages.
+    let turn = SuspectTurn()
     private let waiting = Mutex<Deque<Suspect>>([])
     private let arrival = Signal()
     private let end = Signal()

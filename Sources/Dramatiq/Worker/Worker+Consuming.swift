@@ -17,11 +17,12 @@ extension Worker {
 
     private func consume(_ queue: String, limit: Int) async {
         let broker = broker
-        let options = ConsumerOptions(
+        var options = ConsumerOptions(
             prefetch: limit, encoder: broker.encoder, maxCrashes: maxCrashes.map { max(1, $0) })
+        options.suspectTurn = suspects.turn
         guard
             let consumer = await waitingOutOutages(
-                queue, { try await broker.transport.consumer(of: queue, options) })
+                queue, { [options] in try await broker.transport.consumer(of: queue, options) })
         else { return }
         let source = WorkSource(
             queueName: queue, limit: limit, consumer: consumer, isImmediate: broker.isImmediate, workQueue: workQueue,

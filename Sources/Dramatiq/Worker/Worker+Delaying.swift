@@ -56,6 +56,10 @@ extension Worker {
 
     private func move(_ item: DelayedItem) -> Move? {
         guard let read = item.message else {
+            if item.delivery.crashes > 0 {
+                suspects.add(SuspectQueue.Suspect(delivery: item.delivery, source: item.source))
+                return nil
+            }
             let needed = roomToRead(item.delivery)
             unread.add(UnreadQueue.Unread(delivery: item.delivery, source: item.source, needed: needed))
             return nil

@@ -7,6 +7,8 @@ extension Worker {
     /// Reads and processes the messages that may have taken workers with them, one at a time.
     func runSuspects() async {
         while let suspect = await suspects.next() {
+            guard await suspects.turn.begin() else { return suspects.add(suspect) }
+            defer { suspects.turn.end() }
             var taken = await lookWarily(at: suspect.delivery, suspect.source)
             if case .unread(let needed) = taken {
                 guard let read = await lookOnceThereIsRoom(at: suspect.delivery, suspect.source, needed) else {

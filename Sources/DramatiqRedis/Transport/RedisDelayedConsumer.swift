@@ -1,3 +1,4 @@
+import DequeModule
 import Dramatiq
 import Synchronization
 
@@ -10,6 +11,8 @@ import Synchronization
 final class RedisDelayedConsumer: TransportConsumer {
     private struct State {
         var waiting: WaitingMessages
+        /// What may have taken workers with it and waits for its turn to be read, as ids and crashes.
+        var suspects: Deque<(id: String, crashes: UInt16)> = []
         var isClosed = false
     }
 
@@ -20,18 +23,21 @@ final class RedisDelayedConsumer: TransportConsumer {
     private let source: RedisMessageSource
     private let decoder: any MessageEncoder
     private let maxCrashes: Int?
+    private let turn: SuspectTurn
     private let limit: Int
     private let presence: WorkerPresence
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - maxCrashes: after how many workers a message isn't read here any more: the worker decides about it.
+    ///   - turn: has to be taken to read one that has taken workers with it.
     ///   - limit: how many messages are held at most.
     ///   - memory: how many bytes of them are kept until they are due.
     init(
         source: RedisMessageSource,
         decoder: any MessageEncoder,
         maxCrashes: Int?,
+        turn: SuspectTurn,
         limit: Int,
         memory: Int,
         presence: WorkerPresence
@@ -40,6 +46,7 @@ final class RedisDelayedConsumer: TransportConsumer {
         self.source = source
         self.decoder = decoder
         self.maxCrashes = maxCrashes
+        self.turn = turn
         self.limit = limit
         self.presence = presence
     }
@@ -50,6 +57,12 @@ final class RedisDelayedConsumer: TransportConsumer {
             if !due.isEmpty { return due }
             let start = ContinuousClock.now
             _ = try await returnTheLast()
+            let suspects = try await readSuspects()
+            if !suspects.isEmpty { return suspects }
+            guard state.withLock({ $0.suspects.count < limit }) else {
+                await source.watcher.wait(until: nextDue)
+                continue
+            }
             let messages = try await source.take(limit: RedisMessageSource.maxCount)
             let deliverable = try await read(messages)
             if !deliverable.isEmpty { return deliverable }
@@ -76,15 +89,53 @@ final class RedisDelayedConsumer: TransportConsumer {
         var deliverable = hold(messages.filter { $0.crashes == nil })
         do {
             deliverable += try await readWarily(messages.filter { $0.crashes == 0 })
-            for message in messages where message.crashes ?? 0 > 0 {
-                if let maxCrashes, Int(message.crashes ?? 0) >= maxCrashes {
+            for message in messages {
+                guard let crashes = message.crashes, crashes > 0 else { continue }
+                if let maxCrashes, Int(crashes) >= maxCrashes {
                     deliverable += source.deliveries([message])
+                } else if state.withLock(\.suspects.isEmpty), let read = try await readInTurn({ [message] }) {
+                    deliverable += read
                 } else {
-                    deliverable += try await readWarily([message])
+                    source.hold(CollectionOfOne(message.id))
+                    state.withLock { $0.suspects.append((message.id, crashes)) }
                 }
             }
         } catch {
             // What was not read is found again.
+            source.suspectStrays()
+            if deliverable.isEmpty { throw error }
+        }
+        return deliverable
+    }
+
+    /// Reads one that may have taken workers with it, if it is its turn; `nil` if it is another one's.
+    ///
+    /// - Parameter load: gets the message; nothing if it is gone.
+    private func readInTurn(
+        _ load: () async throws -> [RedisMessageSource.Message]
+    ) async throws -> [Delivery]? {
+        guard turn.begin(orTell: source.watcher.arrival) else { return nil }
+        defer { turn.end() }
+        return try await readWarily(try await load())
+    }
+
+    /// Reads those that waited for their turn, while it is theirs.
+    private func readSuspects() async throws -> [Delivery] {
+        var deliverable: [Delivery] = []
+        do {
+            while let suspect = state.withLock({ $0.suspects.first }) {
+                let read = try await readInTurn {
+                    // From here on it is found again if it isn't read.
+                    state.withLock { _ = $0.suspects.popFirst() }
+                    source.stopHolding(CollectionOfOne(suspect.id))
+                    var messages = try await source.load([suspect.id])
+                    for index in messages.indices { messages[index].crashes = suspect.crashes }
+                    return messages
+                }
+                guard let read else { break }
+                deliverable += read
+            }
+        } catch {
             source.suspectStrays()
             if deliverable.isEmpty { throw error }
         }

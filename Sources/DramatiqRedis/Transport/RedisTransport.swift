@@ -203,7 +203,7 @@ public final class RedisTransport: Transport {
         }
         guard QueueName.isDelayed(queue) else { return RedisConsumer(source: source, presence: presence) }
         return RedisDelayedConsumer(
-            source: source, decoder: options.encoder, maxCrashes: options.maxCrashes,
+            source: source, decoder: options.encoder, maxCrashes: options.maxCrashes, turn: options.suspectTurn,
             limit: configuration.delayedLimit, memory: configuration.delayedMemory, presence: presence)
     }
 }
