@@ -209,7 +209,8 @@ import Testing
             return try deliveries.map { try $0.message(decoder: broker.encoder).args }
         }
         try await withWorker(Worker(broker, concurrency: 1, prefetch: 3)) {
-            try await eventually { try await lookAtTheRest().count == 7 }
+            // Not before it has what it holds: what is returned meanwhile would be taken in another order.
+            try await eventually { transport.status().waiting == 7 }
             try await giveItAChance()
             #expect(try await lookAtTheRest().count == 7)
         }
