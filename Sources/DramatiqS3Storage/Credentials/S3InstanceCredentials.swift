@@ -24,9 +24,7 @@ public struct S3InstanceCredentials: S3CredentialsProvider {
     public func credentials() async throws -> S3Credentials {
         let variables = environment ?? ProcessInfo.processInfo.environment
         guard variables["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else {
-            throw S3CredentialsError(
-                "There are no credentials: none in the environment, none of a container or for its token, and "
-                    + "AWS_EC2_METADATA_DISABLED keeps the machine's from being asked for")
+            throw S3CredentialsError("AWS_EC2_METADATA_DISABLED keeps the machine's credentials from being asked for")
         }
         var endpoint = variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? ""
         if endpoint.isEmpty { endpoint = "http://169.254.169.254" }
