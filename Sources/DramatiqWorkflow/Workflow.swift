@@ -18,44 +18,70 @@ public struct Workflow: Sendable {
     public let broker: Broker
     /// The definition.
     public var root: WorkflowNode
+    /// What its runs are called, to find them by; empty if they have no name. At most 200 bytes, without U+001F.
+    public var name: String
+    /// What its runs can be found by besides. At most 20, each name and value of at most 200 bytes and
+    /// without U+001F.
+    public var labels: [String: String]
 
     /// A workflow of one component; of several, one after the other.
-    public init(_ components: any WorkflowComponent..., broker: Broker) {
-        self.init(components.map(\.node), broker)
+    public init(
+        _ components: any WorkflowComponent...,
+        name: String = "",
+        labels: [String: String] = [:],
+        broker: Broker
+    ) {
+        self.init(components.map(\.node), name, labels, broker)
     }
 
     /// A workflow of what the closure lists; of several components, one after the other.
-    public init(broker: Broker, @WorkflowBuilder _ components: () throws -> [WorkflowNode]) rethrows {
-        self.init(try components(), broker)
+    public init(
+        name: String = "",
+        labels: [String: String] = [:],
+        broker: Broker,
+        @WorkflowBuilder _ components: () throws -> [WorkflowNode]
+    ) rethrows {
+        self.init(try components(), name, labels, broker)
     }
 
-    private init(_ nodes: [WorkflowNode], _ broker: Broker) {
+    private init(_ nodes: [WorkflowNode], _ name: String, _ labels: [String: String], _ broker: Broker) {
         self.broker = broker
+        self.name = name
+        self.labels = labels
         root = nodes.count == 1 ? nodes[0] : .chain(nodes)
     }
 
     /// Starts the workflow: sends the messages that wait for nothing, and makes the barriers that they count at, all or
     /// none where the transport can.
     ///
-    /// - Throws: ``WorkflowError/Code/middlewareMissing``, or what the callback storage, the encoder, a middleware, the
-    ///   rate limiter backend or the transport throws.
-    public func run() async throws {
-        let commit = try await prepare()
+    /// - Returns: the run, to ask what becomes of it.
+    /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``, or what the callback
+    ///   storage, the encoder, a middleware, the rate limiter backend or the transport throws.
+    @discardableResult
+    public func run() async throws -> WorkflowRun {
+        let (commit, runID) = try await prepareRun()
         // A workflow without a task is done.
-        if !commit.sends.isEmpty { try await broker.commit(commit) }
+        if !commit.sends.isEmpty || commit.state != nil { try await broker.commit(commit) }
+        return WorkflowRun(id: runID, broker: broker)
     }
 
     /// Everything that starting the workflow means, without doing it: for who wants to start it as a part of something
     /// else, such as a transaction that the transport takes part in, or later with `Broker.commit(_:)`.
     ///
-    /// What the callback storage keeps is stored already. Nothing is to be done if the commit sends nothing.
+    /// What the callback storage keeps is stored already. The run's id, if it is tracked, is that of the commit's
+    /// `state?.run`.
     ///
-    /// - Throws: ``WorkflowError/Code/middlewareMissing``, or what the callback storage or a middleware throws.
+    /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``, or what the callback
+    ///   storage or a middleware throws.
     public func prepare() async throws -> Commit {
+        try await prepareRun().commit
+    }
+
+    private func prepareRun() async throws -> (commit: Commit, runID: String) {
         guard let middleware = broker.middleware(of: WorkflowMiddleware.self) else {
             throw WorkflowError.middlewareMissing
         }
-        return try await middleware.prepare(root, broker)
+        return try await middleware.prepare(self)
     }
 }
 

@@ -23,6 +23,14 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidCursor = Code("invalidCursor")
         /// A `workflow_on_failure` option that means nothing.
         public static let invalidFailurePolicy = Code("invalidFailurePolicy")
+        /// A name or labels that a run can't have.
+        public static let invalidLabels = Code("invalidLabels")
+        /// Nothing is known of a run.
+        public static let runUnknown = Code("runUnknown")
+        /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
+        public static let runsNotKept = Code("runsNotKept")
+        /// A run has not ended in the time that was given to it.
+        public static let runTimedOut = Code("runTimedOut")
     }
 
     public let code: Code
@@ -32,6 +40,8 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
     public private(set) var storage: String?
     /// The version that the missing storage needs to have.
     public private(set) var storageVersion: Int?
+    /// How far the run is that the error is about.
+    public private(set) var status: RunStatus?
 }
 
 extension WorkflowError: PermanentError {}
@@ -78,5 +88,31 @@ extension WorkflowError {
             code: .invalidFailurePolicy,
             description: "The option workflow_on_failure can't be \(value): use \"halt\", \"proceed\" or "
                 + "{\"notify\": \"actor\"}")
+    }
+
+    static func invalidLabels(_ reason: String) -> WorkflowError {
+        WorkflowError(code: .invalidLabels, description: PrintableText.escape(reason, limit: PrintableText.logLimit))
+    }
+
+    static func runUnknown(_ id: String) -> WorkflowError {
+        WorkflowError(
+            code: .runUnknown,
+            description: "Nothing is known of the run \(PrintableText.escape(id, limit: 200)): there was none, it was "
+                + "not tracked, its time is over, or this WorkflowMiddleware has another backend")
+    }
+
+    static func runsNotKept(_ backend: any StateStore) -> WorkflowError {
+        WorkflowError(
+            code: .runsNotKept,
+            description: "\(type(of: backend)) keeps no runs of workflows: give the WorkflowMiddleware a backend that "
+                + "does")
+    }
+
+    static func runTimedOut(_ status: RunStatus) -> WorkflowError {
+        WorkflowError(
+            code: .runTimedOut,
+            description: "The run \(PrintableText.escape(status.run.id, limit: 200)) is still \(status.run.state): "
+                + "\(status.openBarrierCount) barriers are open and \(status.failureCount) tasks have failed",
+            status: status)
     }
 }

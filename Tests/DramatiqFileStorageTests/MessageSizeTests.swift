@@ -48,7 +48,8 @@ import Testing
             let dedup = try await run(DedupCallbackStorage(FileWorkflowStore(directory)), encoder)
             #expect(dedup.bytes < 1_000_000)
             #expect(file.bytes < dedup.bytes)
-            #expect(file.largest < 450)
+            // Some 50 of them are the entry of the run.
+            #expect(file.largest < 500)
             if encoder is JSONMessageEncoder { #expect(inline.bytes > 150_000_000) }
             #expect(inline.bytes > 5 * dedup.bytes)
         }

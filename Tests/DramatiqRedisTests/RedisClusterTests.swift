@@ -39,12 +39,38 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 3]) func runsAreFoundFromEveryNode(nodes: Int) async throws {
+        try await withRedisCluster(nodes: nodes) { cluster in
+            var ids: Set<String> = []
+            for (number, node) in cluster.nodes.enumerated() {
+                let stage = try await RedisStage(node, namespace: "app:{jobs}:x")
+                let run = try await Workflow(
+                    workflow(stage.task), name: "na{m}e", labels: ["{node}": "\(number)", "all": ""],
+                    broker: stage.broker
+                ).run()
+                try await withWorker(stage.worker) { _ = try await run.wait(timeout: .patience) }
+                ids.insert(run.id)
+                for (name, labels) in [(nil, [:]), ("na{m}e", [:]), (nil, ["all": ""])] as [(String?, [String: String])]
+                {
+                    var found: Set<String> = []
+                    for try await run in stage.broker.workflowRuns(name: name, labels: labels) { found.insert(run.id) }
+                    #expect(found == ids)
+                }
+                for try await found in stage.broker.workflowRuns(labels: ["{node}": "\(number)"]) {
+                    #expect(found.id == run.id && found.state == .succeeded)
+                }
+                await stage.redis.shutDown()
+            }
+        }
+    }
+
     @Test func everyKeyLiesInTheSlot() async throws {
         try await withRedisCluster(nodes: 1) { cluster in
             let stage = try await RedisStage(cluster.nodes[0], namespace: "{dramatiq}")
             try await stage.run(workflow(stage.task))
             let keys = try await stage.keys()
             #expect(keys.contains { $0.hasSuffix("_ran") })
+            #expect(keys.contains { $0.hasSuffix("_state") } && keys.contains { $0.contains("__runs__") })
             #expect(keys.filter { !$0.contains("{dramatiq}") } == [])
         }
     }

@@ -47,7 +47,7 @@ import Testing
             try await shorten(stage)
             try await stage.work()
             let lives = try await lives(stage)
-            #expect(lives.count == 6, "two barriers, who arrived at one, and what follows")
+            #expect(lives.count == 11, "three barriers, who arrived at one, what follows, and three keys of the run")
             for (key, life) in lives { #expect(life > Self.base + 7 * Self.day, "\(key)") }
         }
     }
@@ -92,7 +92,7 @@ import Testing
                 }
             }
             let lives = try await lives(stage)
-            #expect(lives.count == 5, "two barriers, who arrived at them, and what follows")
+            #expect(lives.count == 8, "three barriers, what follows, and the key of the run")
             // Half of the longest wait is the shortest.
             for (key, life) in lives { #expect(life > Self.base + 7 * Self.day / 2, "\(key)") }
         }
@@ -116,7 +116,7 @@ import Testing
             }
             #expect(stage.ran.values.sorted() == ["b", "c"])
             let lives = try await lives(stage)
-            #expect(lives.count == 6)
+            #expect(lives.count == 10, "three barriers, who arrived at one, what follows, and two keys of the run")
             for (key, life) in lives { #expect(life > Self.base + 364 * Self.day, "\(key)") }
         }
     }

@@ -14,7 +14,7 @@ import Testing
     @Test(arguments: [
         "jobs.XQ", "jobs.DQ", "jobs.DQ.DQ", "jobs.DQ.XQ", "jobs.msgs", "jobs.XQ.msgs", "jobs.XQ.reason.1",
         "__heartbeats__",
-        "__acks__.worker.jobs", "__commits__.x", "__redelivered__.x", "__reaper__", "jobs\n", "",
+        "__acks__.worker.jobs", "__commits__.x", "__redelivered__.x", "__runs__.running", "__reaper__", "jobs\n", "",
     ])
     func aQueueThatWouldNeverBeServedIsRefused(name: String) async throws {
         let broker = Broker(transport: transport, logger: log.logger)

@@ -17,9 +17,10 @@ import Testing
     }
 
     /// The completion ids that a message waits at, outermost first.
+    /// Those of the steps and groups: without the run's.
     private func completionIDs(_ message: Message) throws -> [String] {
         let reference = try #require(message.options[WorkflowMiddleware.callbacksOption])
-        return try CallbackFormat.read(reference).map(\.completionID)
+        return try CallbackFormat.read(reference).filter { !$0.isRun }.map(\.completionID)
     }
 
     /// Takes all messages out of the queue and gives them back.

@@ -70,7 +70,7 @@ import Testing
         for (index, (workflow, isStarted)) in cases.enumerated() {
             let start = { try await Workflow(workflow, broker: stage.broker).run() }
             if isStarted {
-                try await start()
+                _ = try await start()
             } else {
                 await #expect(throws: EncodeError.self, "case \(index)") { try await start() }
             }

@@ -33,7 +33,7 @@ import Testing
         }
 
         let sender = RecordingTransport()
-        let middleware = WorkflowMiddleware(backend: sender.backend)
+        let middleware = WorkflowMiddleware(backend: sender.backend, tracking: .disabled)
         let broker = Broker(transport: sender, middleware: [middleware])
         let task = TaskActor("any") {}
         try await Workflow(node, broker: broker).run()

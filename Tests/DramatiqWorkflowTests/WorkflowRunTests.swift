@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func aSingleMessageCarriesNoCallbacksAndTheTimeOfItsStart() async throws {
-        let stage = try await Stage()
+        let stage = try await Stage(tracking: .disabled)
         var message = stage.task.messageWithOptions("a", options: ["max_retries": 3])
         message.messageTimestamp = MessageTimestamp(milliseconds: 5)
         let before = SystemClock.fractionalMilliseconds()

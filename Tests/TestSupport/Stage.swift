@@ -17,13 +17,14 @@ public struct Stage: Sendable {
         storage: any CallbackStorage = InlineCallbackStorage(),
         barriers: BarrierStyle = .atMostOnce,
         onFailure: WorkflowFailurePolicy = .halt,
+        tracking: RunTracking = .enabled,
         middleware: [any Middleware] = Broker.defaultMiddleware,
         encoder: any MessageEncoder = JSONMessageEncoder(),
         wrapping: (InMemoryTransport) -> any Transport = { $0 }
     ) async throws {
         let transport = InMemoryTransport(fidelity: fidelity)
         let workflows = WorkflowMiddleware(
-            backend: backend, barriers: barriers, callbackStorage: storage, onFailure: onFailure)
+            backend: backend, barriers: barriers, callbackStorage: storage, onFailure: onFailure, tracking: tracking)
         try await self.init(
             transport, wrapping(transport), backend, middleware + [workflows], encoder, ran: Recorder())
     }

@@ -16,6 +16,7 @@ struct RedisBenchmarks: AsyncParsableCommand {
         try await measureMiddleware(&session, server)
         try await measureDelays(&session, server)
         try await measureWorkflows(&session, server, python)
+        try await measureRuns(&session, server)
         try await measureStoredChains(&session, server)
         try await measureLatency(&session, server, python)
         await python.stop()

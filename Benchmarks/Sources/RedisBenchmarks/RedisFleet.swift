@@ -20,6 +20,7 @@ struct RedisFleet: Sendable {
         middleware: [any Middleware] = [],
         storage: any CallbackStorage = InlineCallbackStorage(),
         encoder: any MessageEncoder = JSONMessageEncoder(),
+        tracking: RunTracking = .enabled,
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
         client = try RedisClient(url: server.url)
@@ -28,7 +29,8 @@ struct RedisFleet: Sendable {
         broker = Broker(
             transport: transport, encoder: encoder,
             middleware: Broker.defaultMiddleware + [
-                WorkflowMiddleware(backend: RedisRateLimiterBackend(executor), callbackStorage: storage)
+                WorkflowMiddleware(
+                    backend: RedisRateLimiterBackend(executor), callbackStorage: storage, tracking: tracking)
             ] + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await broker.declare(noop)

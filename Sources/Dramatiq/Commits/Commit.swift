@@ -86,11 +86,11 @@ extension Commit {
     }
 
     /// Who arrives at which barrier, if a delivery is acknowledged, that arrival releases nothing, and nothing else
-    /// happens.
+    /// happens but that a run counts the party as a task that is done.
     package var plainArrival: StateCommit.Arrival? {
         guard case .acknowledge? = end?.outcome, sends.isEmpty, successors.isEmpty, let state,
             let arrival = state.arrival, !arrival.releases, state.releases.isEmpty, state.creations.isEmpty,
-            state.refreshes.isEmpty
+            state.refreshes.isEmpty, state.run?.isPlainSuccess(of: arrival.party) ?? true
         else { return nil }
         return arrival
     }

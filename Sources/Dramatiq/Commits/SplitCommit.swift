@@ -2,8 +2,9 @@
 /// for both. It stands here and nowhere else.
 ///
 /// The arrival comes first, then the new barriers and the refreshes, then the messages with the end of the delivery, and
-/// the releases at last. A crash or a lost answer in between means that the steps are done again: that can start the next
-/// step of a workflow twice, but loses nothing and starts nothing too early.
+/// the releases at last, with the task's end as its run counts it. A crash or a lost answer in between means that the
+/// steps are done again: that can start the next step of a workflow twice, but loses nothing and starts nothing too early.
+/// What a run counts can be wrong by that.
 struct SplitCommit {
     let commit: Commit
     let state: StateCommit
@@ -30,29 +31,49 @@ struct SplitCommit {
             case .waiting, .alreadyReleased: isReleased = false
             }
         }
-        try await make(isReleased ? state.creations : [], refreshing: state.refreshes)
+        try await make(
+            isReleased ? state.creations : [], refreshing: state.refreshes, isReleased ? sentOfRun : nil)
         var rest = commit
         rest.state = nil
         if !isReleased { rest.successors = [] }
         var result = try await transport(rest)
-        guard isReleased else {
-            result.status = .notReleased
-            return result
-        }
+        if !isReleased { result.status = .notReleased }
         do {
-            try await release(releases)
+            try await release(isReleased ? releases : [], endOfTask)
         } catch {
             releaseDidFail(error)
         }
         return result
     }
 
-    private func make(_ creations: [StateCommit.Creation], refreshing refreshes: [BarrierKey]) async throws {
-        guard !creations.isEmpty || !refreshes.isEmpty else { return }
+    /// What the commit means for its run before the messages are sent.
+    private var sentOfRun: RunStep? {
+        guard var run = state.run, run.beginning != nil || !run.sent.isEmpty || !state.creations.isEmpty else {
+            return nil
+        }
+        run.ended = nil
+        return run
+    }
+
+    /// What it means once the delivery has ended.
+    private var endOfTask: RunStep? {
+        guard var run = state.run else { return nil }
+        run.beginning = nil
+        run.sent = []
+        return run
+    }
+
+    private func make(
+        _ creations: [StateCommit.Creation],
+        refreshing refreshes: [BarrierKey],
+        _ run: RunStep?
+    ) async throws {
+        guard !creations.isEmpty || !refreshes.isEmpty || run != nil else { return }
         if state.store.atomicity == .commit {
             try await apply {
                 $0.creations = creations
                 $0.refreshes = refreshes
+                $0.run = run
             }
             return
         }
@@ -60,10 +81,13 @@ struct SplitCommit {
         for barrier in refreshes { try await apply { $0.refreshes = [barrier] } }
     }
 
-    private func release(_ releases: [BarrierKey]) async throws {
-        guard !releases.isEmpty else { return }
+    private func release(_ releases: [BarrierKey], _ run: RunStep?) async throws {
+        guard !releases.isEmpty || run != nil else { return }
         if state.store.atomicity == .commit {
-            try await apply { $0.releases = releases }
+            try await apply {
+                $0.releases = releases
+                $0.run = run
+            }
             return
         }
         for barrier in releases { try await apply { $0.releases = [barrier] } }

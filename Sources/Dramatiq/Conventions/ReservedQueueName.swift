@@ -19,9 +19,11 @@ enum ReservedQueueName {
         }
     }
 
-    /// dramatiq's names of keys in Redis, and this package's `__commits__` and `__redelivered__`.
+    /// dramatiq's names of keys in Redis, and this package's `__commits__`, `__redelivered__` and
+    /// `__runs__`.
     private static let redisKeys: [Pattern] = [
         .suffix(".msgs"), .prefix("__acks__."), .prefix("__commits__."), .prefix("__redelivered__."),
+        .prefix("__runs__."),
         .name("__heartbeats__"), .name("__reaper__"),
         .part(".XQ.reason."),
     ]

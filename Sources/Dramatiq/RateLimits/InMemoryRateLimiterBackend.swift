@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Keeps rate limits and barriers in this process's memory.
-public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
+/// Keeps rate limits, barriers and runs in this process's memory.
+public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, RunStore {
     fileprivate struct Entry {
         var value: Int
         var expiry: Moment
@@ -18,6 +18,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     fileprivate struct State {
         var entries: [TextKey: Entry] = [:]
         var released = ReleasedBarriers()
+        var runs = InMemoryRuns()
         var waiters: [TextKey: [Waiter]] = [:]
         /// When expired entries are looked for next, in entries.
         var sweepThreshold = 1024
@@ -63,6 +64,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
         state.withLock { state in
             state.entries = [:]
             state.released = ReleasedBarriers()
+            state.runs.removeAll()
         }
     }
 
@@ -158,8 +160,29 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore {
     func applyNow(_ steps: StateCommit) throws(BarrierStateLost) -> StateCommit.Result {
         let now = now()
         return try state.withLock { state throws(BarrierStateLost) in
-            try state.apply(steps, now)
+            let (result, isRepeated) = try state.apply(steps, now)
+            // What has come before was counted then.
+            if let run = steps.run, !isRepeated, result == .committed || result == .waiting {
+                state.note(run, steps, result, now)
+            }
+            return result
         }
+    }
+
+    // MARK: Runs
+
+    public var runStore: (any RunStore)? { self }
+
+    public func run(_ id: String, index: String, limit: Int) async throws -> RunStatus? {
+        let now = now()
+        return state.withLock { state in
+            state.runs.record(id, limit: limit, now) { state.value($0, now) ?? 0 }
+        }
+    }
+
+    public func runs(_ query: RunQuery) async throws -> RunPage {
+        let now = now()
+        return state.withLock { $0.runs.page(query, now) }
     }
 }
 
@@ -180,35 +203,51 @@ extension InMemoryRateLimiterBackend.State {
         sweepThreshold = max(1024, entries.count * 2)
     }
 
+    /// - Returns: what it came to, and whether a party has arrived that had before.
     mutating func apply(
         _ steps: StateCommit,
         _ now: Moment
-    ) throws(BarrierStateLost) -> StateCommit.Result {
+    ) throws(BarrierStateLost) -> (StateCommit.Result, isRepeated: Bool) {
         for barrier in steps.releases {
-            if try find(barrier, now) == nil { return .alreadyReleased }
+            if try find(barrier, now) == nil { return (.alreadyReleased, false) }
         }
+        var isRepeated = false
         if let arrival = steps.arrival {
             guard let places = try find(arrival.barrier, now) else {
                 // What else was to be released was not, or this commit would have ended above.
                 for barrier in steps.releases { release(barrier, now) }
-                return .alreadyReleased
+                return (.alreadyReleased, false)
             }
-            let isComplete = record(arrival, places, now)
-            if isComplete, !arrival.releases { return .opened }
+            let (isComplete, isNew) = record(arrival, places, now)
+            isRepeated = !isNew
+            if isComplete, !arrival.releases { return (.opened, isRepeated) }
             if !isComplete, arrival.releases {
                 for barrier in steps.releases { release(barrier, now) }
-                return .waiting
+                return (.waiting, isRepeated)
             }
             if isComplete { release(arrival.barrier, now) }
         }
         for barrier in steps.releases { release(barrier, now) }
         for creation in steps.creations { create(creation, now) }
         for barrier in steps.refreshes { refresh(barrier, now) }
-        return .committed
+        return (.committed, isRepeated)
+    }
+
+    /// Does what the steps mean for their run. They were taken before.
+    fileprivate mutating func note(
+        _ run: RunStep,
+        _ steps: StateCommit,
+        _ result: StateCommit.Result,
+        _ now: Moment
+    ) {
+        var released = steps.releases
+        if let arrival = steps.arrival, arrival.releases { released.append(arrival.barrier) }
+        runs.apply(run, opened: steps.creations, released: released, isCommitted: result == .committed, now)
     }
 
     private mutating func refresh(_ barrier: BarrierKey, _ now: Moment) {
         guard let places = try? find(barrier, now) else { return }
+        runs.keep(barrier.key, until: now + barrier.ttl, now)
         entries.values[places.count].keep(now, barrier.ttl)
         if let release = places.release { entries.values[release].keep(now, barrier.ttl) }
     }
@@ -242,15 +281,15 @@ extension InMemoryRateLimiterBackend.State {
         return Places(count: count, release: release)
     }
 
-    /// Counts a party that has not come before. Returns whether all have come.
+    /// Counts a party that has not come before. Returns whether all have come, and whether it had not.
     private mutating func record(
         _ arrival: StateCommit.Arrival,
         _ places: Places,
         _ now: Moment
-    ) -> Bool {
-        let isComplete = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
+    ) -> (isComplete: Bool, isNew: Bool) {
+        let outcome = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
         if let release = places.release { entries.values[release].keep(now, arrival.barrier.ttl) }
-        return isComplete
+        return outcome
     }
 
     private mutating func release(_ barrier: BarrierKey, _ now: Moment) {
@@ -289,18 +328,25 @@ extension InMemoryRateLimiterBackend.Entry {
         if expiry > now { expiry = max(expiry, now + ttl) }
     }
 
-    /// Counts a party that has not come before. Returns whether all have come.
-    fileprivate mutating func record(_ party: String, _ now: Moment, _ ttl: Duration) -> Bool {
+    /// Counts a party that has not come before. Returns whether all have come, and whether it had not.
+    fileprivate mutating func record(
+        _ party: String,
+        _ now: Moment,
+        _ ttl: Duration
+    ) -> (isComplete: Bool, isNew: Bool) {
         keep(now, ttl)
-        if isComplete { return true }
+        if isComplete { return (true, false) }
+        var isNew = true
         if value <= 1, arrivals.isEmpty {
             // The only party of a chain's step: there is nobody to tell apart.
             isComplete = true
         } else if arrivals.insert(TextKey(party)).inserted {
             // The last one leaves the count at 1, which is how dramatiq writes "complete".
             if value <= 1 { isComplete = true } else { value -= 1 }
+        } else {
+            isNew = false
         }
-        return isComplete
+        return (isComplete, isNew)
     }
 }
 

@@ -70,19 +70,25 @@ public struct StateCommit: Sendable {
     /// ``BarrierKey/ttl`` from now on, give or take an hour of it, unless it is kept for longer anyway. One that isn't
     /// there stays missing.
     public var refreshes: [BarrierKey]
+    /// What it means for the run that the message belongs to. It is done if the steps come to ``Result/committed`` or
+    /// ``Result/waiting``, unless the party had arrived before: it was done then. A store without a
+    /// ``StateStore/runStore`` leaves it out.
+    public var run: RunStep?
 
     public init(
         store: any StateStore,
         arrival: Arrival? = nil,
         releases: [BarrierKey] = [],
         creations: [Creation] = [],
-        refreshes: [BarrierKey] = []
+        refreshes: [BarrierKey] = [],
+        run: RunStep? = nil
     ) {
         self.store = store
         self.arrival = arrival
         self.releases = releases
         self.creations = creations
         self.refreshes = refreshes
+        self.run = run
     }
 
     /// What a commit came to.

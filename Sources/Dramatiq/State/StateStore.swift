@@ -1,4 +1,4 @@
-/// Keeps the barriers of workflows.
+/// Keeps the barriers of workflows, and what becomes of their runs if it can.
 ///
 /// The core takes the steps of a commit with the transport's if ``Transport/includes(_:)`` says that both are in the same
 /// place. Otherwise it has the store take them before and after the transport's, in an order in which a crash or a lost
@@ -16,6 +16,9 @@ public protocol StateStore: Sendable {
     /// What the keys of barriers begin with, unless the transport says so. Defaults to nothing.
     var barrierKeyPrefix: String { get }
 
+    /// The runs that it keeps beside the barriers. Defaults to `nil`: it leaves ``StateCommit/run`` out.
+    var runStore: (any RunStore)? { get }
+
     /// Makes sure that barriers can be kept. A worker calls it before it takes anything. Does nothing unless implemented.
     ///
     /// - Parameter barrierKeyPrefix: what the barriers' keys begin with.
@@ -30,6 +33,7 @@ public protocol StateStore: Sendable {
 
 extension StateStore {
     public var barrierKeyPrefix: String { "" }
+    public var runStore: (any RunStore)? { nil }
     public func verifyAccess(barrierKeyPrefix: String) async throws {}
 }
 

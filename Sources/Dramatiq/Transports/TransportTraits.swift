@@ -17,6 +17,8 @@ public struct TransportTraits: Sendable, Hashable {
     /// What the keys of barriers begin with, so that they lie where this transport can commit them with its messages.
     /// Defaults to nothing.
     public var barrierKeyPrefix: String
+    /// What all its keys begin with, for others that keep something beside it. Defaults to nothing.
+    public var namespace: String
     /// Whether it tells deliveries that came back from those that are new. Defaults to `false`.
     public var knowsRedelivery: Bool
     /// Whether it counts the workers that are lost over a message, so that it wants to hear when one that was redelivered
@@ -36,6 +38,7 @@ public struct TransportTraits: Sendable, Hashable {
         delayedPrefetch: Int = 1000,
         deadLetterTTL: Duration = .seconds(7 * 86_400),
         barrierKeyPrefix: String = "",
+        namespace: String = "",
         knowsRedelivery: Bool = false,
         countsCrashes: Bool = false,
         commitsIgnoreCancellation: Bool = false,
@@ -48,6 +51,7 @@ public struct TransportTraits: Sendable, Hashable {
         self.delayedPrefetch = delayedPrefetch
         self.deadLetterTTL = deadLetterTTL
         self.barrierKeyPrefix = barrierKeyPrefix
+        self.namespace = namespace
         self.knowsRedelivery = knowsRedelivery
         self.countsCrashes = countsCrashes
         self.commitsIgnoreCancellation = commitsIgnoreCancellation

@@ -22,163 +22,205 @@ enum BarrierScript {
     /// The longest time for which a key can be kept, in milliseconds: a hundred years.
     static let longestDuration = Duration.longestForRedis.redisMilliseconds
 
-    /// Defines `read_barriers()`, which reads a ``StateCommit`` from the script's arguments, and
-    /// `commit_barriers(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or
-    /// `lost <key>`. Nothing is written before everything is looked at. Expects `take()`, the next argument.
+    /// Defines `use_barriers()`, which has `read()`, which reads a ``StateCommit`` from the script's arguments, and
+    /// `commit(steps)`, which does it and returns `committed`, `opened`, `waiting`, `released` or `lost <key>`. Nothing is
+    /// written before everything is looked at. `write_runs()` has to follow once all are committed. Expects `at`, the place
+    /// of the latest argument, and `take()`, the next one.
+    ///
+    /// Functions are made when they are first needed: a script makes all of its own anew each time that it runs, and that
+    /// takes as long as what they do.
     static let functions = """
-        local complete_mark = '\\0complete'
-        -- For how long barriers were kept in this run.
-        local kept = {}
+        local use_barriers
+        \(RunScript.functions)
 
-        -- A number of milliseconds for which a key can be kept. Redis would refuse others in the middle of a step.
-        local function duration(text)
-          local milliseconds = tonumber(text)
-          if not milliseconds or milliseconds < 1 or milliseconds > \(longestDuration) then
-            error('Nothing can be kept for ' .. text .. ' ms')
-          end
-          return milliseconds
-        end
+        local barriers
+        use_barriers = function()
+          if barriers then return barriers end
+          local complete_mark = '\\0complete'
+          local run_suffix = '\(RunStep.idSuffix)'
+          -- For how long barriers were kept in this run.
+          local kept = {}
 
-        local function read_barrier()
-          return { key = take(), ran = take(), ttl = duration(take()) }
-        end
-
-        local function read_barriers()
-          local steps = { releases = {}, creations = {}, refreshes = {} }
-          for i = 1, tonumber(take()) do steps.releases[i] = read_barrier() end
-          local arrival = take()
-          if arrival ~= '' then
-            steps.arrival = read_barrier()
-            steps.arrival.party = take()
-            steps.arrival.releases = arrival == 'r'
-          end
-          for i = 1, tonumber(take()) do
-            steps.creations[i] = read_barrier()
-            steps.creations[i].parties = take()
-          end
-          for i = 1, tonumber(take()) do steps.refreshes[i] = read_barrier() end
-          return steps
-        end
-
-        local function whole(text)
-          return text and #text < 16 and string.match(text, '^%-?%d+$') and tonumber(text)
-        end
-
-        -- How many parties are left, or 'released', or 'lost', also where something else stands than a barrier.
-        local function look_at(barrier)
-          local value
-          if barrier.ran == '' then
-            value = redis.call('GET', barrier.key)
-            if value and redis.call('PTTL', barrier.key) < 0 then return 'lost' end
-          else
-            local values = redis.call('MGET', barrier.key, barrier.ran)
-            local ran = whole(values[2])
-            if not ran then return 'lost' end
-            if ran >= 0 then return 'released' end
-            value = values[1]
-          end
-          local left = whole(value)
-          return left and left >= 1 and left or 'lost'
-        end
-
-        -- has_arrivals is false if there is known to be no record of who has come.
-        local function release(barrier, has_arrivals)
-          if barrier.ran == '' then
-            redis.call('SET', barrier.key, '1', 'PX', barrier.ttl)
-          else
-            local ttl = math.min(barrier.ttl, \(releasedTTL))
-            redis.call('SET', barrier.key, '1', 'PX', ttl)
-            redis.call('SET', barrier.ran, '0', 'PX', ttl)
-          end
-          if has_arrivals then redis.call('UNLINK', barrier.key .. '_arrived') end
-          kept[barrier.key] = nil
-        end
-
-        -- Sees to it that a barrier is kept for its time, to within an hour, and never for less than before. Once is
-        -- enough, since a run of the script takes no time that matters, unless the first party is yet to come: what
-        -- records it has no time of its own before.
-        local function keep(barrier)
-          local ttl = barrier.ttl
-          if (kept[barrier.key] or 0) >= ttl then return end
-          kept[barrier.key] = ttl
-          local arrived = barrier.key .. '_arrived'
-          local left = redis.call('PTTL', barrier.key)
-          if left == -2 then return end
-          if left >= 0 and left < ttl - math.min(ttl / 16, 3600000) then
-            if look_at(barrier) == 'lost' then return end
-            redis.call('PEXPIRE', barrier.key, ttl)
-            if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
-            if redis.call('PEXPIRE', arrived, ttl) == 0 then kept[barrier.key] = nil end
-          elseif left >= 0 then
-            local has = redis.call('PTTL', arrived)
-            if has == -1 and look_at(barrier) ~= 'lost' then redis.call('PEXPIRE', arrived, left) end
-            if has == -2 then kept[barrier.key] = nil end
-          end
-        end
-
-        -- Counts a party that has not come before. Returns whether all have come, and whether it is recorded who.
-        local function arrive(arrival, left)
-          local arrived = arrival.key .. '_arrived'
-          local is_complete = false
-          if left <= 1 and redis.call('EXISTS', arrived) == 0 then
-            -- The only party of a chain's step, or the last one after others without a name.
-            is_complete = true
-            if arrival.releases then return true, false end
-            redis.call('SADD', arrived, complete_mark)
-          elseif left <= 1 and redis.call('SISMEMBER', arrived, complete_mark) == 1 then
-            is_complete = true
-          elseif redis.call('SADD', arrived, arrival.party) == 1 then
-            if left <= 1 then
-              is_complete = true
-              redis.call('SADD', arrived, complete_mark)
-            else
-              redis.call('DECR', arrival.key)
+          -- A number of milliseconds for which a key can be kept. Redis would refuse others in the middle of a step.
+          local function duration(text)
+            local milliseconds = tonumber(text)
+            if not milliseconds or milliseconds < 1 or milliseconds > \(longestDuration) then
+              error('Nothing can be kept for ' .. text .. ' ms')
             end
+            return milliseconds
           end
-          keep(arrival)
-          return is_complete, true
-        end
 
-        local function commit_barriers(steps)
-          local states = {}
-          local is_released = false
-          for i, barrier in ipairs(steps.releases) do
-            local state = look_at(barrier)
-            if state == 'lost' then return 'lost ' .. barrier.key end
-            if state == 'released' then is_released = true end
+          local function read_barrier()
+            return { key = take(), ran = take(), ttl = duration(take()) }
           end
-          if is_released then return 'released' end
-          local arrival = steps.arrival
-          local result = 'committed'
-          if arrival then
-            local left = look_at(arrival)
-            if left == 'lost' then return 'lost ' .. arrival.key end
-            if left == 'released' then
-              result = 'released'
-            else
-              local is_complete, has_arrivals = arrive(arrival, left)
-              if is_complete and not arrival.releases then return 'opened' end
-              if is_complete then
-                release(arrival, has_arrivals)
-              elseif arrival.releases then
-                result = 'waiting'
-              end
+
+          local function read_barriers()
+            local steps = { releases = {}, creations = {}, refreshes = {} }
+            for i = 1, tonumber(take()) do steps.releases[i] = read_barrier() end
+            local arrival = take()
+            if arrival ~= '' then
+              steps.arrival = read_barrier()
+              steps.arrival.party = take()
+              steps.arrival.releases = arrival == 'r'
             end
+            for i = 1, tonumber(take()) do
+              steps.creations[i] = read_barrier()
+              steps.creations[i].parties = take()
+            end
+            for i = 1, tonumber(take()) do steps.refreshes[i] = read_barrier() end
+            if ARGV[at + 1] == '' then at = at + 1 else steps.run = use_runs().read() end
+            return steps
           end
-          for _, barrier in ipairs(steps.releases) do release(barrier, true) end
-          if result ~= 'committed' then return result end
-          for _, barrier in ipairs(steps.creations) do
+
+          local function whole(text)
+            return text and #text < 16 and string.match(text, '^%-?%d+$') and tonumber(text)
+          end
+
+          -- How many parties are left, or 'released', or 'lost', also where something else stands than a barrier.
+          local function look_at(barrier)
+            local value
             if barrier.ran == '' then
-              redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+              value = redis.call('GET', barrier.key)
+              if value and redis.call('PTTL', barrier.key) < 0 then return 'lost' end
             else
-              local is_new = redis.call('SET', barrier.ran, '-1', 'PX', barrier.ttl, 'NX')
-              if is_new or redis.call('GET', barrier.ran) == '-1' then
-                redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+              local values = redis.call('MGET', barrier.key, barrier.ran)
+              local ran = whole(values[2])
+              if not ran then return 'lost' end
+              if ran >= 0 then return 'released' end
+              value = values[1]
+            end
+            local left = whole(value)
+            return left and left >= 1 and left or 'lost'
+          end
+
+          -- has_arrivals is false if there is known to be no record of who has come.
+          local function release(barrier, has_arrivals)
+            if barrier.ran == '' then
+              redis.call('SET', barrier.key, '1', 'PX', barrier.ttl)
+            else
+              local ttl = math.min(barrier.ttl, \(releasedTTL))
+              redis.call('SET', barrier.key, '1', 'PX', ttl)
+              redis.call('SET', barrier.ran, '0', 'PX', ttl)
+            end
+            if has_arrivals then redis.call('UNLINK', barrier.key .. '_arrived') end
+            kept[barrier.key] = nil
+          end
+
+          -- Sees to it that a barrier is kept for its time, to within an hour, and never for less than before. Once is
+          -- enough, since a run of the script takes no time that matters, unless the first party is yet to come: what
+          -- records it has no time of its own before.
+          local function keep(barrier)
+            local ttl = barrier.ttl
+            if (kept[barrier.key] or 0) >= ttl then return end
+            kept[barrier.key] = ttl
+            local arrived = barrier.key .. '_arrived'
+            local left = redis.call('PTTL', barrier.key)
+            if left == -2 then return end
+            if left >= 0 and left < ttl - math.min(ttl / 16, 3600000) then
+              if look_at(barrier) == 'lost' then return end
+              redis.call('PEXPIRE', barrier.key, ttl)
+              if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
+              if redis.call('PEXPIRE', arrived, ttl) == 0 then kept[barrier.key] = nil end
+              if string.sub(barrier.key, -#run_suffix) == run_suffix then
+                use_runs().endings().keep(barrier.key, ttl)
               end
+            elseif left >= 0 then
+              local has = redis.call('PTTL', arrived)
+              if has == -1 and look_at(barrier) ~= 'lost' then redis.call('PEXPIRE', arrived, left) end
+              if has == -2 then kept[barrier.key] = nil end
             end
           end
-          for _, barrier in ipairs(steps.refreshes) do keep(barrier) end
-          return result
+
+          -- Counts a party that has not come before. Returns whether all have come, whether it is recorded who, and whether it
+          -- had not come.
+          local function arrive(arrival, left)
+            local arrived = arrival.key .. '_arrived'
+            local is_complete, is_new = false, false
+            -- A run's barrier has one party, which is recorded nowhere.
+            local is_run = arrival.releases and string.sub(arrival.key, -#run_suffix) == run_suffix
+            if left <= 1 and (is_run or redis.call('EXISTS', arrived) == 0) then
+              -- The only party of a chain's step, or the last one after others without a name.
+              is_complete, is_new = true, true
+              if arrival.releases then return true, false, true end
+              redis.call('SADD', arrived, complete_mark)
+            elseif left <= 1 and redis.call('SISMEMBER', arrived, complete_mark) == 1 then
+              is_complete = true
+            elseif redis.call('SADD', arrived, arrival.party) == 1 then
+              is_new = true
+              if left <= 1 then
+                is_complete = true
+                redis.call('SADD', arrived, complete_mark)
+              else
+                redis.call('DECR', arrival.key)
+              end
+            end
+            keep(arrival)
+            return is_complete, true, is_new
+          end
+
+          -- Returns what it came to, and whether a party has arrived that had before.
+          local function change_barriers(steps)
+            local is_released = false
+            for i, barrier in ipairs(steps.releases) do
+              local state = look_at(barrier)
+              if state == 'lost' then return 'lost ' .. barrier.key end
+              if state == 'released' then is_released = true end
+            end
+            if is_released then return 'released' end
+            local arrival = steps.arrival
+            local result, is_repeated = 'committed', false
+            if arrival then
+              local left = look_at(arrival)
+              if left == 'lost' then return 'lost ' .. arrival.key end
+              if left == 'released' then
+                result = 'released'
+              else
+                local is_complete, has_arrivals, is_new = arrive(arrival, left)
+                is_repeated = not is_new
+                if is_complete and not arrival.releases then return 'opened' end
+                if is_complete then
+                  release(arrival, has_arrivals)
+                elseif arrival.releases then
+                  result = 'waiting'
+                end
+              end
+            end
+            for _, barrier in ipairs(steps.releases) do release(barrier, true) end
+            if result ~= 'committed' then return result, is_repeated end
+            for _, barrier in ipairs(steps.creations) do
+              if barrier.ran == '' then
+                barrier.is_new = redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+              else
+                barrier.is_new = redis.call('SET', barrier.ran, '-1', 'PX', barrier.ttl, 'NX')
+                if barrier.is_new or redis.call('GET', barrier.ran) == '-1' then
+                  redis.call('SET', barrier.key, barrier.parties, 'PX', barrier.ttl, 'NX')
+                end
+              end
+            end
+            for _, barrier in ipairs(steps.refreshes) do keep(barrier) end
+            return result, is_repeated
+          end
+
+          local function commit_barriers(steps)
+            local run = steps.run
+            if run then use_runs().look_at(run) end
+            local result, is_repeated = change_barriers(steps)
+            -- What has come before was counted then.
+            if run and not is_repeated and (result == 'committed' or result == 'waiting') then
+              use_runs().note(run, steps, result == 'committed')
+            end
+            return result
+          end
+
+          barriers = {
+            read = read_barriers, read_one = read_barrier, commit = commit_barriers, look_at = look_at, keep = keep,
+            duration = duration,
+          }
+          return barriers
+        end
+
+        local function write_runs()
+          if runs then runs.write() end
         end
         """
 }
@@ -202,6 +244,7 @@ extension RedisCommand {
         }
         append(steps.refreshes.count)
         for barrier in steps.refreshes { append(barrier) }
+        append(steps.run)
     }
 
     /// Adds what `read_barrier()` reads.

@@ -70,12 +70,13 @@ enum RateLimitScripts {
 
         \(BarrierScript.functions)
 
-        local steps = read_barriers()
+        local steps = use_barriers().read()
         local arrival = steps.arrival
         if arrival and arrival.releases and redis.call('GET', arrival.key .. '_by') == arrival.party then
           return 'committed'
         end
-        local result = commit_barriers(steps)
+        local result = use_barriers().commit(steps)
+        write_runs()
         if result == 'committed' and arrival and arrival.releases then
           redis.call('SET', arrival.key .. '_by', arrival.party, 'PX', math.min(arrival.ttl, \(BarrierScript.releasedTTL)))
         end

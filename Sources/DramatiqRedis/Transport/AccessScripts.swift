@@ -86,7 +86,20 @@ enum AccessScripts {
         check('DECR', key)
         check('DECRBY', key, 1)
         check_set(key .. '_arrived')
-        for _, suffix in ipairs({ '', '_ran', '_arrived' }) do check('UNLINK', key .. suffix) end
+        check('HSET', key .. '_state', 'a', 'b')
+        check('HMGET', key .. '_state', 'a', 'b')
+        check('HGETALL', key .. '_state')
+        check('HDEL', key .. '_state', 'a')
+        check('SCARD', key .. '_open')
+        check('SRANDMEMBER', key .. '_open', 1)
+        check('SREM', key .. '_open', 'a')
+        check('HLEN', key .. '_failures')
+        check('HSCAN', key .. '_failures', '0')
+        check('ZADD', key .. '_list', 1, 'a')
+        check('ZRANGEBYSCORE', key .. '_list', 0, 1)
+        check('ZCARD', key .. '_list')
+        check('ZREM', key .. '_list', 'a')
+        for _, suffix in ipairs({ '', '_ran', '_arrived', '_state' }) do check('UNLINK', key .. suffix) end
         return problems
         """)
 }

@@ -47,7 +47,8 @@ struct CommitBatch {
                     CommitStep.Arrival(
                         place: place, tag: CommitTag(commit: commit.id.value), message: message,
                         barrier: arrival.barrier,
-                        party: arrival.party))
+                        party: arrival.party,
+                        run: commit.state?.run.flatMap { run in run.ended.map { (run.id, $0.actorName) } }))
             } else {
                 do {
                     steps.append(.commit(place: place, try encoded(place)))

@@ -6,8 +6,8 @@
 ///
 ///     a <taken> <queue> <ids>
 ///         acknowledge, and nothing besides
-///     h <taken> <queue> <barrier> <tag, id and party of each>
-///         acknowledge, and arrive at a barrier without releasing it
+///     h <taken> <queue> <barrier> <run and actor, or ''> <tag, id and party of each>
+///         acknowledge, and arrive at a barrier without releasing it; the run counts the tasks as done
 ///     g <tag> <1 if repeated> <outcome> <taken> <queue> <id> <dead-letter queue> <reason> <dead-letter ttl> <crashes>
 ///       <worker> <enqueues> <successors> <1, barriers | 0>
 ///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
@@ -58,145 +58,144 @@ enum CommitScript {
 
         \(BarrierScript.functions)
 
-        local function read_messages()
-          local groups = {}
-          for i = 1, tonumber(take()) do
-            groups[i] = { queue = take(), count = tonumber(take()), at = at }
-            at = at + 2 * groups[i].count
-          end
-          return groups
-        end
-
         -- How many messages wait in queues.
         local waiting = {}
         -- Queues whose messages were looked at.
         local checked = {}
-
-        -- Fails unless a queue is one: once something is written it is too late.
-        local function check_queue(name)
-          if not waiting[name] then waiting[name] = redis.call('LLEN', namespace .. ':' .. name) end
-          if checked[name] then return end
-          redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
-          checked[name] = true
-        end
-        local function check_queues(groups)
-          for _, group in ipairs(groups) do check_queue(group.queue) end
-        end
-
-        local function enqueue(groups)
-          for _, group in ipairs(groups) do
-            local list = namespace .. ':' .. group.queue
-            local first, last = group.at + 1, group.at + 2 * group.count
-            while first <= last do
-              local chunk_end = math.min(last, first + \(maxUnpack / 2 * 2) - 1)
-              redis.call('HSET', list .. '.msgs', unpack(ARGV, first, chunk_end))
-              local ids = {}
-              for i = first, chunk_end, 2 do ids[#ids + 1] = ARGV[i] end
-              waiting[group.queue] = redis.call('RPUSH', list, unpack(ids))
-              first = chunk_end + 1
-            end
-          end
-        end
-
-        local function bury(queue, id, dead_letters, reason, ttl)
-          local time = redis.call('TIME')
-          local now = time[1] * 1000 + math.floor(time[2] / 1000)
-          local name = namespace .. ':' .. dead_letters
-          local message = redis.call('HGET', namespace .. ':' .. queue .. '.msgs', id)
-          redis.call('HSET', name .. '.msgs', id, message)
-          redis.call('ZADD', name, string.format('%d', now), id)
-          redis.call('SET', name .. '.reason.' .. id, reason, 'PX', ttl)
-        end
-
-        -- As check_queue, for a queue of dead letters.
-        local function check_dead_letters(name)
-          redis.call('ZCARD', namespace .. ':' .. name)
-          redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
-        end
-
-        -- Gives the first successor to a worker as if it had taken it. A heartbeat goes with it unless it has one, so that
-        -- there is no worker who has something and can't be missed.
-        local function relay(groups, worker)
-          local group = groups[1]
-          if waiting[group.queue] > 0 then return false end
-          local id, message = ARGV[group.at + 1], ARGV[group.at + 2]
-          redis.call('HSET', namespace .. ':' .. group.queue .. '.msgs', id, message)
-          redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. group.queue, id)
-          if not redis.call('ZSCORE', namespace .. ':__heartbeats__', worker) then
-            local time = redis.call('TIME')
-            local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
-            redis.call('ZADD', namespace .. ':__heartbeats__', now, worker)
-          end
-          group.at = group.at + 2
-          group.count = group.count - 1
-          return true
-        end
-
         local records = {}
 
-        local function read_step()
-          local step = { tag = take(), is_repeated = take() == '1', outcome = take() }
-          step.taken, step.queue, step.id = namespace .. ':__acks__.' .. take(), take(), take()
-          step.dead_letters, step.reason, step.ttl, step.crashes = take(), take(), take(), take()
-          step.worker = take()
-          step.enqueues, step.successors = read_messages(), read_messages()
-          step.barriers = take() == '1' and read_barriers()
-          return step
-        end
+        local settling
+        local function use_settling()
+          if settling then return settling end
 
-        local function settle(step)
-          local tag, outcome, taken, queue, id = step.tag, step.outcome, step.taken, step.queue, step.id
-          if step.is_repeated then
-            local record = redis.call('HGET', commits, tag)
-            if record then return record end
-          end
-          local messages, marks = namespace .. ':' .. queue .. '.msgs', namespace .. ':__redelivered__.' .. queue
-          local is_marked = step.crashes and step.crashes ~= ''
-          if outcome ~= '-' then
-            if redis.call('SISMEMBER', taken, id) == 0 then return 'not held' end
-            if redis.call('HEXISTS', messages, id) == 0 then
-              -- Somebody else has finished it.
-              redis.call('SREM', taken, id)
-              return 'not held'
+          local function read_messages()
+            local groups = {}
+            for i = 1, tonumber(take()) do
+              groups[i] = { queue = take(), count = tonumber(take()), at = at }
+              at = at + 2 * groups[i].count
             end
-            checked[queue] = true
+            return groups
           end
 
-          check_queues(step.enqueues)
-          check_queues(step.successors)
-          if outcome == 'q' then check_queue(queue) end
-          if outcome == 'r' then check_dead_letters(step.dead_letters) end
-          if is_marked then redis.call('HLEN', marks) end
-          if is_marked or outcome == 'r' then step.ttl = duration(step.ttl) end
+          -- Fails unless a queue is one: once something is written it is too late.
+          local function check_queue(name)
+            if not waiting[name] then waiting[name] = redis.call('LLEN', namespace .. ':' .. name) end
+            if checked[name] then return end
+            redis.call('HLEN', namespace .. ':' .. name .. '.msgs')
+            checked[name] = true
+          end
 
-          local result = 'committed'
-          if step.barriers then
-            local state = commit_barriers(step.barriers)
-            if state == 'waiting' or state == 'released' then
-              result = 'not released'
-            elseif state ~= 'committed' then
-              return state
+          local function enqueue(groups)
+            for _, group in ipairs(groups) do
+              local list = namespace .. ':' .. group.queue
+              local first, last = group.at + 1, group.at + 2 * group.count
+              while first <= last do
+                local chunk_end = math.min(last, first + \(maxUnpack / 2 * 2) - 1)
+                redis.call('HSET', list .. '.msgs', unpack(ARGV, first, chunk_end))
+                local ids = {}
+                for i = first, chunk_end, 2 do ids[#ids + 1] = ARGV[i] end
+                waiting[group.queue] = redis.call('RPUSH', list, unpack(ids))
+                first = chunk_end + 1
+              end
             end
           end
-          enqueue(step.enqueues)
-          local is_relayed = false
-          if result == 'committed' then
-            is_relayed = step.worker ~= '' and relay(step.successors, step.worker)
-            enqueue(step.successors)
+
+          -- Gives the first successor to a worker as if it had taken it. A heartbeat goes with it unless it has one, so that
+          -- there is no worker who has something and can't be missed.
+          local function relay(groups, worker)
+            local group = groups[1]
+            if waiting[group.queue] > 0 then return false end
+            local id, message = ARGV[group.at + 1], ARGV[group.at + 2]
+            redis.call('HSET', namespace .. ':' .. group.queue .. '.msgs', id, message)
+            redis.call('SADD', namespace .. ':__acks__.' .. worker .. '.' .. group.queue, id)
+            if not redis.call('ZSCORE', namespace .. ':__heartbeats__', worker) then
+              local time = redis.call('TIME')
+              local now = string.format('%d', time[1] * 1000 + time[2] / 1000)
+              redis.call('ZADD', namespace .. ':__heartbeats__', now, worker)
+            end
+            group.at = group.at + 2
+            group.count = group.count - 1
+            return true
           end
-          if outcome == 'r' then bury(queue, id, step.dead_letters, step.reason, step.ttl) end
-          if outcome == 'q' then waiting[queue] = redis.call('LPUSH', namespace .. ':' .. queue, id) end
-          if is_marked and outcome == 'q' then
-            redis.call('HSET', marks, id, step.crashes)
-            redis.call('PEXPIRE', marks, step.ttl)
-          elseif is_marked then
-            redis.call('HDEL', marks, id)
+
+          local function read_step()
+            local step = { tag = take(), is_repeated = take() == '1', outcome = take() }
+            step.taken, step.queue, step.id = namespace .. ':__acks__.' .. take(), take(), take()
+            step.dead_letters, step.reason, step.ttl, step.crashes = take(), take(), take(), take()
+            step.worker = take()
+            step.enqueues, step.successors = read_messages(), read_messages()
+            step.barriers = take() == '1' and use_barriers().read()
+            return step
           end
-          if outcome ~= '-' then redis.call('SREM', taken, id) end
-          if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
-          records[#records + 1] = tag
-          records[#records + 1] = result
-          return is_relayed and 'relayed' or result
+
+          local function settle(step)
+            local tag, outcome, taken, queue, id = step.tag, step.outcome, step.taken, step.queue, step.id
+            if step.is_repeated then
+              local record = redis.call('HGET', commits, tag)
+              if record then return record end
+            end
+            local messages, marks = namespace .. ':' .. queue .. '.msgs', namespace .. ':__redelivered__.' .. queue
+            local is_marked = step.crashes and step.crashes ~= ''
+            if outcome ~= '-' then
+              if redis.call('SISMEMBER', taken, id) == 0 then return 'not held' end
+              if redis.call('HEXISTS', messages, id) == 0 then
+                -- Somebody else has finished it.
+                redis.call('SREM', taken, id)
+                return 'not held'
+              end
+              checked[queue] = true
+            end
+
+            for _, group in ipairs(step.enqueues) do check_queue(group.queue) end
+            for _, group in ipairs(step.successors) do check_queue(group.queue) end
+            if outcome == 'q' then check_queue(queue) end
+            local dead_letters
+            if outcome == 'r' then
+              dead_letters = namespace .. ':' .. step.dead_letters
+              redis.call('ZCARD', dead_letters)
+              redis.call('HLEN', dead_letters .. '.msgs')
+            end
+            if is_marked then redis.call('HLEN', marks) end
+            if is_marked or outcome == 'r' then step.ttl = use_barriers().duration(step.ttl) end
+
+            local result = 'committed'
+            if step.barriers then
+              local state = use_barriers().commit(step.barriers)
+              if state == 'waiting' or state == 'released' then
+                result = 'not released'
+              elseif state ~= 'committed' then
+                return state
+              end
+            end
+            enqueue(step.enqueues)
+            local is_relayed = false
+            if result == 'committed' then
+              is_relayed = step.worker ~= '' and relay(step.successors, step.worker)
+              enqueue(step.successors)
+            end
+            if outcome == 'r' then
+              local time = redis.call('TIME')
+              local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+              redis.call('HSET', dead_letters .. '.msgs', id, redis.call('HGET', messages, id))
+              redis.call('ZADD', dead_letters, now, id)
+              redis.call('SET', dead_letters .. '.reason.' .. id, step.reason, 'PX', step.ttl)
+            end
+            if outcome == 'q' then waiting[queue] = redis.call('LPUSH', namespace .. ':' .. queue, id) end
+            if is_marked and outcome == 'q' then
+              redis.call('HSET', marks, id, step.crashes)
+              redis.call('PEXPIRE', marks, step.ttl)
+            elseif is_marked then
+              redis.call('HDEL', marks, id)
+            end
+            if outcome ~= '-' then redis.call('SREM', taken, id) end
+            if outcome == 'a' or outcome == 'r' then redis.call('HDEL', messages, id) end
+            records[#records + 1] = tag
+            records[#records + 1] = result
+            return is_relayed and 'relayed' or result
+          end
+
+          settling = { read = read_step, settle = settle }
+          return settling
         end
 
         -- Whether a worker has taken messages: a list of 0 and 1.
@@ -232,7 +231,10 @@ enum CommitScript {
 
         local function arrive_all(last)
           local taken, queue = namespace .. ':__acks__.' .. take(), take()
-          local barrier = read_barrier()
+          local barriers = use_barriers()
+          local barrier = barriers.read_one()
+          local run_id, actor = take()
+          if run_id ~= '' then actor = take() end
           local tags, ids, parties = {}, {}, {}
           while at < last do
             local i = #tags + 1
@@ -240,8 +242,15 @@ enum CommitScript {
           end
 
           local messages = namespace .. ':' .. queue .. '.msgs'
-          local left = look_at(barrier)
+          local left = barriers.look_at(barrier)
           local is_simple = type(left) == 'number' and left > #tags
+          local run
+          if is_simple and run_id ~= '' then
+            run = { id = run_id, sent = {}, outcome = 'succeeded', actor = actor }
+            use_runs().look_at(run)
+            -- One that failed before has to be told from the others.
+            is_simple = runs.failures(run.record) == 0
+          end
           if is_simple then
             for i, is_taken in ipairs(are_taken(taken, ids)) do
               is_simple = is_simple and is_taken == 1 and redis.call('HEXISTS', messages, ids[i]) == 1
@@ -250,9 +259,10 @@ enum CommitScript {
           if is_simple then
             -- None of them can be the last one.
             local arrived = barrier.key .. '_arrived'
-            local count = redis.call('SADD', arrived, unpack(parties))
-            if count > 0 then redis.call('DECRBY', barrier.key, count) end
-            keep(barrier)
+            local new = redis.call('SADD', arrived, unpack(parties))
+            if new > 0 then redis.call('DECRBY', barrier.key, new) end
+            if run and run.record.values.state and new > 0 then runs.count(run.record, 'succeeded', actor, new) end
+            barriers.keep(barrier)
             redis.call('SREM', taken, unpack(ids))
             redis.call('HDEL', messages, unpack(ids))
             for _, tag in ipairs(tags) do
@@ -267,9 +277,13 @@ enum CommitScript {
             local arrival = {
               key = barrier.key, ran = barrier.ran, ttl = barrier.ttl, party = parties[i], releases = false,
             }
-            results[i] = try(settle, {
+            local ended = run_id ~= '' and {
+              id = run_id, sent = {}, outcome = 'succeeded', actor = actor, message = parties[i],
+            } or nil
+            results[i] = try(use_settling().settle, {
               tag = tag, outcome = 'a', taken = taken, queue = queue, id = ids[i], worker = '', enqueues = {},
-              successors = {}, barriers = { releases = {}, arrival = arrival, creations = {}, refreshes = {} },
+              successors = {},
+              barriers = { releases = {}, arrival = arrival, creations = {}, refreshes = {}, run = ended },
             })
           end
           return results
@@ -278,7 +292,10 @@ enum CommitScript {
         local steps = {
           a = acknowledge,
           h = arrive_all,
-          g = function() return settle(read_step()) end,
+          g = function()
+            local settling = use_settling()
+            return settling.settle(settling.read())
+          end,
         }
         local results = {}
         while at < #ARGV do
@@ -287,6 +304,7 @@ enum CommitScript {
           results[#results + 1] = try(steps[take()], next_at)
           at = next_at
         end
+        write_runs()
         if needs_memory then forget() end
         if #records > 0 then
           redis.call('HSET', commits, unpack(records))

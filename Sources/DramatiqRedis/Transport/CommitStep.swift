@@ -16,6 +16,19 @@ enum CommitStep: Sendable {
         let message: TakenMessage
         let barrier: BarrierKey
         let party: String
+        /// The run that counts the task, and under which actor.
+        var run: (id: String, actorName: String)?
+
+        /// Whether it can be recorded in one with another one.
+        func isLike(_ other: Arrival) -> Bool {
+            guard barrier == other.barrier, message.taken == other.message.taken else { return false }
+            switch (run, other.run) {
+            case (nil, nil): return true
+            case (let run?, let other?):
+                return run.id.hasSameBytes(as: other.id) && run.actorName.hasSameBytes(as: other.actorName)
+            default: return false
+            }
+        }
     }
 
     /// Of messages that one worker has taken from one queue.
@@ -34,7 +47,7 @@ enum CommitStep: Sendable {
     }
 
     static func steps(_ arrivals: [Arrival]) -> [CommitStep] {
-        grouped(arrivals, maxArrivals) { $0.barrier == $1.barrier && $0.message.taken == $1.message.taken }
+        grouped(arrivals, maxArrivals) { $0.isLike($1) }
             .map { .arrivals($0) }
     }
 
@@ -137,11 +150,13 @@ extension RedisCommand {
 
     private mutating func append(arrivals: [CommitStep.Arrival]) {
         guard let first = arrivals.first else { return }
-        append(6 + 3 * arrivals.count)
+        append((first.run == nil ? 7 : 8) + 3 * arrivals.count)
         append("h")
         append(first.message.taken)
         append(first.message.queueName)
         append(first.barrier)
+        append(first.run?.id ?? "")
+        if let run = first.run { append(run.actorName) }
         for arrival in arrivals {
             append(arrival.tag.text)
             append(arrival.message.id)

@@ -218,6 +218,6 @@ extension RedisCommand {
     private static func count(_ barriers: StateCommit?) -> Int {
         guard let barriers else { return 0 }
         return 4 + 3 * barriers.releases.count + (barriers.arrival == nil ? 0 : 4) + 4 * barriers.creations.count
-            + 3 * barriers.refreshes.count
+            + 3 * barriers.refreshes.count + (barriers.run?.argumentCount ?? 1)
     }
 }

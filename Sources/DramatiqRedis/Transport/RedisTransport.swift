@@ -110,6 +110,7 @@ public final class RedisTransport: Transport {
         traits = TransportTraits(
             maxBatch: Self.maxBatch, maxBatchesUnderWay: 2, sendPatience: configuration.sendPatience,
             deadLetterTTL: configuration.deadLetterTTL, barrierKeyPrefix: KeySlot.tag(of: configuration.namespace),
+            namespace: configuration.namespace,
             knowsRedelivery: true, countsCrashes: true, commitsIgnoreCancellation: true)
         keys = RedisKeys(namespace: configuration.namespace)
         commits = CommitScripts(executor: executor, keys: keys, transportID: id)

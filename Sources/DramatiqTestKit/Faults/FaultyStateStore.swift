@@ -14,6 +14,7 @@ public struct FaultyStateStore: StateStore {
     public var identity: StoreIdentity { base.identity }
     public var atomicity: StateAtomicity { base.atomicity }
     public var barrierKeyPrefix: String { base.barrierKeyPrefix }
+    public var runStore: (any RunStore)? { base.runStore }
 
     public func verifyAccess(barrierKeyPrefix: String) async throws {
         try await base.verifyAccess(barrierKeyPrefix: barrierKeyPrefix)

@@ -4,7 +4,9 @@ import DramatiqWorkflow
 /// What workflows promise over a transport and a store, in the same place or apart: nothing is lost, nothing starts too
 /// early, whatever goes wrong. Where commits include the barriers, nothing runs twice either, unless a worker dies.
 public enum WorkflowPromises {
-    public static var all: [Promise<any TransportSubject>] { runs + lifetimes + arrivals + steps + storages + failures }
+    public static var all: [Promise<any TransportSubject>] {
+        runs + lifetimes + arrivals + steps + storages + failures + tracking
+    }
 
     static let runs: [Promise<any TransportSubject>] = [
         Promise("a workflow runs to its end, each task once and after those before it") { subject in

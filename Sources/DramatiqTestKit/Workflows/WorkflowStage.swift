@@ -36,7 +36,8 @@ struct WorkflowStage: Sendable {
         onFailure: WorkflowFailurePolicy = .halt,
         log: RunLog = RunLog(),
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
-        longestWait: Duration = WorkflowMiddleware.defaultLongestWait
+        longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
+        tracking: RunTracking = .enabled
     ) async throws {
         self.subject = subject
         self.log = log
@@ -44,7 +45,7 @@ struct WorkflowStage: Sendable {
         let store = FaultyStateStore(try await subject.makeStore(beside: transport), faults: subject.faults)
         let workflows = WorkflowMiddleware(
             backend: store, callbackStorage: storage, onFailure: onFailure, barrierTTL: barrierTTL,
-            longestWait: longestWait)
+            longestWait: longestWait, tracking: tracking)
         broker = Broker(
             transport: transport, middleware: Broker.defaultMiddleware + [workflows],
             // What goes wrong is wanted.
@@ -64,7 +65,8 @@ struct WorkflowStage: Sendable {
         Message(queueName: otherQueue, actorName: task.name, args: [.string(name)])
     }
 
-    func start(_ components: any WorkflowComponent...) async throws {
+    @discardableResult
+    func start(_ components: any WorkflowComponent...) async throws -> WorkflowRun {
         try await Workflow(Chain(children: components.map(\.node)), broker: broker).run()
     }
 

@@ -34,6 +34,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let barrierTTL: Duration
     /// The longest time that a message may wait in its queue until a worker takes it.
     public let longestWait: Duration
+    /// Whether what becomes of a workflow is kept, for its handle.
+    public let tracking: RunTracking
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -45,13 +47,16 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     ///     than the longest task runs. Defaults to a day, as in dramatiq-workflow.
     ///   - longestWait: the longest time that a message may wait in its queue until a worker takes it; its delays,
     ///     retries and time as a dead letter apart, which are known. Defaults to two weeks.
+    ///   - tracking: whether what becomes of the workflows that are started here is kept. Defaults to a week beyond their
+    ///     end, if the backend keeps runs.
     public init(
         backend: any StateStore,
         barriers: BarrierStyle = .atMostOnce,
         callbackStorage: any CallbackStorage = InlineCallbackStorage(),
         onFailure: WorkflowFailurePolicy = .halt,
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
-        longestWait: Duration = WorkflowMiddleware.defaultLongestWait
+        longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
+        tracking: RunTracking = .enabled
     ) {
         self.backend = backend
         self.barriers = barriers
@@ -59,6 +64,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         self.onFailure = onFailure
         self.barrierTTL = max(.zero, barrierTTL)
         self.longestWait = max(.zero, longestWait)
+        self.tracking = tracking
     }
 
     public var actorOptions: Set<String> { [WorkflowFailurePolicy.optionName] }
@@ -88,9 +94,12 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     // MARK: Starting
 
     /// Everything that starting a workflow means.
-    func prepare(_ root: WorkflowNode, _ broker: Broker) async throws -> Commit {
+    func prepare(_ workflow: Workflow) async throws -> (commit: Commit, runID: String) {
+        let broker = workflow.broker
+        let id = barrierKeyPrefix(broker) + UniqueID.make() + RunStep.idSuffix
+        let beginning = try beginning(workflow)
         let plan = try WorkflowPlan(
-            starting: .node(root), identities: .random,
+            starting: .node(workflow.root), inRun: beginning == nil ? nil : id, identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)
@@ -105,8 +114,45 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             }
         }
         let creations = creations(plan)
-        let state = creations.isEmpty ? nil : StateCommit(store: backend, creations: creations)
-        return Commit(sends: Envelopes(envelopes), state: state)
+        var state = creations.isEmpty && beginning == nil ? nil : StateCommit(store: backend, creations: creations)
+        if let beginning {
+            state?.run = RunStep(id: id, index: runIndex(broker), beginning: beginning, sent: plan.taskCounts)
+        }
+        return (Commit(sends: Envelopes(envelopes), state: state), id)
+    }
+
+    /// What is noted of a run when it begins; `nil` if it isn't tracked.
+    private func beginning(_ workflow: Workflow) throws -> RunStep.Beginning? {
+        guard tracking.isEnabled, backend.runStore != nil else { return nil }
+        try RunTracking.check(workflow)
+        return RunStep.Beginning(
+            name: workflow.name, labels: workflow.labels,
+            tasks: RunStep.TaskCount.counts(workflow.walkMessages().lazy.map(\.taskActorName)),
+            retention: tracking.retention, maxEnded: tracking.maxEnded)
+    }
+
+    /// What the keys of the lists of runs begin with.
+    func runIndex(_ broker: Broker) -> String {
+        let namespace = broker.transport.traits.namespace
+        return (namespace.isEmpty ? barrierKeyPrefix(broker) + "dramatiq" : namespace) + ":__runs__"
+    }
+
+    /// What a task's end means for the run that it belongs to; `nil` if it belongs to none.
+    private func runStep(
+        _ context: MessageContext,
+        _ callbacks: [CompletionCallback],
+        _ party: String,
+        _ outcome: RunStep.TaskEnd.Outcome,
+        _ reason: String = ""
+    ) -> RunStep? {
+        guard let run = callbacks.first, run.isRun, backend.runStore != nil else { return nil }
+        let message = context.delivered.message
+        let retries = outcome == .succeeded ? 0 : message.options.value("retries")?.intValue ?? 0
+        return RunStep(
+            id: run.completionID,
+            ended: RunStep.TaskEnd(
+                actorName: message.taskActorName, messageID: party, outcome: outcome, reason: reason,
+                retries: max(0, min(retries, 1 << 30))))
     }
 
     /// Stores the callbacks of a frame's messages, once.
@@ -159,7 +205,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         if context.isSuccess {
             if let reference = message.ownCallbacks {
                 return try await advance(
-                    &context, Message.WorkflowTies(reference: reference, party: message.messageID))
+                    &context, Message.WorkflowTies(reference: reference, party: message.messageID), .succeeded)
             }
             // The next message of its pipeline has them.
             guard let ties = message.workflowTies else { return }
@@ -187,22 +233,32 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         return try await callbackStorage.retrieve(ties.reference)
     }
 
-    private func advance(_ context: inout MessageContext, _ ties: Message.WorkflowTies) async throws {
+    private func advance(
+        _ context: inout MessageContext,
+        _ ties: Message.WorkflowTies,
+        _ outcome: RunStep.TaskEnd.Outcome,
+        _ reason: String = ""
+    ) async throws {
         let callbacks = try await callbacks(ties)
-        try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party))
+        let run = runStep(context, callbacks, ties.party, outcome, reason)
+        try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party, run: run))
     }
 
     /// Keeps what a message needs that is put aside.
+    ///
+    /// - Parameter failure: why it has failed for good, if it has.
     private func keep(
         _ context: inout MessageContext,
         _ ties: Message.WorkflowTies,
-        for wait: Duration
+        for wait: Duration,
+        failure: String? = nil
     ) async throws {
         do {
             let callbacks = try await callbacks(ties)
             try await callbackStorage.refresh(ties.reference, for: wait)
             let refreshes = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
-            context.state = StateCommit(store: backend, refreshes: refreshes)
+            let run = failure.flatMap { runStep(context, callbacks, ties.party, .failed, $0) }
+            context.state = StateCommit(store: backend, refreshes: refreshes, run: run)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
             // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
@@ -227,6 +283,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         var creations: [StateCommit.Creation] = []
         /// Outer barriers of what is sent.
         var refreshes: [BarrierKey] = []
+        /// What it means for the run.
+        var run: RunStep?
     }
 
     /// Adds to the commit what the arrival leads to, up to the next barrier that only its backend can judge.
@@ -234,11 +292,16 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         var arrival = arrival
         guard let callback = arrival.callbacks.popLast() else {
             context.state = StateCommit(
-                store: backend, releases: arrival.releases, creations: arrival.creations, refreshes: arrival.refreshes)
+                store: backend, releases: arrival.releases, creations: arrival.creations, refreshes: arrival.refreshes,
+                run: arrival.run)
             return
         }
-        // What a chain's step is followed by can be sent along with the arrival that opens its barrier.
-        if !callback.propagates, try await start(callback, &context, &arrival) {
+        // What a chain's step is followed by can be sent along with the arrival that opens its barrier. A run's barrier has
+        // one party, too, and nothing follows it.
+        var releasesAtOnce = arrival.callbacks.isEmpty && arrival.run != nil
+        if !callback.propagates { releasesAtOnce = try await start(callback, &context, &arrival) }
+        if releasesAtOnce {
+            if callback.propagates { arrival.run?.index = runIndex(context.broker) }
             release(&context, arrival, barrierKey(callback.completionID))
         } else {
             arrive(&context, arrival, callback)
@@ -271,6 +334,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             }
         }
         arrival.creations += creations(plan)
+        arrival.run?.sent += plan.taskCounts
         if !plan.tasks.isEmpty {
             let delay = Duration.milliseconds(plan.longestDelay)
             arrival.refreshes = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
@@ -286,7 +350,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: false),
             releases: arrival.releases,
             creations: arrival.creations,
-            refreshes: arrival.refreshes
+            refreshes: arrival.refreshes,
+            run: arrival.run
         )
         var next = arrival
         next.releases.append(barrier)
@@ -305,7 +370,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             arrival: StateCommit.Arrival(barrier: barrier, party: arrival.party, releases: true),
             releases: arrival.releases,
             creations: arrival.creations,
-            refreshes: arrival.refreshes
+            refreshes: arrival.refreshes,
+            run: arrival.run
         )
     }
 
@@ -350,13 +416,16 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         )
         // Once the dead letter is requeued, the workflow goes on.
         if policy != .proceed, context.isFailed {
-            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL)
+            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL, failure: reason)
+        } else if policy != .proceed, let callbacks = try? await callbacks(ties) {
+            let run = runStep(context, callbacks, ties.party, .skipped, reason)
+            context.state = run.map { StateCommit(store: backend, run: $0) }
         }
         switch policy.kind {
         case .halt:
             break
         case .proceed:
-            try await advance(&context, ties)
+            try await advance(&context, ties, context.isSkipped ? .skipped : .failed, reason)
         case .notify(let address):
             let message = try context.broker.message(for: address, [context.message.jsonValue, .string(reason)])
             try await context.enqueue(message)

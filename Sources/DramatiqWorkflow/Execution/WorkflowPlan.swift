@@ -35,6 +35,7 @@ struct WorkflowPlan {
     ///   - part: what is started.
     ///   - origin: the stored content that it is a part of, if it is one.
     ///   - outer: the entries that it is started with.
+    ///   - runID: the run that it is the whole of, if it is counted as one.
     ///   - earlierQueue: the queue of the task after which it is started; `nil` if there was none.
     ///   - identities: tells messages apart.
     ///   - makeCompletionID: names barriers.
@@ -43,6 +44,7 @@ struct WorkflowPlan {
         starting part: WorkflowPart,
         of origin: StoredOrigin? = nil,
         outer: [CompletionCallback] = [],
+        inRun runID: String? = nil,
         after earlierQueue: String? = nil,
         identities: MessageIdentities,
         makeCompletionID: @escaping () -> String
@@ -51,7 +53,12 @@ struct WorkflowPlan {
         self.earlierQueue = earlierQueue
         self.identities = identities
         self.makeCompletionID = makeCompletionID
-        let frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
+        var frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
+        if let runID {
+            let run = CompletionFrame(.group, parent: frame, completionID: runID, parties: 1)
+            frames.append(run)
+            frame = run
+        }
         steps = [.start(part, delay: 0, frame)]
         while let step = steps.popLast() { try take(step) }
         try setRests(origin)
@@ -59,6 +66,8 @@ struct WorkflowPlan {
 
     /// The new barriers: those at which something arrives.
     var barriers: [CompletionFrame] { frames.filter { $0.parties > 0 } }
+    /// How many tasks there are for each actor.
+    var taskCounts: [RunStep.TaskCount] { RunStep.TaskCount.counts(tasks.lazy.map(\.message.taskActorName)) }
     /// The longest delay of a task, in milliseconds.
     var longestDelay: Int { tasks.reduce(0) { max($0, $1.delay) } }
 

@@ -19,7 +19,8 @@ package struct WorkflowRehearsal: Sendable {
     package func run(_ workflow: WorkflowNode, visit: (Message) async throws -> Void) async throws {
         let transport = RehearsalTransport()
         let backend = InMemoryRateLimiterBackend()
-        let middleware = WorkflowMiddleware(backend: backend, callbackStorage: callbackStorage)
+        let middleware = WorkflowMiddleware(
+            backend: backend, callbackStorage: callbackStorage, tracking: .disabled)
         let broker = Broker(transport: transport, middleware: [Pipelines(), middleware])
         try await Workflow(workflow, broker: broker).run()
         while let message = transport.next() {

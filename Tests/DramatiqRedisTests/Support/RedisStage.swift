@@ -27,6 +27,7 @@ struct RedisStage {
         delayedLimit: Int = 100_000,
         store: (any StateStore)? = nil,
         storage: any CallbackStorage = InlineCallbackStorage(),
+        tracking: RunTracking = .enabled,
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
         let log = RecordingLog()
@@ -41,7 +42,8 @@ struct RedisStage {
         broker = Broker(
             transport: transport,
             middleware: Broker.defaultMiddleware + [
-                WorkflowMiddleware(backend: store ?? backend, callbackStorage: storage)
+                WorkflowMiddleware(
+                    backend: store ?? backend, callbackStorage: storage, tracking: tracking)
             ],
             logger: log.logger)
         let ran = ran

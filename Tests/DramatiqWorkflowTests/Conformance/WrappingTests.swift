@@ -69,7 +69,6 @@ import Testing
         #expect(transport["takeNow"] > 50)
         #expect(store["apply"] == 0)
         #expect(storage["retrieve"] == 0)
-        // The last task has nothing behind it.
-        #expect(storage["retrieveNow"] == 101)
+        #expect(storage["retrieveNow"] == 102)
     }
 }

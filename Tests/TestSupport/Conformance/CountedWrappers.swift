@@ -61,6 +61,7 @@ public struct CountedStore: StateStore {
     }
 
     public var identity: StoreIdentity { base.identity }
+    public var runStore: (any RunStore)? { base.runStore }
     public var atomicity: StateAtomicity { base.atomicity }
     public var barrierKeyPrefix: String { base.barrierKeyPrefix }
     public func apply(_ steps: StateCommit) async throws -> StateCommit.Result {

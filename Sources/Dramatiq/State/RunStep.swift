@@ -1,0 +1,127 @@
+/// What a commit means for a run: a workflow that was started and is counted as it goes on.
+///
+/// A run's id is the key of a barrier of one party, at which everything that the run consists of arrives at last; whoever
+/// releases that barrier ends the run, in the same step. What is known of it besides is kept beside the barrier for as
+/// long: a ``RunStatus``. A step for a run that nobody keeps does nothing.
+public struct RunStep: Sendable {
+    /// A run that begins.
+    public struct Beginning: Sendable {
+        /// What it is called; empty if it has no name.
+        public var name: String
+        /// What it can be found by besides.
+        public var labels: [String: String]
+        /// How many tasks its definition has.
+        public var tasks: [TaskCount]
+        /// For how long it is kept once it has ended.
+        public var retention: Duration
+        /// How many runs that have ended are kept when this one is one of them; the earliest go first.
+        public var maxEnded: Int
+
+        public init(
+            name: String,
+            labels: [String: String],
+            tasks: [TaskCount],
+            retention: Duration,
+            maxEnded: Int
+        ) {
+            self.name = name
+            self.labels = labels
+            self.tasks = tasks
+            self.retention = retention
+            self.maxEnded = maxEnded
+        }
+    }
+
+    /// A number of tasks for one actor.
+    public struct TaskCount: Sendable, Hashable {
+        public var actorName: String
+        public var count: Int
+
+        public init(actorName: String, count: Int) {
+            self.actorName = actorName
+            self.count = count
+        }
+
+        /// How often each name occurs, in the order in which they do first.
+        package static func counts(_ actorNames: some Sequence<String>) -> [TaskCount] {
+            var counts: [TaskCount] = []
+            var places: [TextKey: Int] = [:]
+            for name in actorNames {
+                if let last = counts.indices.last, counts[last].actorName.hasSameBytes(as: name) {
+                    counts[last].count += 1
+                } else if let place = places[TextKey(name)] {
+                    counts[place].count += 1
+                } else {
+                    places[TextKey(name)] = counts.count
+                    counts.append(TaskCount(actorName: name, count: 1))
+                }
+            }
+            return counts
+        }
+    }
+
+    /// A task that ends with the commit.
+    public struct TaskEnd: Sendable, Hashable {
+        /// How.
+        public enum Outcome: Sendable, Hashable {
+            case succeeded
+            case failed
+            case skipped
+        }
+
+        public var actorName: String
+        public var messageID: String
+        public var outcome: Outcome
+        /// Why it failed or was skipped, for a person to read; empty otherwise.
+        public var reason: String
+        /// How often it was tried again.
+        public var retries: Int
+
+        public init(
+            actorName: String,
+            messageID: String,
+            outcome: Outcome,
+            reason: String = "",
+            retries: Int = 0
+        ) {
+            self.actorName = actorName
+            self.messageID = messageID
+            self.outcome = outcome
+            self.reason = reason
+            self.retries = retries
+        }
+    }
+
+    /// What the ids of runs end with, which tells them from other barriers.
+    public static let idSuffix = ":run"
+
+    public var id: String
+    /// What the keys of the lists of runs begin with. It has to be there if the run begins or ends.
+    public var index: String
+    /// The run begins; nothing of it is there yet.
+    public var beginning: Beginning?
+    /// Tasks that are sent. They count if the steps are committed.
+    public var sent: [TaskCount]
+    /// The task that ends. It counts with the end of its delivery.
+    public var ended: TaskEnd?
+
+    public init(
+        id: String,
+        index: String = "",
+        beginning: Beginning? = nil,
+        sent: [TaskCount] = [],
+        ended: TaskEnd? = nil
+    ) {
+        self.id = id
+        self.index = index
+        self.beginning = beginning
+        self.sent = sent
+        self.ended = ended
+    }
+
+    /// Whether a message is a task that is done, and nothing else is counted.
+    func isPlainSuccess(of messageID: String) -> Bool {
+        guard beginning == nil, sent.isEmpty, let ended, ended.outcome == .succeeded else { return false }
+        return ended.messageID.hasSameBytes(as: messageID)
+    }
+}

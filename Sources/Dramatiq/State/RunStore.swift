@@ -1,0 +1,82 @@
+/// What is kept of runs by a ``StateStore`` that does what ``StateCommit/run`` says, in the same step as the rest.
+public protocol RunStore: Sendable {
+    /// What is known of a run.
+    ///
+    /// - Parameters:
+    ///   - index: what the keys of the lists of runs begin with.
+    ///   - limit: how many open barriers and how many failures are listed.
+    /// - Returns: `nil` if nothing is: there was no such run, it was not tracked, or the time for which it was kept is over.
+    /// - Throws: if the store can't be reached or refuses.
+    func run(_ id: String, index: String, limit: Int) async throws -> RunStatus?
+
+    /// Lists runs, the latest first.
+    ///
+    /// It takes time for those that are listed, and for those that are looked at and passed over where several conditions
+    /// are given; never for all that there are.
+    ///
+    /// - Throws: if the store can't be reached or refuses.
+    func runs(_ query: RunQuery) async throws -> RunPage
+}
+
+/// Which runs to list.
+public struct RunQuery: Sendable, Hashable {
+    /// What the keys of the lists begin with.
+    public var index: String
+    public var state: RunState?
+    public var name: String?
+    /// All of them.
+    public var labels: [String: String]
+    /// How many are passed over: ``RunPage/nextOffset``.
+    public var offset: Int
+    /// How many are looked at.
+    public var limit: Int
+
+    public init(
+        index: String,
+        state: RunState? = nil,
+        name: String? = nil,
+        labels: [String: String] = [:],
+        offset: Int = 0,
+        limit: Int = 5000
+    ) {
+        self.index = index
+        self.state = state
+        self.name = name
+        self.labels = labels
+        self.offset = max(0, offset)
+        self.limit = max(1, limit)
+    }
+
+    /// Whether a run is one of them.
+    package func includes(_ run: RunSummary) -> Bool {
+        if let state, run.state != state { return false }
+        if let name, !run.name.hasSameBytes(as: name) { return false }
+        return labels.allSatisfy { key, value in run.labels[key]?.hasSameBytes(as: value) ?? false }
+    }
+}
+
+/// Some of the runs that were asked for.
+public struct RunPage: Sendable, Hashable {
+    public let runs: [RunSummary]
+    /// Where the next page begins; `nil` if there is none.
+    public let nextOffset: Int?
+
+    public init(runs: [RunSummary], nextOffset: Int?) {
+        self.runs = runs
+        self.nextOffset = nextOffset
+    }
+}
+
+/// Bounds on what is kept of a run.
+public enum RunLimits {
+    /// How many actors are counted apart: 100.
+    public static let maxActors = 100
+    /// The longest name of a run, of a label and of a label's value, in bytes of UTF-8: 200.
+    public static let maxNameLength = 200
+    /// How many labels a run has at most: 20.
+    public static let maxLabels = 20
+    /// What no name and no label has, so that stores can write several of them one after the other: U+001F.
+    package static let separator = UInt8(ascii: "\u{1F}")
+    /// How much of the reason of a failure is kept, in bytes of UTF-8: 500.
+    package static let maxReasonLength = 500
+}

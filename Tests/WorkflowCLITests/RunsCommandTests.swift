@@ -1,0 +1,109 @@
+#if Plugins
+    import Dramatiq
+    import DramatiqRedis
+    import DramatiqWorkflow
+    import RedisTestSupport
+    import TestSupport
+    import Testing
+
+    @Suite(.timeLimit(.minutes(10))) struct RunsCommandTests {
+        struct Failure: Error {}
+
+        /// A server with a run that has ended and one with a task that has failed.
+        private func withRuns(_ body: (RedisServer, [WorkflowRun]) async throws -> Void) async throws {
+            try await withRedisServer { server in
+                let redis = try RedisClient(url: server.url)
+                let broker = Broker(
+                    transport: RedisTransport(redis),
+                    middleware: Broker.defaultMiddleware + [
+                        WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))
+                    ],
+                    logger: RecordingLog().logger)
+                let task = TaskActor("task") { (_: Int) in }
+                let fails = TaskActor("fails", options: [.maxRetries(0)]) { throw Failure() }
+                try await broker.declare(task, fails)
+                try await Worker(broker).run {
+                    let done = try await Workflow(
+                        task.message(1), task.message(2), name: "al\u{1B}[2Jbum",
+                        labels: ["customer": "42", "a": "b=c"], broker: broker
+                    ).run()
+                    try await done.wait(timeout: .patience)
+                    let stuck = try await Workflow(
+                        Group(task.message(3), fails.message()), task.message(4), labels: ["customer": "43"],
+                        broker: broker
+                    ).run()
+                    try await eventually { try await stuck.status().total.inFlight == 0 }
+                    try await body(server, [done, stuck])
+                }
+                await redis.shutDown()
+            }
+        }
+
+        private func run(_ server: RedisServer, _ arguments: String...) async throws -> Tool.Result {
+            try await Tool.run(["runs"] + arguments + ["--redis", server.url])
+        }
+
+        private func objects(_ result: Tool.Result) throws -> [JSONObject] {
+            try result.output.split(separator: "\n").map {
+                try #require(try JSONValue(parsing: String($0)).objectValue)
+            }
+        }
+
+        @Test func runsAreListed() async throws {
+            try await withRuns { server, runs in
+                let text = try await run(server)
+                #expect(text.status == 0)
+                #expect(!text.output.contains("\u{1B}"))
+                let lines = text.output.split(separator: "\n")
+                #expect(lines.count == 3)
+                #expect(lines[1].hasPrefix(runs[1].id) && lines[2].hasPrefix(runs[0].id))
+                #expect(lines[1].contains("running") && lines[2].contains("succeeded"))
+                #expect(lines[2].contains(#"al\u{1B}[2Jbum"#) && lines[2].contains("a=b=c customer=42"))
+                for (arguments, ids) in [
+                    (["--json"], [1, 0]), (["--state", "running", "--json"], [1]), (["--state", "none", "--json"], []),
+                    (["--label", "customer=42", "--json"], [0]),
+                    (["--label", "customer=42", "--label", "a=b=c", "--json"], [0]),
+                    (["--label", "customer=42", "--label", "a=b", "--json"], []),
+                    (["--name", "al\u{1B}[2Jbum", "--json"], [0]), (["--limit", "1", "--json"], [1]),
+                ] as [([String], [Int])] {
+                    let found = try await Tool.run(["runs", "list"] + arguments + ["--redis", server.url])
+                    #expect(found.status == 0)
+                    let listed = try objects(found).map { $0["run"]?.stringValue }
+                    #expect(listed == ids.map { runs[$0].id }, "\(arguments)")
+                }
+                let limited = try await run(server, "--limit", "1")
+                #expect(limited.output.contains("the latest 1 are listed"))
+                let none = try await run(server, "--name", "nothing")
+                #expect(none.output == "There are no such runs.\n")
+                let wrong = try await run(server, "--label", "customer")
+                #expect(wrong.status != 0 && wrong.error.contains("key=value"))
+            }
+        }
+
+        @Test func aRunIsShown() async throws {
+            try await withRuns { server, runs in
+                let text = try await run(server, "show", runs[1].id)
+                #expect(text.status == 0)
+                let lines = text.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+                #expect(lines.contains(["state", "running"]))
+                #expect(lines.contains(["task", "2", "1", "0", "1", "0", "0"]))
+                #expect(lines.contains(["fails", "1", "0", "0", "0", "1", "0"]))
+                #expect(text.output.contains("WAITS AT") && text.output.contains("Failure()"))
+                let object = try #require(try objects(try await run(server, "show", runs[1].id, "--json")).first)
+                #expect(object["state"] == "running" && object["ended_ms"] == .null)
+                #expect(object["actors"]?.objectValue?["fails"]?.objectValue?["failed"] == 1)
+                #expect(object["open_barriers"] == 1)
+                let barriers = try #require(object["waits_for"]?.arrayValue).elements
+                #expect(barriers.map { $0.objectValue?["missing"] } == [1])
+                let failed = try #require(object["failed"]?.arrayValue?.elements.first?.objectValue)
+                #expect(failed["actor"] == "fails" && failed["attempt"] == 1)
+                #expect(failed["reason"]?.stringValue?.contains("Failure()") == true)
+                let ended = try #require(try objects(try await run(server, "show", runs[0].id, "--json")).first)
+                #expect(ended["state"] == "succeeded" && ended["open_barriers"] == 0)
+                let unknown = try await run(server, "show", "no\u{1B}ne")
+                #expect(unknown.status != 0 && unknown.error.contains("Nothing is known of the run"))
+                #expect(!unknown.error.contains("\u{1B}"))
+            }
+        }
+    }
+#endif
