@@ -137,6 +137,12 @@ import Testing
         #expect(try await stage.transport.sample(queue: "default", limit: 5).count == 1)
         #expect(try await stage.transport.requeueDeadLetters() == 2)
         #expect(try await stage.transport.removeDeadLetters() == 0)
+        var runs = 0
+        for try await run in stage.broker.workflowRuns() {
+            #expect(try await WorkflowRun(id: run.id, broker: stage.broker).status().run.state == .succeeded)
+            runs += 1
+        }
+        #expect(runs == 3)
         let limiter = try ConcurrentRateLimiter(backend: stage.backend, key: "\(prefix)limit")
         #expect(try await limiter.tryAcquire())
         try await limiter.release()
@@ -144,6 +150,22 @@ import Testing
         try await barrier.create(parties: 1)
         #expect(try await barrier.wait(block: true, timeout: .seconds(10)))
         #expect(stage.log.complaints.filter { "\($0)".contains("keeps the user") || "\($0)".contains("perm") }.isEmpty)
+    }
+
+    @Test(arguments: [RedisResultBackend.KeyStyle.hashed, .readable])
+    func theRightsForResultsAreEnough(keys: RedisResultBackend.KeyStyle) async throws {
+        let pattern = keys == .hashed ? "~" + String(repeating: "?", count: 32) : "~dramatiq-results:*"
+        let readme = URL(filePath: #filePath).appending(path: "../../../README.md").standardized
+        #expect(try String(contentsOf: readme, encoding: .utf8).contains("`\(pattern)`"))
+        try await withRestrictedUser(try Self.rules() + [pattern]) { _, url, _ in
+            try await withRedis(url) { redis in
+                let backend = RedisResultBackend(redis, keys: keys)
+                let key = ResultKey(queueName: "q", actorName: "a", messageID: "1")
+                async let found = backend.result(for: key, timeout: .patience)
+                try await backend.store([1], for: key, ttl: .seconds(100))
+                #expect(try await found == [1])
+            }
+        }
     }
 
     @Test(arguments: [true, false])

@@ -12,9 +12,15 @@ extension ImmediateMiddleware {
     }
 }
 
-/// A middleware that sees beforehand whether one of its later hooks has anything to do for a message. It never has after
-/// a success of a message without options whose actor has none either.
+/// A middleware that sees beforehand whether one of its later hooks has anything to do for a message.
 package protocol SelectiveMiddleware: Middleware {
+    /// Whether it may have after a success of a message without options whose actor has none either. Defaults to no.
+    var concernsPlainMessages: Bool { get }
+
     /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
     func isConcerned(_ context: MessageContext) -> Bool
+}
+
+extension SelectiveMiddleware {
+    package var concernsPlainMessages: Bool { false }
 }

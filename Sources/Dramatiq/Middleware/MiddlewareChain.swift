@@ -60,7 +60,7 @@ final class MiddlewareChain: Sendable {
     private let beforeEnqueue: [any BeforeEnqueue]
     private let afterEnqueue: [any AfterEnqueue]
     private let beforeDelay: [any BeforeDelayMessage]
-    /// Whether every middleware at the hooks after a success is a ``SelectiveMiddleware``.
+    /// Whether no middleware has anything to do after a success of a message without options whose actor has none.
     private let isSelective: Bool
     private let beforeProcess: [Preparation]
     private let afterProcess: [Step]
@@ -114,7 +114,9 @@ final class MiddlewareChain: Sendable {
         beforeNack = middleware.compactMap { $0 as? any BeforeNack }.map { middleware in
             Step(middleware, "beforeNack") { try await middleware.beforeNack(&$0) }
         }
-        isSelective = (afterProcess + beforeAck).allSatisfy { $0.concern != nil }
+        isSelective = (afterProcess + beforeAck).allSatisfy { step in
+            (step.middleware as? any SelectiveMiddleware).map { !$0.concernsPlainMessages } ?? false
+        }
         afterAck = middleware.reversed().compactMap { $0 as? any AfterAck }.map { observer in
             { observer.afterAck($0) }
         }

@@ -8,12 +8,18 @@
     peer.py receive URL NAMESPACE QUEUE COUNT     takes messages and prints them, one per line as JSON
     peer.py bucket ENDPOINT                       makes a bucket for workflows
     peer.py objects ENDPOINT                      prints the keys that are in it
+    peer.py results URL STYLE                     keeps results, hashed or readable; its input's lines are JSON: [message, value],
+                                                  or [message, type, text] for an error
+    peer.py groups URL NAMESPACE                  runs a group for each line of its input, a JSON array of messages, the last of
+                                                  which is the completion callback
+    peer.py await URL STYLE                       prints the results of the messages of its input, each as JSON: [value], or
+                                                  [type, text] of an error
     peer.py dates                                 reads dates, one per line, and prints them again
     peer.py memcached SERVERS                     calls methods of a MemcachedBackend, or of a Barrier over it, as the
                                                   lines of its input say, each a JSON array; prints results as JSON
 
 With STORAGE in the environment what remains of workflows is stored, as Swift's SharedStorage has it. With LZ4 messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
-negative time never end. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
+negative time never end. With RESULTS the results of all tasks are kept. With GROUPS dramatiq's groups are served. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
 dramatiq's own.
 """
 
@@ -28,9 +34,11 @@ import time
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware import CurrentMessage, GroupCallbacks
 from dramatiq.rate_limits import Barrier, ConcurrentRateLimiter, WindowRateLimiter
 from dramatiq.rate_limits.backends import MemcachedBackend, RedisBackend
+from dramatiq.results import ResultFailure, Results
+from dramatiq.results.backends import RedisBackend as RedisResultBackend
 from dramatiq_workflow import Workflow, WorkflowMiddleware
 from dramatiq_workflow._barrier import AtMostOnceBarrier
 from dramatiq_workflow._serialize import unserialize_workflow
@@ -156,11 +164,15 @@ def make_broker(url, namespace, heartbeat=60_000, role="work"):
         url=url, namespace=namespace, heartbeat_timeout=heartbeat, maintenance_chance=chance
     )
     broker.add_middleware(CurrentMessage())
+    if "RESULTS" in os.environ:
+        broker.add_middleware(Results(backend=RedisResultBackend(url=url), store_results=True))
     barrier_type = Barrier if "COUNTING_BARRIERS" in os.environ else AtMostOnceBarrier
     storage = make_storage(url, namespace, role)
     broker.add_middleware(
         WorkflowMiddleware(make_backend(url), barrier_type=barrier_type, callback_storage=storage)
     )
+    if "GROUPS" in os.environ:
+        broker.add_middleware(GroupCallbacks(make_backend(url)))
     dramatiq.set_broker(broker)
     return broker
 
@@ -185,6 +197,8 @@ def work(url, namespace, heartbeat, actors, queues=""):
         if milliseconds < 0 and "HOLD" in os.environ:
             threading.Event().wait()
         note("end", workflow, task, enqueue)
+        if "RESULTS" in os.environ:
+            return {"task": task}
 
     for actor in actors.split(","):
         name, queue = actor.split("@")
@@ -226,6 +240,38 @@ def receive(url, namespace, queue, count):
             sys.stdout.buffer.write(dramatiq.JSONEncoder().encode(message.asdict()) + b"\n")
             consumer.ack(message)
             left -= 1
+
+
+def run_groups(url, namespace):
+    broker = make_broker(url, namespace)
+    for line in sys.stdin:
+        *members, callback = [dramatiq.Message(**message) for message in json.loads(line)]
+        for queue in {message.queue_name for message in members}:
+            broker.declare_queue(queue)
+        group = dramatiq.group(members, broker=broker)
+        group.add_completion_callback(callback)
+        group.run()
+
+
+def results(url, style):
+    backend = RedisResultBackend(url=url, use_namespace_prefix_keys=style == "readable")
+    for line in sys.stdin:
+        message, *result = json.loads(line)
+        message = dramatiq.Message(**message)
+        if len(result) == 1:
+            backend.store_result(message, result[0], 60_000)
+        else:
+            backend.store_exception(message, type(result[0], (Exception,), {})(result[1]), 60_000)
+
+
+def await_results(url, style):
+    backend = RedisResultBackend(url=url, use_namespace_prefix_keys=style == "readable")
+    for line in sys.stdin:
+        try:
+            result = [dramatiq.Message(**json.loads(line)).get_result(backend=backend, block=True, timeout=60_000)]
+        except ResultFailure as error:
+            result = [error.orig_exc_type, error.orig_exc_msg]
+        print(json.dumps(result))
 
 
 def dates():
@@ -275,5 +321,6 @@ if __name__ == "__main__":
     commands = {
         "work": work, "start": start, "send": send, "receive": receive, "parse": parse, "dates": dates,
         "memcached": call_memcached, "bucket": make_bucket, "objects": list_objects,
+        "groups": run_groups, "results": results, "await": await_results,
     }
     commands[sys.argv[1]](*sys.argv[2:])

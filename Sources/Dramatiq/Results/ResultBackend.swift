@@ -1,0 +1,44 @@
+/// Keeps the results of messages for a time: see ``Results``.
+public protocol ResultBackend: Sendable {
+    /// Keeps a message's result in place of an earlier one.
+    ///
+    /// - Parameters:
+    ///   - result: as it is kept. See ``Results``.
+    ///   - ttl: for how long.
+    /// - Throws: if the backend can't be reached or refuses; it may have been kept all the same.
+    func store(_ result: [UInt8], for key: ResultKey, ttl: Duration) async throws
+
+    /// A message's result, as soon as there is one. It stays where it is, for others that ask.
+    ///
+    /// - Parameter timeout: how long to wait for it; `.zero` to have a look.
+    /// - Returns: `nil` if there is none by then.
+    /// - Throws: if the backend can't be reached or refuses; `CancellationError` if the task is cancelled meanwhile.
+    func result(for key: ResultKey, timeout: Duration) async throws -> [UInt8]?
+}
+
+/// What tells the result of one message from all others.
+public struct ResultKey: Sendable, Hashable {
+    /// The message's queue, without a suffix for delayed messages and dead letters.
+    public let queueName: String
+    public let actorName: String
+    public let messageID: String
+
+    public init(queueName: String, actorName: String, messageID: String) {
+        self.queueName = QueueName.canonical(queueName)
+        self.actorName = actorName
+        self.messageID = messageID
+    }
+
+    public init(_ message: Message) {
+        self.init(queueName: message.queueName, actorName: message.actorName, messageID: message.messageID)
+    }
+
+    public static func == (left: ResultKey, right: ResultKey) -> Bool {
+        left.messageID.hasSameBytes(as: right.messageID) && left.actorName.hasSameBytes(as: right.actorName)
+            && left.queueName.hasSameBytes(as: right.queueName)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        messageID.hashBytes(into: &hasher)
+    }
+}
