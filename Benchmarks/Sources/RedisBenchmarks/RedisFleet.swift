@@ -21,6 +21,7 @@ struct RedisFleet: Sendable {
         storage: any CallbackStorage = InlineCallbackStorage(),
         encoder: any MessageEncoder = JSONMessageEncoder(),
         tracking: RunTracking = .enabled,
+        keepsResults: Bool = false,
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
         client = try RedisClient(url: server.url)
@@ -31,7 +32,8 @@ struct RedisFleet: Sendable {
             middleware: Broker.defaultMiddleware + [
                 WorkflowMiddleware(
                     backend: RedisRateLimiterBackend(executor), callbackStorage: storage, tracking: tracking)
-            ] + middleware,
+            ] + (keepsResults ? [Results(backend: RedisResultBackend(executor), storesResults: true)] : [])
+                + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await broker.declare(noop)
     }

@@ -38,6 +38,7 @@ private func measureTracking(_ session: inout Session, _ server: LocalServer) as
     for shape in shapes where session.includes(shape.name) {
         let tracked = try await RedisFleet(server)
         let untracked = try await RedisFleet(server, tracking: .disabled)
+        let kept = try await RedisFleet(server, keepsResults: true)
         func contestant(_ name: String, _ fleet: RedisFleet) -> Contestant {
             Contestant(name) {
                 try await fleet.flush()
@@ -53,9 +54,11 @@ private func measureTracking(_ session: inout Session, _ server: LocalServer) as
         try await session.compare(
             Comparison(
                 shape.name, unit: "tasks", aims: [.atLeast(0.9, times: "untracked")],
-                contestant("tracked", tracked), contestant("untracked", untracked)))
+                contestant("tracked", tracked), contestant("untracked", untracked),
+                contestant("tracked, with results", kept)))
         await tracked.client.shutDown()
         await untracked.client.shutDown()
+        await kept.client.shutDown()
     }
 }
 

@@ -89,6 +89,9 @@ public struct ConsumerOptions: Sendable {
     /// For such a transport: the turn that it takes to read a message that has crashes. If it is another one's, which may be
     /// for long, it goes on with others.
     package var suspectTurn = SuspectTurn()
+    /// For an immediate transport: what tells whether ``TransportConsumer/takeNow()`` would overtake what
+    /// ``TransportConsumer/next(limit:)`` has given, and gives nothing then. `nil` if nobody calls both at once.
+    package var handover: Handover?
 
     public init(prefetch: Int, encoder: any MessageEncoder = JSONMessageEncoder(), maxCrashes: Int? = nil) {
         self.prefetch = prefetch

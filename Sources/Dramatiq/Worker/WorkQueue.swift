@@ -139,6 +139,8 @@ final class WorkQueue: Sendable {
     }
 
     private let state = Mutex(State())
+    /// How often messages were added, to see without a lock that none were.
+    private let pushes = Atomic(0)
 
     func add(source: WorkSource) {
         state.withLock { $0.sources.append(source) }
@@ -146,6 +148,7 @@ final class WorkQueue: Sendable {
 
     func push(_ items: [WorkItem]) {
         let woken = state.withLock { state in
+            pushes.wrappingAdd(1, ordering: .relaxed)
             for item in items { state.push(item) }
             return state.idleToWake()
         }
@@ -188,16 +191,42 @@ final class WorkQueue: Sendable {
         return item
     }
 
-    /// The next message if there is one; otherwise where to look for one, which is nowhere once the queue is closed, and
-    /// how many others have nothing to do.
-    func takeNow() -> (item: WorkItem?, sources: [WorkSource], idle: Int) {
-        let (item, woken, sources, idle) = state.withLock { state -> (WorkItem?, Signal?, [WorkSource], Int) in
-            if state.isClosed { return (nil, nil, [], 0) }
-            if let item = state.pop() { return (item, state.idleToWake(), [], 0) }
-            return (nil, nil, state.sources, state.idle.count)
+    /// Where to look for messages if there are none.
+    struct Elsewhere {
+        /// Nowhere once the queue is closed.
+        var sources: [WorkSource] = []
+        /// How many others have nothing to do.
+        var idle = 0
+        /// How often messages were added before.
+        fileprivate var pushes = 0
+    }
+
+    /// The next message if there is one; otherwise where to look for one.
+    func takeNow() -> (item: WorkItem?, Elsewhere) {
+        let (item, woken, elsewhere) = state.withLock { state -> (WorkItem?, Signal?, Elsewhere) in
+            if state.isClosed { return (nil, nil, Elsewhere()) }
+            if let item = state.pop() { return (item, state.idleToWake(), Elsewhere()) }
+            let pushes = pushes.load(ordering: .relaxed)
+            return (nil, nil, Elsewhere(sources: state.sources, idle: state.idle.count, pushes: pushes))
         }
         woken?.signal()
-        return (item, sources, idle)
+        return (item, elsewhere)
+    }
+
+    /// The first of messages that were taken from elsewhere just now; the others are for others. What has come meanwhile was
+    /// taken before them, and is in front of them.
+    func first(of item: WorkItem, _ others: [WorkItem], _ elsewhere: Elsewhere) -> WorkItem {
+        if others.isEmpty, pushes.load(ordering: .relaxed) == elsewhere.pushes { return item }
+        let (first, woken) = state.withLock { state -> (WorkItem, Signal?) in
+            guard !state.isClosed, !state.isEmpty else {
+                for other in others { state.push(other) }
+                return (item, state.idleToWake())
+            }
+            for item in [item] + others { state.push(item) }
+            return (state.pop() ?? item, state.idleToWake())
+        }
+        woken?.signal()
+        return first
     }
 
     /// Where messages of a queue come from, if there is nothing else to be done.

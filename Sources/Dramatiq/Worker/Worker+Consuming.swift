@@ -20,6 +20,8 @@ extension Worker {
         var options = ConsumerOptions(
             prefetch: limit, encoder: broker.encoder, maxCrashes: maxCrashes.map { max(1, $0) })
         options.suspectTurn = suspects.turn
+        let handover = Handover()
+        options.handover = handover
         guard
             let consumer = await waitingOutOutages(
                 queue, { [options] in try await broker.transport.consumer(of: queue, options) })
@@ -37,6 +39,7 @@ extension Worker {
             else { break }
             source.add(deliveries.count)
             await accept(deliveries, source)
+            handover.end()
         }
     }
 
@@ -168,9 +171,9 @@ extension Worker {
         guard broker.isImmediate else { return await workQueue.next(idle) }
         var item: WorkItem?
         if !Task.isCancelled {
-            let (queued, sources, idle) = workQueue.takeNow()
+            let (queued, elsewhere) = workQueue.takeNow()
             item = queued
-            if queued == nil { item = await takeNow(from: sources, idle: idle) }
+            if queued == nil { item = await takeNow(from: elsewhere) }
         }
         broker.pipeline.wakeConsumers()
         if let item { return item }
@@ -178,11 +181,11 @@ extension Worker {
     }
 
     /// Takes a message from one of the queues, and more of them for those that have nothing to do.
-    private func takeNow(from sources: [WorkSource], idle: Int) async -> WorkItem? {
+    private func takeNow(from elsewhere: WorkQueue.Elsewhere) async -> WorkItem? {
         var first: WorkItem?
         var others: [WorkItem] = []
-        for source in sources {
-            while others.count < idle || first == nil, let delivery = source.takeNow() {
+        for source in elsewhere.sources {
+            while others.count < elsewhere.idle || first == nil, let delivery = source.takeNow() {
                 switch look(at: delivery, source) {
                 case .item(let item) where first == nil: first = item
                 case .item(let item): others.append(item)
@@ -190,8 +193,8 @@ extension Worker {
                 }
             }
         }
-        if !others.isEmpty { workQueue.push(others) }
-        return first
+        guard let first else { return nil }
+        return workQueue.first(of: first, others, elsewhere)
     }
 
     private func reject(_ delivery: Delivery, _ source: WorkSource, _ message: ReadMessage?, _ reason: String) async {

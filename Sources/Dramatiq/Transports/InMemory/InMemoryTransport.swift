@@ -120,15 +120,21 @@ public final class InMemoryTransport: Transport {
             state.declare(queue)
             return (state.place(queue), state.makeConsumer())
         }
-        return InMemoryConsumer(transport: self, place: place, id: id)
+        return InMemoryConsumer(transport: self, place: place, id: id, handover: options.handover)
     }
 
-    fileprivate func take(_ place: Int, limit: Int, consumer: Int) -> [Delivery] {
-        state.withLock { $0.take(place, limit: limit, consumer: consumer) }
+    fileprivate func take(_ place: Int, limit: Int, consumer: Int, _ handover: Handover?) -> [Delivery] {
+        state.withLock { state in
+            let deliveries = state.take(place, limit: limit, consumer: consumer)
+            if !deliveries.isEmpty { handover?.begin() }
+            return deliveries
+        }
     }
 
-    fileprivate func take(_ place: Int, consumer: Int) -> Delivery? {
-        state.withLock { $0.take(place, consumer: consumer) }
+    fileprivate func take(_ place: Int, consumer: Int, _ handover: Handover?) -> Delivery? {
+        state.withLock { state in
+            handover?.isUnderWay ?? false ? nil : state.take(place, consumer: consumer)
+        }
     }
 
     fileprivate func close(consumer: Int) {
@@ -162,10 +168,12 @@ private final class InMemoryConsumer: TransportConsumer {
     /// The queue's place in the transport.
     private let place: Int
     private let id: Int
+    private let handover: Handover?
     private let signal = Signal()
     private let isClosed = Mutex(false)
 
-    init(transport: InMemoryTransport, place: Int, id: Int) {
+    init(transport: InMemoryTransport, place: Int, id: Int, handover: Handover?) {
+        self.handover = handover
         self.transport = transport
         self.place = place
         self.id = id
@@ -173,7 +181,7 @@ private final class InMemoryConsumer: TransportConsumer {
 
     func next(limit: Int) async throws -> [Delivery] {
         while !Task.isCancelled, !isClosed.withLock({ $0 }) {
-            let deliveries = transport.take(place, limit: max(1, limit), consumer: id)
+            let deliveries = transport.take(place, limit: max(1, limit), consumer: id, handover)
             if !deliveries.isEmpty { return deliveries }
             await transport.wait(place, signal)
         }
@@ -182,7 +190,7 @@ private final class InMemoryConsumer: TransportConsumer {
     }
 
     func takeNow() -> Delivery? {
-        transport.take(place, consumer: id)
+        transport.take(place, consumer: id, handover)
     }
 
     func close() async {
