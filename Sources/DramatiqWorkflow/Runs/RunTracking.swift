@@ -14,7 +14,8 @@ public struct RunTracking: Sendable, Hashable {
     package let isEnabled: Bool
     /// For how long a run is kept that has ended.
     public let retention: Duration
-    /// How many runs that have ended are kept at most; the earliest go first.
+    /// How many runs that have ended are kept; the earliest go first. From a thousand on a few more may be there for a while,
+    /// since looking for them takes time.
     public let maxEnded: Int
 
     /// Runs are kept for a week beyond their end, the latest 10 000 of those that have ended, if the backend can: if it has
@@ -27,7 +28,7 @@ public struct RunTracking: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - retention: for how long. Defaults to a week.
-    ///   - maxEnded: how many of those that have ended. Defaults to 10 000.
+    ///   - maxEnded: how many of those that have ended, see ``maxEnded``. Defaults to 10 000.
     public static func enabled(
         retention: Duration = defaultRetention,
         maxEnded: Int = defaultMaxEnded
