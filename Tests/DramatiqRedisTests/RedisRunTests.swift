@@ -113,6 +113,22 @@ import Testing
         }
     }
 
+    /// An id comes out of a message, and may name a key of another application's.
+    @Test func aHashThatIsNoRunStaysAsItIs() async throws {
+        try await withStage { stage in
+            let m = stage.task.message
+            let run = try await Workflow(Chain(m("a"), Group(m("b"), m("c"))), broker: stage.broker).run()
+            let key = "\(run.id)_state"
+            _ = try await stage.redis.execute(RedisCommand("UNLINK", key))
+            _ = try await stage.redis.execute(RedisCommand("HSET", key, "state", "running", "failed", "1"))
+            try await withWorker(stage.worker) { try await stage.transport.join() }
+            #expect(stage.ran.count == 3)
+            let fields = try await stage.redis.execute(RedisCommand("HGETALL", key)).pairs()
+            #expect(fields.count == 2)
+            await #expect(throws: WorkflowError.self) { try await run.status() }
+        }
+    }
+
     @Test func aListOfAnotherTypeKeepsNoWorkflowFromRunning() async throws {
         try await withStage { stage in
             for list in ["", ".running", ".succeeded"] {

@@ -86,6 +86,8 @@ enum RunScript {
             end
             if #names == 0 then return end
             for i, value in ipairs(redis.call('HMGET', run.record.key, unpack(names))) do values[names[i]] = value end
+            -- Something else than a run.
+            if not values.about then values.state = false end
             records[run.id] = run.record
           end
 
