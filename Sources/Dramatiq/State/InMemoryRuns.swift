@@ -98,7 +98,7 @@ struct InMemoryRuns {
     ) {
         let key = TextKey(step.id)
         let isOpen = opened.contains { $0.barrier.key.hasSameBytes(as: step.id) }
-        if isCommitted, let beginning = step.beginning { begin(key, beginning, opened, now) }
+        if isCommitted, let beginning = step.beginning, !begin(key, beginning, opened, now) { return }
         guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return }
         // One that begins without a barrier has nothing to come.
         let isOver = released.contains { $0.key.hasSameBytes(as: step.id) } || step.beginning != nil && !isOpen
@@ -110,13 +110,14 @@ struct InMemoryRuns {
         for _ in 0..<max(0, ended.count - runs.values[place].maxEnded) { runs[ended.removeFirst()] = nil }
     }
 
+    /// - Returns: whether it was not there before. One that begins again was counted then.
     private mutating func begin(
         _ key: TextKey,
         _ beginning: RunStep.Beginning,
         _ opened: [StateCommit.Creation],
         _ now: Moment
-    ) {
-        if let run = runs[key], run.expiry > now { return }
+    ) -> Bool {
+        if let run = runs[key], run.expiry > now { return false }
         let ttl = opened.first { $0.barrier.key.hasSameBytes(as: key.text) }?.barrier.ttl ?? beginning.retention
         var run = Run(
             name: beginning.name, labels: beginning.labels,
@@ -127,6 +128,7 @@ struct InMemoryRuns {
         runs[key] = run
         order.append(key)
         if order.count > sweepThreshold { sweep(now) }
+        return true
     }
 
     /// A run is kept for as long as its barrier.

@@ -22,6 +22,15 @@ extension WorkflowPromises {
             for await status in run.progress(every: .milliseconds(1)) { states.append(status.run.state) }
             try expectEqual(states, [.succeeded], "the progress of a run that has ended")
         },
+        Promise("a run whose beginning is repeated is counted once", needs: [.barriers, .runs]) { subject in
+            let stage = try await WorkflowStage(subject)
+            let m = stage.task.message
+            let commit = try await Workflow(Group(m("1"), m("2")), broker: stage.broker).prepare()
+            let state = try unwrap(commit.state, "barriers")
+            for _ in 0..<2 { _ = try await state.store.apply(state) }
+            let run = WorkflowRun(id: try unwrap(state.run, "a run").id, broker: stage.broker)
+            try expectCounts(try await run.status(), total: 2, sent: 2, succeeded: 0, open: [2])
+        },
         Promise("a run of one task and one without any end", needs: [.barriers, .runs]) { subject in
             let stage = try await WorkflowStage(subject)
             let empty = try await Workflow(Chain(Group()), broker: stage.broker).run()
