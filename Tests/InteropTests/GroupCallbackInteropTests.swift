@@ -31,10 +31,7 @@ import Testing
                 _ = ends.add(group)
             }
             try await broker.declare(swift, end)
-            let worker = try ChildProcess(
-                TestPrograms.python(),
-                [TestPrograms.pythonPeer, "work", server.url, "dramatiq", "60000", "python@python", ""],
-                environment: ["GROUPS": "1"])
+            let worker = try PythonPeer.startWorker(server, environment: ["GROUPS": "1"])
             let groups = (0..<20).map { group in
                 let members = (0..<6).map { number in
                     let name = (group + number).isMultiple(of: 2) ? "swift" : "python"

@@ -74,10 +74,7 @@ import Testing
 
     @Test func whatPythonsActorsReturnIsAwaited() async throws {
         try await withBroker { server, broker, _ in
-            let worker = try ChildProcess(
-                TestPrograms.python(),
-                [TestPrograms.pythonPeer, "work", server.url, "dramatiq", "60000", "python@python", ""],
-                environment: ["RESULTS": "1"])
+            let worker = try PythonPeer.startWorker(server, environment: ["RESULTS": "1"])
             let messages = (0..<20).map { number in
                 Message(
                     queueName: "python", actorName: "python", args: [0, .integer(number), 0, 0],

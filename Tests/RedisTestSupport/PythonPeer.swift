@@ -1,5 +1,6 @@
+import Dramatiq
 import Foundation
-import TestSupport
+public import TestSupport
 
 /// Runs Python's side of a test to its end.
 public enum PythonPeer {
@@ -32,5 +33,26 @@ public enum PythonPeer {
             throw Failed(status: status, output: try String(contentsOf: errors, encoding: .utf8))
         }
         return try [UInt8](Data(contentsOf: output)).split(separator: UInt8(ascii: "\n")).map(Array.init)
+    }
+
+    /// Starts a worker of Python; `peer.py` says what the arguments are.
+    ///
+    /// - Parameters:
+    ///   - output: where what it writes goes, if anywhere.
+    ///   - environment: variables besides those of this process.
+    public static func startWorker(
+        _ server: RedisServer,
+        namespace: String = "dramatiq",
+        heartbeat: Duration = .seconds(60),
+        actors: String = "python@python",
+        queues: String = "",
+        output: String? = nil,
+        environment: [String: String]
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            TestPrograms.python(),
+            [
+                TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)", actors, queues,
+            ], output: output, error: output, environment: environment)
     }
 }

@@ -124,12 +124,10 @@ public final class WorkflowFleet: Sendable {
         var environment = pythonEnvironment
         if let storage { environment["STORAGE"] = storage.text }
         if isHolding { environment["HOLD"] = "1" }
-        return try ChildProcess(
-            TestPrograms.python(),
-            [
-                TestPrograms.pythonPeer, "work", server.url, namespace, "\(heartbeat.milliseconds)",
-                ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","), queues ?? "",
-            ], output: log, error: log, environment: environment)
+        return try PythonPeer.startWorker(
+            server, namespace: namespace, heartbeat: heartbeat,
+            actors: ["python@python", actors].filter { !$0.isEmpty }.joined(separator: ","), queues: queues ?? "",
+            output: log, environment: environment)
     }
 
     /// What tells Python where barriers are kept, and how.

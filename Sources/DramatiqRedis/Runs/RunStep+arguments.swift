@@ -1,0 +1,60 @@
+import Dramatiq
+
+extension RedisCommand {
+    /// Adds what `use_runs().read()` reads.
+    mutating func append(_ step: RunStep?) {
+        guard let step else { return append("") }
+        append(step.id)
+        append(step.index)
+        append(step.sent)
+        if let end = step.ended {
+            append(end.outcome.name)
+            append(end.actorName)
+            append(end.messageID)
+            append(PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength))
+            append(end.retries + 1)
+        } else {
+            append("")
+        }
+        if let beginning = step.beginning {
+            append("1")
+            append(RunEntry.about(beginning))
+            append(max(.milliseconds(1), beginning.retention).redisMilliseconds)
+            append(beginning.maxEnded)
+            let lists = RunEntry.lists(beginning)
+            append(lists.count)
+            for list in lists { append(list) }
+            append(beginning.tasks)
+        } else {
+            append("0")
+        }
+    }
+
+    private mutating func append(_ counts: [RunStep.TaskCount]) {
+        append(counts.count)
+        for count in counts {
+            append(count.actorName)
+            append(count.count)
+        }
+    }
+}
+
+extension RunStep {
+    /// How many arguments of a script it is.
+    var argumentCount: Int {
+        var count = 5 + 2 * sent.count + (ended == nil ? 0 : 4)
+        if let beginning { count += 5 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        return count
+    }
+}
+
+extension RunStep.TaskEnd.Outcome {
+    /// As the script reads it, and as it is kept.
+    var name: String {
+        switch self {
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .skipped: "skipped"
+        }
+    }
+}
