@@ -115,6 +115,32 @@ import Testing
         }
     }
 
+    /// A run that is paused or cancelled goes no further than Python's worker takes it by itself: the next task that a worker
+    /// of Swift gets stays where it is, or is dropped.
+    @Test(arguments: [RunState.paused, .cancelled])
+    func aStopHoldsWhereAWorkflowComesBackToSwift(state: RunState) async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
+            let run = try await Workflow(
+                Chain(task(0, "python"), Group(task(1, "swift"), task(2, "swift")), task(3, "python"), task(4, "swift")),
+                broker: fleet.broker
+            ).run()
+            if state == .paused { try await run.pause() } else { try await run.cancel() }
+            try await fleet.withBothWorkers {
+                try await eventually {
+                    let total = try await run.status().total
+                    return total.held + total.skipped == 2
+                }
+                #expect(try await fleet.order(count: 1) == [0])
+                guard state == .paused else { return }
+                #expect(try await run.resume() == 2)
+                try await run.wait(timeout: .patience)
+                let order = try await fleet.order(count: 5)
+                #expect(order.sorted() == [0, 1, 2, 3, 4] && order.suffix(2) == [3, 4])
+            }
+        }
+    }
+
     /// What takes the place of an empty part with a delay lies in a queue of its workflow, also for a Python worker that
     /// takes from no other.
     @Test(arguments: ["python", "swift"])

@@ -231,7 +231,13 @@ public final class WorkflowFleet: Sendable {
     ///     enqueued twice.
     ///   - losingBarriers: whether workflows may have stopped for good whose barriers were lost, with a dead letter that
     ///     says so.
-    public func violations(exactlyOnce: Bool, losingBarriers: Bool = false) async throws -> [String] {
+    ///   - pausing: whether runs were paused, so that what had begun on a worker that died may have come back as another
+    ///     message.
+    public func violations(
+        exactlyOnce: Bool,
+        losingBarriers: Bool = false,
+        pausing: Bool = false
+    ) async throws -> [String] {
         let trees = trees.values
         let queues = ["default", "python", "swift"]
         do {
@@ -270,7 +276,8 @@ public final class WorkflowFleet: Sendable {
                 stopped.insert(number)
             }
             violations += events.violations(
-                tree, workflow: number, exactlyOnce: exactlyOnce, enqueuedOnce: exactlyOnce || memcached.isEmpty,
+                tree, workflow: number, exactlyOnce: exactlyOnce,
+                enqueuedOnce: exactlyOnce || memcached.isEmpty && !pausing,
                 isStopped: stopped.contains(number))
         }
         return violations + (losingBarriers ? [] : try await runViolations())

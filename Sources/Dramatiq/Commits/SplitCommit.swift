@@ -31,6 +31,7 @@ struct SplitCommit {
             case .waiting, .alreadyReleased: isReleased = false
             }
         }
+        if let run = state.run, !run.returned.isEmpty, try await !hasAll(run) { isReleased = false }
         try await make(
             isReleased ? state.creations : [], refreshing: state.refreshes, isReleased ? sentOfRun : nil)
         var rest = commit
@@ -39,7 +40,7 @@ struct SplitCommit {
         var result = try await transport(rest)
         if !isReleased { result.status = .notReleased }
         do {
-            try await release(isReleased ? releases : [], endOfTask)
+            try await release(isReleased ? releases : [], endOfTask(isReleased))
         } catch {
             releaseDidFail(error)
         }
@@ -52,15 +53,27 @@ struct SplitCommit {
             return nil
         }
         run.ended = nil
+        run.returned = []
         return run
     }
 
     /// What it means once the delivery has ended.
-    private var endOfTask: RunStep? {
+    private func endOfTask(_ isReleased: Bool) -> RunStep? {
         guard var run = state.run else { return nil }
         run.beginning = nil
         run.sent = []
+        if !isReleased { run.returned = [] }
         return run
+    }
+
+    /// Whether a run is under way and has all messages that go back to their queues.
+    private func hasAll(_ run: RunStep) async throws -> Bool {
+        guard let store = state.store.runStore,
+            try await store.run(run.id, index: run.index, limit: 0)?.run.state == .running
+        else { return false }
+        let held = try await store.heldMessages(of: run.id, limit: .max)
+        let ids = Set(held.map { TextKey($0.messageID) })
+        return run.returned.allSatisfy { ids.contains(TextKey($0.messageID)) }
     }
 
     private func make(

@@ -53,6 +53,17 @@ public struct MessageTimestamp: Sendable, Hashable {
     /// becomes their first or last moment.
     public var date: Date { Date(milliseconds: milliseconds) }
 
+    /// The time that is some milliseconds later.
+    package func later(by milliseconds: Int) -> MessageTimestamp {
+        switch value {
+        case .integer(let earlier):
+            let (later, overflow) = earlier.addingReportingOverflow(milliseconds)
+            return overflow ? self : MessageTimestamp(milliseconds: later)
+        case .fractional(let earlier):
+            return MessageTimestamp(fractionalMilliseconds: earlier + Double(milliseconds))
+        }
+    }
+
     /// The timestamp as JSON.
     public var jsonValue: JSONValue {
         switch value {

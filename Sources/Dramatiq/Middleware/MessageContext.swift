@@ -30,6 +30,7 @@ public struct MessageContext: Sendable {
             var failureLevel = Logger.Level.error
             var amendedMessage: SharedBox<Message>?
             var isRequeued = false
+            var isWithheld = false
             var sends: Envelopes = []
             var successors: Envelopes = []
             var state: StateCommit?
@@ -72,6 +73,7 @@ public struct MessageContext: Sendable {
         var isAmended: Bool { box?.value.amendedMessage != nil }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.isRequeued ?? false }
+        var isWithheld: Bool { box?.value.isWithheld ?? false }
 
         var sends: Envelopes { box?.value.sends ?? [] }
         var state: StateCommit? { box?.value.state }
@@ -107,6 +109,14 @@ public struct MessageContext: Sendable {
             rare.whenBarrierOpens = nil
             let kept = isSuccess ? rare.sends.prefix(rare.earlierSends) : rare.sends[...]
             rare.sends = Envelopes(kept.filter { !$0.message.messageID.hasSameBytes(as: message.messageID) })
+        }
+
+        /// Nothing follows from the attempt but what is given.
+        fileprivate mutating func withhold(_ state: StateCommit?) {
+            rare = Rare()
+            rare.isWithheld = true
+            rare.state = state
+            isSkipped = true
         }
 
         /// Nothing follows from the attempt: the message goes back to its queue.
@@ -147,6 +157,9 @@ public struct MessageContext: Sendable {
 
     /// Whether the message goes back to its queue.
     var isRequeued: Bool { effects.isRequeued }
+
+    /// Whether the message is not to be processed, and its end is seen to.
+    var isWithheld: Bool { effects.isWithheld }
 
     /// Whether the actor was left out.
     public var isSkipped: Bool { effects.isSkipped }
@@ -217,6 +230,11 @@ public struct MessageContext: Sendable {
     /// The next attempt at the message, if there is to be one.
     package var retry: Envelope? {
         sends.first { $0.message.messageID.hasSameBytes(as: message.messageID) }
+    }
+
+    /// Undoes the attempt: the message is acknowledged, and nothing follows but this. No hook sees to its end.
+    package mutating func withhold(_ state: StateCommit?) {
+        effects.withhold(state)
     }
 
     /// Undoes the attempt: the message goes back to its queue, and nothing else follows.

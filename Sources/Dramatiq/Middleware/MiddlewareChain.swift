@@ -34,6 +34,13 @@ final class MiddlewareChain: Sendable {
         let concern: (@Sendable (MessageContext) -> Bool)?
         let hook: Hook
 
+        init(gate: any MessageGate) {
+            middleware = gate
+            name = "withhold"
+            hook = { try await gate.withhold(&$0) }
+            concern = { gate.mayWithhold($0) }
+        }
+
         init(_ middleware: any Middleware, _ name: String, _ hook: @escaping Hook) {
             self.middleware = middleware
             self.name = name
@@ -57,6 +64,7 @@ final class MiddlewareChain: Sendable {
     let optionScreen: OptionScreen
     let processing: [any ProcessingMiddleware]
     let receiving: [any BeforeReceiveMessage]
+    private let gates: [Step]
     private let beforeEnqueue: [any BeforeEnqueue]
     private let afterEnqueue: [any AfterEnqueue]
     private let beforeDelay: [any BeforeDelayMessage]
@@ -98,6 +106,7 @@ final class MiddlewareChain: Sendable {
         self.logger = logger
         processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
         receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
+        gates = middleware.compactMap { $0 as? any MessageGate }.map { Step(gate: $0) }
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
         afterEnqueue = middleware.reversed().compactMap { $0 as? any AfterEnqueue }
         beforeDelay = middleware.compactMap { $0 as? any BeforeDelayMessage }
@@ -176,6 +185,16 @@ final class MiddlewareChain: Sendable {
     }
 
     // MARK: Processing
+
+    /// Whether a message may have to be withheld.
+    func mayWithhold(_ context: MessageContext) -> Bool {
+        for gate in gates where gate.isConcerned(context) { return true }
+        return false
+    }
+
+    func withhold(_ context: inout MessageContext, _ retrying: TransitionRetry) async {
+        await run(gates, &context, retrying)
+    }
 
     /// Runs the hooks before the actor as far as they have nothing to wait for.
     ///
@@ -269,7 +288,7 @@ final class MiddlewareChain: Sendable {
 
     @inline(__always)
     private func run(_ steps: [Step], _ context: inout MessageContext, _ retrying: TransitionRetry) async {
-        for step in steps where !context.isRequeued && step.isConcerned(context) {
+        for step in steps where !context.isRequeued && !context.isWithheld && step.isConcerned(context) {
             let before = context.effects
             do {
                 try await step.hook(&context)

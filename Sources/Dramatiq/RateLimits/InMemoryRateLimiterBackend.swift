@@ -160,6 +160,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
     func applyNow(_ steps: StateCommit) throws(BarrierStateLost) -> StateCommit.Result {
         let now = now()
         return try state.withLock { state throws(BarrierStateLost) in
+            if let run = steps.run, !state.runs.canReturn(run, now) { return .alreadyReleased }
             let (result, isRepeated) = try state.apply(steps, now)
             // What has come before was counted then.
             if let run = steps.run, !isRepeated, result == .committed || result == .waiting {
@@ -183,6 +184,38 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
     public func runs(_ query: RunQuery) async throws -> RunPage {
         let now = now()
         return state.withLock { $0.runs.page(query, now) }
+    }
+
+    public func change(_ id: String, to state: RunState, index: String) async throws -> RunChange? {
+        let now = now()
+        return self.state.withLock { $0.runs.change(id, to: state, now) }
+    }
+
+    public func stoppedRuns(
+        since version: Int?, worker: String, announces: Bool, index: String
+    ) async throws -> StoppedRuns {
+        let now = now()
+        return state.withLock {
+            $0.runs.stoppedRuns(since: version, worker: worker, announces: announces, now)
+        }
+    }
+
+    public func forget(worker: String, index: String) async throws {
+        state.withLock { $0.runs.forget(worker: worker) }
+    }
+
+    public func versions(index: String) async throws -> [String: Int] {
+        let now = now()
+        return state.withLock { $0.runs.versions(now) }
+    }
+
+    public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> Bool {
+        let now = now()
+        return state.withLock { $0.runs.hold(message, of: id, now) }
+    }
+
+    public func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage] {
+        state.withLock { $0.runs.heldMessages(of: id, limit: limit) }
     }
 }
 

@@ -21,6 +21,7 @@ struct InMemoryRuns {
         var tasks: [TextKey: RunTaskCounts] = [:]
         var open: Set<TextKey> = []
         var failures: [TextKey: RunStatus.Failure] = [:]
+        var held: [TextKey: HeldMessage] = [:]
 
         /// The first actors of a definition are counted apart, all others together, as in Redis.
         mutating func count(
@@ -45,8 +46,15 @@ struct InMemoryRuns {
             _ now: Moment
         ) {
             if isCommitted {
+                for message in step.returned where held.removeValue(forKey: TextKey(message.messageID)) != nil {
+                    count(message.actorName) { $0.held -= 1 }
+                }
                 // Of steps, which have one party, there are many; they are the tasks in flight.
-                for creation in opened where creation.parties > 1 { open.insert(TextKey(creation.barrier.key)) }
+                if state != .cancelled {
+                    for creation in opened where creation.parties > 1 {
+                        open.insert(TextKey(creation.barrier.key))
+                    }
+                }
                 if !open.isEmpty { for barrier in released { open.remove(TextKey(barrier.key)) } }
                 for sent in step.sent { count(sent.actorName) { $0.sent += sent.count } }
             }
@@ -72,6 +80,23 @@ struct InMemoryRuns {
             }
         }
 
+        /// Drops what was put aside.
+        mutating func cancel() {
+            state = .cancelled
+            ended = Date(milliseconds: Double(SystemClock.milliseconds()))
+            for message in held.values {
+                count(message.actorName) { counts in
+                    counts.held -= 1
+                    counts.skipped += 1
+                }
+            }
+            held = [:]
+            open = []
+        }
+
+        /// Whether nothing of it is in a queue or being processed, as far as is known here.
+        var isQuiet: Bool { tasks.values.allSatisfy { $0.inFlight == 0 } }
+
         func summary(_ id: String) -> RunSummary {
             RunSummary(
                 id: id, name: name, labels: labels, state: state, started: started, ended: ended, taskCount: taskCount)
@@ -83,6 +108,10 @@ struct InMemoryRuns {
     private var order: [TextKey] = []
     /// Those that have ended, the earliest first.
     private var ended: Deque<TextKey> = []
+    private var stopped: [TextKey: (state: RunState, expiry: Moment)] = [:]
+    private var version = 0
+    /// Which version workers keep to, and when they were heard.
+    private var workers: [TextKey: (version: Int, heard: Moment)] = [:]
     private var sweepThreshold = 1024
 
     /// - Parameters:
@@ -105,9 +134,14 @@ struct InMemoryRuns {
         let wasEnded = runs.values[place].state.isEnded
         runs.values[place].apply(
             step, opened: opened, released: released, isCommitted: isCommitted, isOver: isOver && isCommitted, now)
+        if !stopped.isEmpty, runs.values[place].state.isEnded, runs.values[place].isQuiet { stopped[key] = nil }
         guard runs.values[place].state.isEnded, !wasEnded else { return }
+        noteEnd(key, runs.values[place].maxEnded)
+    }
+
+    private mutating func noteEnd(_ key: TextKey, _ maxEnded: Int) {
         ended.append(key)
-        for _ in 0..<max(0, ended.count - runs.values[place].maxEnded) { runs[ended.removeFirst()] = nil }
+        for _ in 0..<max(0, ended.count - maxEnded) { runs[ended.removeFirst()] = nil }
     }
 
     /// - Returns: whether it was not there before. One that begins again was counted then.
@@ -141,11 +175,84 @@ struct InMemoryRuns {
         runs = runs.filter { $0.value.expiry > now }
         order = order.filter { runs[$0] != nil }
         ended = ended.filter { runs[$0] != nil }
+        stopped = stopped.filter { $0.value.expiry > now }
         sweepThreshold = max(1024, order.count * 2)
     }
 
     mutating func removeAll() {
         self = InMemoryRuns()
+    }
+
+    // MARK: Stopping
+
+    mutating func change(_ id: String, to state: RunState, _ now: Moment) -> RunChange? {
+        let key = TextKey(id)
+        guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return nil }
+        let run = runs.values[place]
+        let isChanged =
+            switch state {
+            case .paused: run.state == .running
+            case .running: run.state == .paused
+            case .cancelled: !run.state.isEnded
+            default: false
+            }
+        if isChanged {
+            version += 1
+            switch state {
+            case .running:
+                runs.values[place].state = state
+                stopped[key] = nil
+            case .paused:
+                runs.values[place].state = state
+                stopped[key] = (state, run.expiry)
+            default:
+                runs.values[place].cancel()
+                // What is on its way may come for as long as the run's barrier would have been there.
+                stopped[key] = runs.values[place].isQuiet ? nil : (state, run.expiry)
+                runs.values[place].expiry = now + run.retention
+                noteEnd(key, run.maxEnded)
+            }
+        }
+        return RunChange(state: isChanged ? state : run.state, version: version)
+    }
+
+    mutating func stoppedRuns(since known: Int?, worker: String, announces: Bool, _ now: Moment) -> StoppedRuns {
+        if announces || known == nil { workers[TextKey(worker)] = (known ?? version, now) }
+        if known == version { return StoppedRuns(version: version, states: nil) }
+        let states = stopped.filter { $0.value.expiry > now }.map { ($0.key.text, $0.value.state) }
+        return StoppedRuns(version: version, states: Dictionary(states, uniquingKeysWith: { first, _ in first }))
+    }
+
+    mutating func forget(worker: String) {
+        workers[TextKey(worker)] = nil
+    }
+
+    func versions(_ now: Moment) -> [String: Int] {
+        let heard = workers.filter { $0.value.heard + RunLimits.workerPatience > now }
+        return Dictionary(heard.map { ($0.key.text, $0.value.version) }, uniquingKeysWith: max)
+    }
+
+    mutating func hold(_ message: HeldMessage, of id: String, _ now: Moment) -> Bool {
+        guard let place = runs.index(forKey: TextKey(id)), runs.values[place].expiry > now,
+            runs.values[place].state == .paused
+        else { return false }
+        if runs.values[place].held.updateValue(message, forKey: TextKey(message.messageID)) == nil {
+            runs.values[place].count(message.actorName) { $0.held += 1 }
+        }
+        stopped[TextKey(id)] = (.paused, runs.values[place].expiry)
+        return true
+    }
+
+    func heldMessages(of id: String, limit: Int) -> [HeldMessage] {
+        guard let run = runs[TextKey(id)] else { return [] }
+        return Array(run.held.values.sorted { $0.since < $1.since }.prefix(max(1, limit)))
+    }
+
+    /// Whether a step may be done that returns messages.
+    func canReturn(_ step: RunStep, _ now: Moment) -> Bool {
+        if step.returned.isEmpty { return true }
+        guard let run = runs[TextKey(step.id)], run.expiry > now, run.state == .running else { return false }
+        return step.returned.allSatisfy { run.held[TextKey($0.messageID)] != nil }
     }
 
     // MARK: Reading

@@ -11,8 +11,12 @@ public struct RunState: Sendable, Hashable, CustomStringConvertible {
 
     /// Something of it is still to come.
     public static let running = RunState("running")
+    /// Nothing of it starts until it is resumed.
+    public static let paused = RunState("paused")
     /// All of it is done.
     public static let succeeded = RunState("succeeded")
+    /// Somebody has ended it. What had begun by then may have gone on to its end.
+    public static let cancelled = RunState("cancelled")
 
     /// A state of a later version is kept as it is.
     public init(_ name: String) {
@@ -23,7 +27,7 @@ public struct RunState: Sendable, Hashable, CustomStringConvertible {
     public func hash(into hasher: inout Hasher) { name.hashBytes(into: &hasher) }
 
     /// Whether nothing of the run is to come any more.
-    public var isEnded: Bool { self != .running }
+    public var isEnded: Bool { self != .running && self != .paused }
 
     public var description: String { name }
 }
@@ -39,27 +43,37 @@ public struct RunTaskCounts: Sendable, Hashable {
     public var succeeded: Int
     /// How many have failed for good and were not requeued with success.
     public var failed: Int
-    /// How many were left out.
+    /// How many were left out, or dropped since the run was cancelled.
     public var skipped: Int
+    /// How many were put aside, since the run is paused.
+    public var held: Int
 
-    public init(total: Int = 0, sent: Int = 0, succeeded: Int = 0, failed: Int = 0, skipped: Int = 0) {
+    public init(
+        total: Int = 0,
+        sent: Int = 0,
+        succeeded: Int = 0,
+        failed: Int = 0,
+        skipped: Int = 0,
+        held: Int = 0
+    ) {
         self.total = total
         self.sent = sent
         self.succeeded = succeeded
         self.failed = failed
         self.skipped = skipped
+        self.held = held
     }
 
     /// How many wait for others of the run.
     public var waiting: Int { max(0, total - sent) }
     /// How many are in a queue, delayed, or being processed.
-    public var inFlight: Int { max(0, sent - succeeded - failed - skipped) }
+    public var inFlight: Int { max(0, sent - succeeded - failed - skipped - held) }
 
     package static func + (left: RunTaskCounts, right: RunTaskCounts) -> RunTaskCounts {
         RunTaskCounts(
             total: left.total + right.total, sent: left.sent + right.sent,
             succeeded: left.succeeded + right.succeeded, failed: left.failed + right.failed,
-            skipped: left.skipped + right.skipped)
+            skipped: left.skipped + right.skipped, held: left.held + right.held)
     }
 }
 

@@ -104,24 +104,30 @@ public struct RunStep: Sendable {
     public var sent: [TaskCount]
     /// The task that ends. It counts with the end of its delivery.
     public var ended: TaskEnd?
+    /// Messages that were put aside and go back to their queues with the commit's successors. Unless all of them are
+    /// still there and the run is under way, nothing is done: the steps come to ``StateCommit/Result/alreadyReleased``.
+    public var returned: [HeldMessage]
 
     public init(
         id: String,
         index: String = "",
         beginning: Beginning? = nil,
         sent: [TaskCount] = [],
-        ended: TaskEnd? = nil
+        ended: TaskEnd? = nil,
+        returned: [HeldMessage] = []
     ) {
         self.id = id
         self.index = index
         self.beginning = beginning
         self.sent = sent
         self.ended = ended
+        self.returned = returned
     }
 
     /// Whether a message is a task that is done, and nothing else is counted.
     func isPlainSuccess(of messageID: String) -> Bool {
-        guard beginning == nil, sent.isEmpty, let ended, ended.outcome == .succeeded else { return false }
+        guard beginning == nil, sent.isEmpty, returned.isEmpty, let ended, ended.outcome == .succeeded
+        else { return false }
         return ended.messageID.hasSameBytes(as: messageID)
     }
 }

@@ -1,5 +1,5 @@
 /// What is kept of runs by a ``StateStore`` that does what ``StateCommit/run`` says, in the same step as the rest.
-public protocol RunStore: Sendable {
+public protocol RunStore: RunControl {
     /// What is known of a run.
     ///
     /// - Parameters:
@@ -75,6 +75,8 @@ public enum RunLimits {
     public static let maxNameLength = 200
     /// How many labels a run has at most: 20.
     public static let maxLabels = 20
+    /// For how long a worker that says nothing is waited for when a run is stopped: 15 seconds.
+    public static let workerPatience = Duration.seconds(15)
     /// What no name and no label has, so that stores can write several of them one after the other: U+001F.
     package static let separator = UInt8(ascii: "\u{1F}")
     /// How much of the reason of a failure is kept, in bytes of UTF-8: 500.

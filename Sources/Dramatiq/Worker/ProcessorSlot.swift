@@ -7,10 +7,16 @@ final class ProcessorSlot: Sendable {
     enum Interruption: Sendable {
         case timeLimit
         case shutdown
+        /// The message is not wanted any more, and ends so if its actor gives up.
+        case withdrawal(ending: @Sendable (inout MessageContext) -> Void)
+
+        var isShutdown: Bool {
+            if case .shutdown = self { true } else { false }
+        }
     }
 
     private struct State {
-        var isRunning = false
+        var running: DeliveredMessage?
         var deadline: Moment?
         var isCancelledOnShutdown = false
         var interruption: Interruption?
@@ -33,9 +39,9 @@ final class ProcessorSlot: Sendable {
     }
 
     /// Begins an execution.
-    func start(deadline: Moment?, isCancelledOnShutdown: Bool) {
+    func start(_ message: DeliveredMessage, deadline: Moment?, isCancelledOnShutdown: Bool) {
         state.withLock { state in
-            state.isRunning = true
+            state.running = message
             state.deadline = deadline
             state.isCancelledOnShutdown = isCancelledOnShutdown
         }
@@ -44,7 +50,7 @@ final class ProcessorSlot: Sendable {
     /// Ends it, and tells whether it was interrupted.
     func finish() -> Interruption? {
         state.withLock { state in
-            state.isRunning = false
+            state.running = nil
             defer { state.interruption = nil }
             return state.interruption
         }
@@ -88,9 +94,17 @@ final class ProcessorSlot: Sendable {
         interrupt(.shutdown) { state in !onlyNotified || state.isCancelledOnShutdown }
     }
 
+    /// The message whose actor runs.
+    var running: DeliveredMessage? { state.withLock(\.running) }
+
+    /// Interrupts what runs for a message.
+    func withdraw(_ message: DeliveredMessage, _ ending: @escaping @Sendable (inout MessageContext) -> Void) {
+        interrupt(.withdrawal(ending: ending)) { state in state.running === message }
+    }
+
     private func interrupt(_ interruption: Interruption, if applies: (State) -> Bool) {
         let signal = state.withLock { state -> Signal? in
-            guard state.isRunning, state.interruption == nil, applies(state) else { return nil }
+            guard state.running != nil, state.interruption == nil, applies(state) else { return nil }
             state.interruption = interruption
             return state.signal
         }

@@ -123,7 +123,12 @@ extension Worker {
             await receive(item, &context, chain)
             if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
         }
-        if !context.isFailed, !context.isRequeued, let next = chain.prepare(&context) {
+        if chain.mayWithhold(context) {
+            slot.startHooks()
+            await chain.withhold(&context, retrying)
+            if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
+        }
+        if !context.isFailed, !context.isRequeued, !context.isWithheld, let next = chain.prepare(&context) {
             slot.startHooks()
             await chain.willProcess(&context, retrying, from: next)
             if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
@@ -131,7 +136,9 @@ extension Worker {
             if shutdown.hasBegun { context.requeue() }
         }
         if !context.isSkipped, !context.isFailed, !context.isRequeued {
-            slot.start(deadline: context.effects.deadline, isCancelledOnShutdown: context.isCancelledOnShutdown)
+            slot.start(
+                context.delivered, deadline: context.effects.deadline,
+                isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
                 if chain.processing.isEmpty {
                     context.result = try await context.actor.perform(context.message)
@@ -147,7 +154,7 @@ extension Worker {
             }
         }
         // Most messages end here, with nothing that has to be waited for.
-        if context.isRequeued || chain.isConcerned(context) {
+        if context.isRequeued || !context.isWithheld && chain.isConcerned(context) {
             slot.startHooks()
             await conclude(&context, chain)
             if slot.finishHooks() {
@@ -197,7 +204,7 @@ extension Worker {
 
     private func finish(_ interrupted: Interrupted, _ chain: MiddlewareChain) async {
         // What came later goes back before it does, so that it is in front of that again.
-        if interrupted.interruption == .shutdown { await unbegunReturned.wait() }
+        if interrupted.interruption.isShutdown { await unbegunReturned.wait() }
         var context = interrupted.context
         if interrupted.isConcluded {
             if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
@@ -213,9 +220,13 @@ extension Worker {
                 )
             case .shutdown:
                 context.requeue()
+            case .withdrawal(let ending):
+                // Whatever was begun for the message is ended, but nothing follows from how its actor ended.
+                await limiting(&context) { await chain.didProcess(&$0, self.retrying) }
+                if !context.isRequeued { ending(&context) }
             }
         }
-        await limiting(&context) { await self.conclude(&$0, chain) }
+        if !context.isWithheld { await limiting(&context) { await self.conclude(&$0, chain) } }
         if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
     }
 

@@ -169,6 +169,9 @@ public final class Worker: Service {
         await withTaskGroup(of: Void.self) { helpers in
             helpers.addTask { await self.watch() }
             helpers.addTask { await self.settleUnfinished() }
+            for case let companion as any WorkerCompanion in broker.middleware {
+                helpers.addTask { await companion.accompany(self) }
+            }
             await withTaskGroup(of: Void.self) { processors in
                 processors.addTask { await self.runProcessors() }
                 await take()

@@ -37,6 +37,7 @@ extension RedisRateLimiterBackend: RunStore {
             case "sent": tasks[TextKey(actor), default: RunTaskCounts()].sent = count
             case "succeeded": tasks[TextKey(actor), default: RunTaskCounts()].succeeded = count
             case "failed": tasks[TextKey(actor), default: RunTaskCounts()].failed = count
+            case "held": tasks[TextKey(actor), default: RunTaskCounts()].held = count
             case "skipped": tasks[TextKey(actor), default: RunTaskCounts()].skipped = count
             default: break
             }
@@ -92,7 +93,7 @@ extension RedisRateLimiterBackend: RunStore {
     private func page(_ query: RunQuery) async throws -> Page {
         let limit = min(query.limit, Self.maxListed)
         let rareList = Self.rareList(query)
-        let states = query.state.map { [$0] } ?? [.running] + RunState.endings
+        let states = query.state.map { [$0] } ?? [.running, .paused] + RunState.endings
         let lists = rareList.map { [$0] } ?? states.map { Self.list(query, $0) }
         let looked = query.offset == 0 ? RunState.endings.map { Self.list(query, $0) } : []
         let sizes = try await executor.evaluate(
@@ -214,7 +215,7 @@ extension RESPValue {
 
 extension RunState {
     /// What runs end with, the order of lists.
-    fileprivate static let endings: [RunState] = [.succeeded]
+    fileprivate static let endings: [RunState] = [.succeeded, .cancelled]
 }
 
 extension RunSummary {

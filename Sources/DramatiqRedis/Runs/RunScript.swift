@@ -7,8 +7,12 @@ import Dramatiq
 /// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended` |
 /// | `<id>_open` | a set: the keys of groups' barriers that are open |
 /// | `<id>_failures` | a hash: a message's id and what there is to know about its failure, as JSON |
+/// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused: see `HeldMessage.text` |
 /// | `<index>.running` | a sorted set of ``RunEntry`` (ms of the start): the runs that are under way |
 /// | `<index>.<state>` | a sorted set of ``RunEntry`` (ms): those that have ended so, and when they are to be forgotten |
+/// | `<index>.stopped.runs` | a sorted set (ms): state and id of the runs that are stopped, and until when a message of them may come |
+/// | `<index>.stopped.version` | a number that grows with each change of that, by the clock so that it is never one of before |
+/// | `<index>.stopped.workers` | a hash: a worker, and which version it keeps to and when it was heard (ms) |
 /// | `<index>.name.<name>`, `<index>.label.<key>=<value>` | sorted sets of ids (ms of the start): those with a name or a label |
 ///
 /// The id is the key of the run's barrier, and all its keys live for as long as that: see ``BarrierScript``. An entry has
@@ -51,12 +55,16 @@ enum RunScript {
             if run.outcome ~= '' then
               run.actor, run.message, run.reason, run.attempt = take(), take(), take(), take()
             end
-            if take() == '1' then
+            local kind = take()
+            if kind == '1' then
               local beginning = { about = take(), retention = use_barriers().duration(take()), max_ended = take() }
               beginning.lists = {}
               for i = 1, tonumber(take()) do beginning.lists[i] = take() end
               beginning.tasks = read_counts()
               run.beginning = beginning
+            elseif kind == '2' then
+              run.returned = {}
+              for i = 1, tonumber(take()) do run.returned[i] = { id = take(), actor = take() } end
             end
             return run
           end
@@ -77,6 +85,11 @@ enum RunScript {
                 need(kind .. ':' .. run.actor)
                 need(kind .. ':')
               end
+            end
+            for _, message in ipairs(run.returned or {}) do
+              need('total:' .. message.actor)
+              need('held:' .. message.actor)
+              need('held:')
             end
             for i, sent in ipairs(run.sent) do
               if i > \(RunLimits.maxActors) then break end
@@ -134,13 +147,14 @@ enum RunScript {
               if has_groups then use_endings().note_groups(record, steps) end
               for _, sent in ipairs(run.sent) do count(record, 'sent', sent.actor, sent.count) end
             end
+            if is_committed and run.returned then use_endings().give_back(run) end
             if run.outcome == 'failed' then
               use_endings().fail(run)
             elseif run.outcome ~= '' then
               if failures(record) > 0 then use_endings().mend(run) end
               count(record, run.outcome, run.actor, 1)
             end
-            if is_over and record.values.state == 'running' then use_endings().finish(run, 'succeeded') end
+            if is_over then use_endings().succeed(run) end
           end
 
           runs = {
@@ -188,7 +202,7 @@ enum RunScript {
               end
               local id = string.sub(text, at)
               for _, other in ipairs(others) do redis.pcall('ZREM', index .. other, id) end
-              redis.pcall('UNLINK', id .. '_state', id .. '_open', id .. '_failures')
+              redis.pcall('UNLINK', id .. '_state', id .. '_open', id .. '_failures', id .. '_held')
               records[id] = nil
             end
 
@@ -208,13 +222,14 @@ enum RunScript {
               local record, now = run.record, milliseconds()
               local values = record.values
               local retention = tonumber(values.retention) or 1
+              local earlier = values.state
               set(record, 'state', state)
               set(record, 'ended', string.format('%d', now))
               write(record)
               redis.pcall('PEXPIRE', record.key, retention)
               if failures(record) > 0 then redis.pcall('PEXPIRE', run.id .. '_failures', retention) end
               local list, text = run.index .. '.' .. state, entry(record)
-              redis.pcall('ZREM', run.index .. '.running', text)
+              redis.pcall('ZREM', run.index .. '.' .. earlier, text)
               redis.pcall('ZADD', list, string.format('%d', now + retention), text)
               -- Longer than its entries, so that who removes them knows their names and labels.
               redis.pcall('PEXPIRE', list, retention + 3600000)
@@ -227,6 +242,7 @@ enum RunScript {
 
             -- Of steps, which have one party, there are many; they are the tasks in flight.
             local function note_groups(record, steps)
+              if record.values.state == 'cancelled' then return end
               local open, closed = {}, {}
               for _, creation in ipairs(steps.creations) do
                 if creation.parties ~= '1' then open[#open + 1] = creation.key end
@@ -239,6 +255,100 @@ enum RunScript {
                 if ttl > 0 then redis.pcall('PEXPIRE', key, ttl) end
               end
               for i = 1, #closed, 1000 do redis.pcall('SREM', key, unpack(closed, i, math.min(#closed, i + 999))) end
+            end
+
+            -- For how long a run is kept, and messages of it may come.
+            local function life(record)
+              local ttl = redis.call('PTTL', record.key)
+              return ttl > 0 and ttl or \(versionTTL)
+            end
+
+            -- Tells workers that something has changed about which runs are stopped.
+            local function raise_version(index, now)
+              local key = index .. '.stopped.version'
+              local version = math.max((tonumber(redis.call('GET', key)) or 0) + 1, now)
+              redis.call('SET', key, string.format('%d', version), 'PX', \(versionTTL))
+            end
+
+            local function stop(run, state, ttl)
+              local key, now = run.index .. '.stopped.runs', milliseconds()
+              local old = redis.call('ZRANGEBYSCORE', key, '-inf', string.format('%d', now), 'LIMIT', 0, \(maxRemoved))
+              if #old > 0 then redis.call('ZREM', key, unpack(old)) end
+              redis.call('ZADD', key, string.format('%d', now + ttl), state .. ' ' .. run.id)
+              if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
+              raise_version(run.index, now)
+            end
+
+            local function unstop(run, state)
+              redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id)
+              raise_version(run.index, milliseconds())
+            end
+
+            local function succeed(run)
+              local state = run.record.values.state
+              if state ~= 'running' and state ~= 'paused' then return end
+              finish(run, 'succeeded')
+              if state == 'paused' then unstop(run, state) end
+            end
+
+            -- Pauses a run, lets it go on or cancels it, if it can be. Returns its state.
+            local function change(run, target)
+              local record, values = run.record, run.record.values
+              local state = values.state
+              if not state then return end
+              local ttl = life(record)
+              if state == 'running' and target == 'paused' or state == 'paused' and target == 'running' then
+                local text = entry(record)
+                set(record, 'state', target)
+                redis.pcall('ZREM', run.index .. '.' .. state, text)
+                redis.pcall('ZADD', run.index .. '.' .. target, values.started, text)
+                redis.pcall('PEXPIRE', run.index .. '.' .. target, ttl + (tonumber(values.retention) or 0))
+                if target == 'paused' then stop(run, target, ttl) else unstop(run, state) end
+              elseif target == 'cancelled' and (state == 'running' or state == 'paused') then
+                local all, held = redis.call('HGETALL', record.key), {}
+                for i = 1, #all, 2 do values[all[i]] = all[i + 1] end
+                for i = 1, #all, 2 do
+                  local actor = string.match(all[i], '^held:(.*)$')
+                  if actor then held[actor] = tonumber(all[i + 1]) end
+                end
+                for actor, amount in pairs(held) do
+                  count(record, 'skipped', actor, amount)
+                  set(record, 'held:' .. actor, 0)
+                end
+                redis.call('UNLINK', run.id .. '_held', run.id .. '_open')
+                if state == 'paused' then redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id) end
+                stop(run, target, ttl)
+                finish(run, target)
+              end
+              return values.state
+            end
+
+            -- Puts a message aside. Returns whether it is.
+            local function hold(run, message, actor, text)
+              local record, key = run.record, run.id .. '_held'
+              if record.values.state ~= 'paused' then return 0 end
+              local ttl = life(record)
+              if redis.call('HSET', key, message, text) == 1 then count(record, 'held', actor, 1) end
+              redis.call('PEXPIRE', key, ttl)
+              redis.call('ZADD', run.index .. '.stopped.runs', milliseconds() + ttl, 'paused ' .. run.id)
+              return 1
+            end
+
+            -- Whether a run goes on and has all messages that are to go back to their queues.
+            local function can_give_back(run)
+              if run.record.values.state ~= 'running' then return false end
+              for _, message in ipairs(run.returned) do
+                if redis.call('HEXISTS', run.id .. '_held', message.id) == 0 then return false end
+              end
+              return true
+            end
+
+            local function give_back(run)
+              for _, message in ipairs(run.returned) do
+                if redis.pcall('HDEL', run.id .. '_held', message.id) == 1 then
+                  count(run.record, 'held', message.actor, -1)
+                end
+              end
             end
 
             local function begin(run, steps)
@@ -304,6 +414,7 @@ enum RunScript {
               if redis.call('PEXPIRE', id .. '_state', ttl) == 0 then return end
               redis.pcall('PEXPIRE', id .. '_open', ttl)
               redis.pcall('PEXPIRE', id .. '_failures', ttl)
+              redis.pcall('PEXPIRE', id .. '_held', ttl)
             end
 
             -- Notes that a run has ended if its barrier is open: Python's workers don't.
@@ -311,12 +422,13 @@ enum RunScript {
               local run = { id = id, index = index, sent = {}, outcome = '' }
               runs.look_at(run)
               local values = run.record.values
-              if values.state ~= 'running' or values.kind ~= 'r' then return end
-              if redis.call('GET', id .. '_ran') ~= '-1' then finish(run, 'succeeded') end
+              if values.state ~= 'running' and values.state ~= 'paused' or values.kind ~= 'r' then return end
+              if redis.call('GET', id .. '_ran') ~= '-1' then succeed(run) end
             end
 
             endings = {
-              begin = begin, finish = finish, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
+              begin = begin, succeed = succeed, change = change, hold = hold, can_give_back = can_give_back,
+              give_back = give_back, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
               settle = settle, trim = trim, forget = forget, milliseconds = milliseconds,
             }
             return endings
@@ -334,6 +446,63 @@ enum RunScript {
             \(body)
             """)
     }
+
+    /// The start of a script for one run, `KEYS[1]`, of whose steps nothing was read.
+    ///
+    /// `ARGV[1]` is what the lists begin with.
+    private static func script(ofRun body: String) -> RedisScript {
+        script(
+            """
+            local run = { id = KEYS[1], index = ARGV[1], sent = {}, outcome = '' }
+            \(body)
+            """)
+    }
+
+    /// Pauses a run, lets it go on or cancels it. Arguments after the first one: the state. Answers with its state, which is
+    /// empty if there is no run, and the version of what is stopped.
+    static let change = script(
+        ofRun: """
+            runs.look_at(run)
+            local state = endings.change(run, ARGV[2])
+            runs.write()
+            return { state or '', redis.call('GET', run.index .. '.stopped.version') or '0' }
+            """)
+
+    /// Puts a message aside. Arguments after the first one: its id, its actor, the text. Answers 1 if it is.
+    static let hold = script(
+        ofRun: """
+            run.outcome, run.actor = 'held', ARGV[3]
+            runs.look_at(run)
+            local is_held = endings.hold(run, ARGV[2], ARGV[3], ARGV[4])
+            runs.write()
+            return is_held
+            """)
+
+    /// Tells a worker which runs are stopped, if that has changed.
+    ///
+    /// `KEYS[1]` is what the lists begin with. Arguments: the worker, the version that it keeps to, or '', and `1` if that is
+    /// to be noted. Answers with the version and, if that is another one, the states and ids.
+    static let stopped = RedisScript(
+        """
+        local index, worker, known = KEYS[1], ARGV[1], ARGV[2]
+        local version = redis.call('GET', index .. '.stopped.version') or '0'
+        if known == '' or ARGV[3] == '1' then
+          local time = redis.call('TIME')
+          local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+          local key = index .. '.stopped.workers'
+          redis.call('HSET', key, worker, (known == '' and version or known) .. ' ' .. now)
+          redis.call('PEXPIRE', key, \(workersTTL))
+        end
+        if known == version then return { version } end
+        local time = redis.call('TIME')
+        local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+        return { version, redis.call('ZRANGEBYSCORE', index .. '.stopped.runs', '(' .. now, '+inf') }
+        """)
+
+    /// For how long it is known which version it is of what is stopped: a day. Later another one comes, which is larger.
+    private static let versionTTL = 86_400_000
+    /// For how long it is known who keeps to which version: a minute after the last of them was heard.
+    private static let workersTTL = 60_000
 
     /// Answers how long lists are, and may remove some runs before whose time is over.
     ///

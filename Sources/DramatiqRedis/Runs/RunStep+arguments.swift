@@ -25,6 +25,13 @@ extension RedisCommand {
             append(lists.count)
             for list in lists { append(list) }
             append(beginning.tasks)
+        } else if !step.returned.isEmpty {
+            append("2")
+            append(step.returned.count)
+            for message in step.returned {
+                append(message.messageID)
+                append(message.actorName)
+            }
         } else {
             append("0")
         }
@@ -43,6 +50,7 @@ extension RunStep {
     /// How many arguments of a script it is.
     var argumentCount: Int {
         var count = 5 + 2 * sent.count + (ended == nil ? 0 : 4)
+        if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if let beginning { count += 5 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
         return count
     }

@@ -5,7 +5,7 @@ import DramatiqWorkflow
 /// early, whatever goes wrong. Where commits include the barriers, nothing runs twice either, unless a worker dies.
 public enum WorkflowPromises {
     public static var all: [Promise<any TransportSubject>] {
-        runs + lifetimes + arrivals + steps + storages + failures + tracking
+        runs + lifetimes + arrivals + steps + storages + failures + tracking + stopping
     }
 
     static let runs: [Promise<any TransportSubject>] = [
@@ -194,7 +194,10 @@ public enum WorkflowPromises {
 
 extension WorkflowStage {
     /// The first message of the queue, which stays there.
-    func peek() async throws -> Message {
+    func peek() async throws -> Message { try await peek(queue: queue) }
+
+    /// The first message of a queue, which stays there.
+    func peek(queue: String) async throws -> Message {
         let consumer = try await transport.consumer(of: queue, ConsumerOptions(prefetch: 1))
         let delivery = try await within(subject.patience, "a message in \(queue)") { try await consumer.next(limit: 1) }
         let first = try unwrap(delivery.first, "a message in \(queue)")

@@ -36,6 +36,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let longestWait: Duration
     /// Whether what becomes of a workflow is kept, for its handle.
     public let tracking: RunTracking
+    /// The runs of which nothing is to start here.
+    let stopped = StoppedRunList()
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -87,8 +89,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     public func beforeWorkerBoot(_ worker: Worker) async throws {
-        guard worker.broker.actor(named: Self.noop.name) == nil else { return }
-        try await worker.broker.declare(Self.noop)
+        if worker.broker.actor(named: Self.noop.name) == nil { try await worker.broker.declare(Self.noop) }
+        // Before it takes anything.
+        try await update(worker)
     }
 
     // MARK: Starting
@@ -228,7 +231,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         try await applyFailurePolicy(&context, ties, context.failureReason ?? "The task failed")
     }
 
-    private func callbacks(_ ties: Message.WorkflowTies) async throws -> [CompletionCallback] {
+    func callbacks(_ ties: Message.WorkflowTies) async throws -> [CompletionCallback] {
         if let callbacks = try callbackStorage.retrieveNow(ties.reference) { return callbacks }
         return try await callbackStorage.retrieve(ties.reference)
     }
@@ -247,7 +250,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// Keeps what a message needs that is put aside.
     ///
     /// - Parameter failure: why it has failed for good, if it has.
-    private func keep(
+    func keep(
         _ context: inout MessageContext,
         _ ties: Message.WorkflowTies,
         for wait: Duration,

@@ -63,4 +63,22 @@ public struct WorkflowRuns: AsyncSequence, Sendable {
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+
+    /// Lets those of the runs go on that are paused, one after the other: see ``WorkflowRun/resume(perSecond:)``.
+    ///
+    ///     try await broker.workflowRuns(state: .paused, labels: ["customer": "42"]).resume(perSecond: 50)
+    ///
+    /// - Parameter rate: how many messages go back to their queues in a second, of all runs together, so that a service which
+    ///   they need is not flooded. Defaults to 100.
+    /// - Returns: how many runs there were, and how many messages have gone back.
+    /// - Throws: as ``WorkflowRun/resume(perSecond:)``. The runs before the one that it is thrown for go on.
+    @discardableResult
+    public func resume(perSecond rate: Int = 100) async throws -> (runs: Int, messages: Int) {
+        var ids: [String] = []
+        for try await run in self where run.state == .paused { ids.append(run.id) }
+        let pace = Pace(perSecond: rate)
+        var count = 0
+        for id in ids { count += try await WorkflowRun(id: id, broker: broker).resume(pace: pace) }
+        return (ids.count, count)
+    }
 }

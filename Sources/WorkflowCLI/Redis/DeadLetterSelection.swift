@@ -16,10 +16,7 @@
         }
 
         /// The ids, each once.
-        var distinct: [String] {
-            var known: Set<String> = []
-            return ids.filter { known.insert($0).inserted }
-        }
+        var distinct: [String] { ids.distinct }
 
         /// What became of the dead letters.
         struct Outcome {

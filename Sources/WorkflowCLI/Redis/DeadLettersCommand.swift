@@ -107,13 +107,10 @@
             @OptionGroup var options: DeadLetterOptions
             @OptionGroup var selection: DeadLetterSelection
 
-            @Flag(help: "Don't ask.")
-            var yes = false
+            @OptionGroup var confirmation: Confirmation
 
             func run() async throws {
-                try await run(Console()) {
-                    try await BlockingWork.run { try InputFile.readAnswer($0) }
-                }
+                try await run(Console(), answer: Confirmation.readAnswer)
             }
 
             /// - Parameter answer: gets a line from whoever is asked; `nil` if there is nobody.
@@ -122,14 +119,9 @@
                     let count =
                         selection.all
                         ? try await operations.deadLetterCount(queue: options.queue) : selection.distinct.count
-                    if !yes {
-                        let noun = count == 1 ? "dead letter" : "dead letters"
-                        console.write(
-                            "Remove \(count) \(noun) of queue \(options.queue) for good? [y/N] ", to: .error)
-                        try await console.flush()
-                        let reply = try await answer()?.trimmingCharacters(in: .whitespaces).lowercased()
-                        guard reply == "y" || reply == "yes" else { throw ExitCode.failure }
-                    }
+                    let noun = count == 1 ? "dead letter" : "dead letters"
+                    try await confirmation.ask(
+                        "Remove \(count) \(noun) of queue \(options.queue) for good?", on: console, answer: answer)
                     return await selection.apply {
                         try await operations.removeDeadLetters(queue: options.queue, where: nil)
                     } toEach: { id in

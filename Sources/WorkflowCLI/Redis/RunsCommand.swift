@@ -10,12 +10,12 @@
     struct RunsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "runs",
-            abstract: "Show how far the runs of workflows are, on a Redis server.",
+            abstract: "Look after the runs of workflows, on a Redis server.",
             discussion: """
                 Runs are known whose WorkflowMiddleware keeps its barriers on this server and tracks them, which it does \
                 unless told otherwise.
                 """,
-            subcommands: [List.self, Show.self],
+            subcommands: [List.self, Show.self, Pause.self, Resume.self, Cancel.self],
             defaultSubcommand: List.self
         )
 
@@ -27,16 +27,11 @@
 
             @OptionGroup var server: RedisOptions
 
-            @Option(help: ArgumentHelp("Only those in a state: running, succeeded.", valueName: "state"))
+            @Option(
+                help: ArgumentHelp("Only those in a state: running, paused, succeeded, cancelled.", valueName: "state"))
             var state: String?
 
-            @Option(help: ArgumentHelp("Only those of workflows with this name.", valueName: "name"))
-            var name: String?
-
-            @Option(
-                name: .customLong("label"),
-                help: ArgumentHelp("Only those with this label; can be repeated.", valueName: "key=value"))
-            var labels: [String] = []
+            @OptionGroup var filter: RunFilter
 
             @Option(
                 parsing: .unconditional,
@@ -44,18 +39,10 @@
                 transform: BoundedNumber(1...1_000_000_000).read)
             var limit = 50
 
-            func validate() throws {
-                for label in labels where label.utf8.firstIndex(of: UInt8(ascii: "=")) == nil {
-                    throw ValidationError("'\(label)' is no label: write it as key=value")
-                }
-            }
-
             func run() async throws {
                 let console = Console()
                 try await server.withRuns { broker in
-                    let runs = broker.workflowRuns(
-                        state: state.map { RunState($0) }, name: name,
-                        labels: Dictionary(labels.map(Self.label), uniquingKeysWith: { $1 }))
+                    let runs = filter.runs(of: broker, state: state.map { RunState($0) })
                     var (listed, hasMore) = ([RunSummary](), false)
                     for try await run in runs {
                         guard listed.count < limit else {
@@ -71,11 +58,6 @@
                     if hasMore, !server.json { console.writeLine("and more: the latest \(limit) are listed") }
                 }
                 try await console.flush()
-            }
-
-            private static func label(_ text: String) -> (String, String) {
-                let sign = text.utf8.firstIndex(of: UInt8(ascii: "=")) ?? text.endIndex
-                return (String(text[..<sign]), String(text[sign...].dropFirst()))
             }
 
             private static func text(_ runs: [RunSummary], now: Date) -> [String] {
@@ -120,15 +102,46 @@
         }
     }
 
+    /// A name and labels of runs.
+    struct RunFilter: ParsableArguments {
+        @Option(help: ArgumentHelp("Only those of workflows with this name.", valueName: "name"))
+        var name: String?
+
+        @Option(
+            name: .customLong("label"),
+            help: ArgumentHelp("Only those with this label; can be repeated.", valueName: "key=value"))
+        var labels: [String] = []
+
+        var isEmpty: Bool { name == nil && labels.isEmpty }
+
+        func validate() throws {
+            for label in labels where label.utf8.firstIndex(of: UInt8(ascii: "=")) == nil {
+                throw ValidationError("'\(label)' is no label: write it as key=value")
+            }
+        }
+
+        func runs(of broker: Broker, state: RunState?) -> WorkflowRuns {
+            broker.workflowRuns(
+                state: state, name: name, labels: Dictionary(labels.map(Self.label), uniquingKeysWith: { $1 }))
+        }
+
+        private static func label(_ text: String) -> (String, String) {
+            let sign = text.utf8.firstIndex(of: UInt8(ascii: "=")) ?? text.endIndex
+            return (String(text[..<sign]), String(text[sign...].dropFirst()))
+        }
+    }
+
     extension RedisOptions {
-        /// Gives a body a broker that knows of runs, and ends the connection after it.
-        fileprivate func withRuns(_ body: (Broker) async throws -> Void) async throws {
-            try await RedisPlace(address: RedisAddress(redis), namespace: namespace).withClient { client in
+        /// Gives a body a broker that knows of runs and reads messages in every format that a fleet may use, and ends the
+        /// connection after it.
+        func withRuns<Result>(_ body: (Broker) async throws -> Result) async throws -> Result {
+            let encoder = EncoderChoice.decoder(dictionary: try await dictionary.load())
+            return try await RedisPlace(address: RedisAddress(redis), namespace: namespace).withClient { client in
                 let workflows = WorkflowMiddleware(backend: RedisRateLimiterBackend(client, namespace: namespace))
-                try await body(
+                return try await body(
                     Broker(
                         transport: RedisTransport(client, configuration: .init(namespace: namespace)),
-                        middleware: [workflows]))
+                        encoder: encoder, middleware: [workflows]))
             }
         }
     }
@@ -163,12 +176,12 @@
             lines += ["state    \(PrintableText.escape("\(run.state)", limit: 50))", "started  \(age(run.started))"]
             if let ended = run.ended { lines.append("ended    \(age(ended))") }
             var table = TextTable(
-                heading: ["ACTOR", "TASKS", "WAITING", "IN FLIGHT", "SUCCEEDED", "FAILED", "SKIPPED"])
+                heading: ["ACTOR", "TASKS", "WAITING", "IN FLIGHT", "SUCCEEDED", "FAILED", "SKIPPED", "HELD"])
             for (actor, counts) in tasks.sorted(by: { $0.key < $1.key }) {
                 table.add([
                     actor.isEmpty ? "(others)" : PrintableText.escape(actor, limit: 200), "\(counts.total)",
                     "\(counts.waiting)", "\(counts.inFlight)", "\(counts.succeeded)", "\(counts.failed)",
-                    "\(counts.skipped)",
+                    "\(counts.skipped)", "\(counts.held)",
                 ])
             }
             lines += [""] + table.lines
@@ -205,6 +218,7 @@
                         "total": .integer(counts.total), "waiting": .integer(counts.waiting),
                         "in_flight": .integer(counts.inFlight), "succeeded": .integer(counts.succeeded),
                         "failed": .integer(counts.failed), "skipped": .integer(counts.skipped),
+                        "held": .integer(counts.held),
                     ]
                 )
             }
