@@ -23,29 +23,41 @@ public struct Workflow: Sendable {
     /// What its runs can be found by besides. At most 20, each name and value of at most 200 bytes and
     /// without U+001F.
     public var labels: [String: String]
+    /// What becomes of it when one of its tasks fails for good or is skipped, if neither the task's message nor its actor says
+    /// so; `nil` for what the ``WorkflowMiddleware`` says. ``WorkflowFailurePolicy/notify(_:queue:)`` is none for a workflow.
+    public var failurePolicy: WorkflowFailurePolicy?
 
     /// A workflow of one component; of several, one after the other.
     public init(
         _ components: any WorkflowComponent...,
         name: String = "",
         labels: [String: String] = [:],
+        failurePolicy: WorkflowFailurePolicy? = nil,
         broker: Broker
     ) {
-        self.init(components.map(\.node), name, labels, broker)
+        self.init(components.map(\.node), name, labels, failurePolicy, broker)
     }
 
     /// A workflow of what the closure lists; of several components, one after the other.
     public init(
         name: String = "",
         labels: [String: String] = [:],
+        failurePolicy: WorkflowFailurePolicy? = nil,
         broker: Broker,
         @WorkflowBuilder _ components: () throws -> [WorkflowNode]
     ) rethrows {
-        self.init(try components(), name, labels, broker)
+        self.init(try components(), name, labels, failurePolicy, broker)
     }
 
-    private init(_ nodes: [WorkflowNode], _ name: String, _ labels: [String: String], _ broker: Broker) {
+    private init(
+        _ nodes: [WorkflowNode],
+        _ name: String,
+        _ labels: [String: String],
+        _ failurePolicy: WorkflowFailurePolicy?,
+        _ broker: Broker
+    ) {
         self.broker = broker
+        self.failurePolicy = failurePolicy
         self.name = name
         self.labels = labels
         root = nodes.count == 1 ? nodes[0] : .chain(nodes)
@@ -55,8 +67,9 @@ public struct Workflow: Sendable {
     /// none where the transport can.
     ///
     /// - Returns: the run, to ask what becomes of it.
-    /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``, or what the callback
-    ///   storage, the encoder, a middleware, the rate limiter backend or the transport throws.
+    /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``,
+    ///   ``WorkflowError/Code/invalidFailurePolicy``, or what the callback storage, the encoder, a middleware, the rate
+    ///   limiter backend or the transport throws.
     @discardableResult
     public func run() async throws -> WorkflowRun {
         let (commit, runID) = try await prepareRun()

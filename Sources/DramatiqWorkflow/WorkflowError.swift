@@ -29,6 +29,10 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let runUnknown = Code("runUnknown")
         /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
         public static let runsNotKept = Code("runsNotKept")
+        /// A task of a run has failed for good, and the run with it.
+        public static let runFailed = Code("runFailed")
+        /// Somebody has cancelled a run.
+        public static let runCancelled = Code("runCancelled")
         /// A run has not ended in the time that was given to it.
         public static let runTimedOut = Code("runTimedOut")
     }
@@ -86,7 +90,7 @@ extension WorkflowError {
     static func invalidFailurePolicy(_ value: String) -> WorkflowError {
         WorkflowError(
             code: .invalidFailurePolicy,
-            description: "The option workflow_on_failure can't be \(value): use \"halt\", \"proceed\" or "
+            description: "The option workflow_on_failure can't be \(value): use \"fail_fast\", \"halt\", \"proceed\" or "
                 + "{\"notify\": \"actor\"}")
     }
 
@@ -106,6 +110,21 @@ extension WorkflowError {
             code: .runsNotKept,
             description: "\(type(of: backend)) keeps no runs of workflows: give the WorkflowMiddleware a backend that "
                 + "does")
+    }
+
+    static func runFailed(_ status: RunStatus) -> WorkflowError {
+        let first = status.failures.first.map { ", one of them of \($0.actorName): \($0.reason)" } ?? ""
+        let text =
+            "The run \(status.run.id) has failed with \(status.failureCount) of its tasks\(first). Once the reason is gone, "
+            + "retryFailed() has it go on"
+        return WorkflowError(
+            code: .runFailed, description: PrintableText.escape(text, limit: PrintableText.logLimit), status: status)
+    }
+
+    static func runCancelled(_ status: RunStatus) -> WorkflowError {
+        WorkflowError(
+            code: .runCancelled,
+            description: "The run \(PrintableText.escape(status.run.id, limit: 200)) was cancelled", status: status)
     }
 
     static func runTimedOut(_ status: RunStatus) -> WorkflowError {

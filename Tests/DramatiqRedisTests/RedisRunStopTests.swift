@@ -126,6 +126,55 @@ import Testing
         }
     }
 
+    /// Half of a group fails on four workers, which are killed meanwhile. When the run is retried, that half runs again, the
+    /// other one doesn't, and the rest follows.
+    @Test func halfOfAGroupFailsAndIsRetried() async throws {
+        try await withRedisServer { server in
+            let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(300))
+            var workers = try (0..<4).map { _ in try fleet.startWorker(concurrency: 4) }
+            let count = 1000
+            func task(_ number: Int) -> Message {
+                let failures = number.isMultiple(of: 2) ? 0 : WorkflowFleet.untilMended
+                return Message(
+                    queueName: "default", actorName: "task",
+                    args: [0, .integer(number), .integer(failures), 0], options: ["max_retries": 0])
+            }
+            let run = try await Workflow(
+                Chain(Group(children: (0..<count).map { .message(task($0)) }), task(count)), broker: fleet.broker
+            ).run()
+            for victim in 0..<4 {
+                try await fleet.progress(by: 5)
+                workers[victim].kill()
+                workers[victim] = try fleet.startWorker(concurrency: 4)
+            }
+            try await eventually { try await run.status(listing: 0).total.inFlight == 0 }
+            let failed = try await run.status()
+            #expect(failed.run.state == .failed && failed.failureCount > 0)
+            #expect(failed.total.succeeded + failed.total.failed + failed.total.held == count)
+            let before = try await TaskEvents(fleet.redis, namespace: "dramatiq").lives[0] ?? [:]
+            // Too early: it fails once more.
+            try await run.retryFailed()
+            try await eventually {
+                let status = try await run.status(listing: 0)
+                return status.run.state == .failed && status.total.inFlight == 0
+            }
+            try await fleet.mend()
+            try await eventually {
+                try await run.retryFailed(perSecond: 5000)
+                return try await run.status(listing: 0).run.state == .succeeded
+            }
+            let total = try await run.status().total
+            #expect(total.succeeded == count + 1 && total.failed == 0 && total.held == 0)
+            let lives = try await TaskEvents(fleet.redis, namespace: "dramatiq").lives[0] ?? [:]
+            #expect(lives.count == count + 1 && lives.values.allSatisfy { $0.ends > 0 })
+            // Whoever had ended didn't run again, unless its worker was killed before that was known.
+            let again = before.filter { $0.value.ends > 0 && (lives[$0.key]?.starts ?? 0) > $0.value.starts }
+            #expect(again.count <= 4 * 4, "\(again.keys.sorted())")
+            #expect(try await fleet.transport.deadLetters().isEmpty)
+            for worker in workers { worker.kill() }
+        }
+    }
+
     /// One that stands still is named, and drops what it has once it goes on.
     @Test func aWorkerThatDoesNotConfirmIsNamed() async throws {
         try await withRedisServer { server in

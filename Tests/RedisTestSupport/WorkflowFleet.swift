@@ -22,6 +22,14 @@ public final class WorkflowFleet: Sendable {
     public let redis: RedisClient
     public let transport: RedisTransport
     public let broker: Broker
+    /// How often a task fails that does so until ``mend()``.
+    public static let untilMended = 1_000_000
+
+    /// Has the tasks succeed from now on that fail until then.
+    public func mend() async throws {
+        _ = try await redis.execute(RedisCommand("SET", "\(TaskEvents.key(namespace: namespace)):mended", 1))
+    }
+
     /// The number of no workflow.
     private static let apart = -1
 

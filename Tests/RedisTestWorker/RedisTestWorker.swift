@@ -107,7 +107,12 @@ struct RedisTestWorker {
             let enqueue = options?["redis_message_id"]?.stringValue ?? "none"
             try await note("start \(workflow) \(id) \(enqueue)", redis, events)
             if failures < 0 { kill(getpid(), SIGKILL) }
-            if (options?["retries"]?.intValue ?? 0) < failures { throw Failure() }
+            if failures == WorkflowFleet.untilMended {
+                let key = RedisCommand("EXISTS", "\(events):mended")
+                if try await redis.execute(key).integer() == 0 { throw Failure() }
+            } else if (options?["retries"]?.intValue ?? 0) < failures {
+                throw Failure()
+            }
             if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
             if milliseconds < 0, let held {
                 while !FileManager.default.fileExists(atPath: held) { usleep(5000) }

@@ -4,6 +4,7 @@
     import DramatiqRedis
     import DramatiqWorkflow
     import RedisTestSupport
+    import Synchronization
     import TestSupport
     import Testing
 
@@ -31,7 +32,7 @@
                     try await done.wait(timeout: .patience)
                     let stuck = try await Workflow(
                         Group(task.message(3), fails.message()), task.message(4), labels: ["customer": "43"],
-                        broker: broker
+                        failurePolicy: .halt, broker: broker
                     ).run()
                     try await eventually { try await stuck.status().total.inFlight == 0 }
                     try await body(server, [done, stuck])
@@ -135,6 +136,43 @@
                 ] {
                     #expect(try await Tool.run(["runs"] + arguments + ["--redis", server.url]).status == 64)
                 }
+            }
+        }
+
+        @Test func runsAreRetriedThatHaveFailed() async throws {
+            try await withRedisServer { server in
+                let redis = try RedisClient(url: server.url)
+                let broker = Broker(
+                    transport: RedisTransport(redis), encoder: LZ4MessageEncoder(),
+                    middleware: Broker.defaultMiddleware + [
+                        WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))
+                    ],
+                    logger: RecordingLog().logger)
+                let isMended = Atomic(false)
+                let fails = TaskActor("fails", options: [.maxRetries(0)]) {
+                    if !isMended.load(ordering: .acquiring) { throw Failure() }
+                }
+                try await broker.declare(fails)
+                var runs: [WorkflowRun] = []
+                for _ in 0..<2 {
+                    runs.append(try await Workflow(fails.message(), fails.message(), broker: broker).run())
+                }
+                try await Worker(broker).run {
+                    for run in runs { try await eventually { try await run.status().run.state == .failed } }
+                    let text = try await run(server, "list", "--state", "failed")
+                    #expect(text.output.split(separator: "\n").count == 3)
+                    isMended.store(true, ordering: .releasing)
+                    let one = try await run(server, "retry", runs[0].id)
+                    #expect(one.status == 0)
+                    #expect(one.output == "\(runs[0].id) goes on; 1 message went back to its queue\n")
+                    let all = try await run(server, "retry", "--all", "--json")
+                    #expect(all.output == "{\"run\":\"\(runs[1].id)\",\"returned\":1}\n")
+                    for run in runs { try await run.wait(timeout: .patience) }
+                    let late = try await run(server, "retry", runs[0].id)
+                    #expect(late.status == 1 && late.error.contains("succeeded"))
+                }
+                #expect(try await broker.transport.operations?.deadLetterCount(queue: "default") == 0)
+                await redis.shutDown()
             }
         }
 

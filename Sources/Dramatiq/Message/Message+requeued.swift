@@ -17,6 +17,16 @@ extension Message {
     }
 }
 
+extension Message {
+    /// The id that its transport has given it; `nil` if the transport gives none.
+    package var transportID: String? {
+        for name in WireOption.transportIDs {
+            if let id = options.value(name)?.stringValue { return id }
+        }
+        return nil
+    }
+}
+
 extension MessageEncoder {
     /// A dead letter's bytes as they go back to a queue; see ``Message/requeued(now:)``. What this encoder can't read or
     /// can't write goes back as it is.

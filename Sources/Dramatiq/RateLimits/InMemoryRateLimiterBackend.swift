@@ -186,9 +186,11 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         return state.withLock { $0.runs.page(query, now) }
     }
 
-    public func change(_ id: String, to state: RunState, index: String) async throws -> RunChange? {
+    public func change(_ id: String, _ transition: RunTransition, index: String) async throws -> RunChange? {
         let now = now()
-        return self.state.withLock { $0.runs.change(id, to: state, now) }
+        return state.withLock { state in
+            state.runs.change(id, transition, barrierExpiry: state.entries[TextKey(id)]?.expiry, now)
+        }
     }
 
     public func stoppedRuns(
@@ -209,13 +211,23 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         return state.withLock { $0.runs.versions(now) }
     }
 
-    public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> Bool {
+    public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> HoldOutcome {
         let now = now()
-        return state.withLock { $0.runs.hold(message, of: id, now) }
+        return state.withLock { state in
+            state.runs.hold(message, of: id, barrierExpiry: state.entries[TextKey(id)]?.expiry, now)
+        }
     }
 
     public func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage] {
         state.withLock { $0.runs.heldMessages(of: id, limit: limit) }
+    }
+
+    public func failures(
+        of id: String, from position: String?, limit: Int
+    ) async throws -> (failures: [RunStatus.Failure], next: String?) {
+        let place = position.flatMap { Int($0) } ?? 0
+        let (failures, next) = state.withLock { $0.runs.failures(of: id, from: max(0, place), limit: limit) }
+        return (failures, next.map { "\($0)" })
     }
 }
 

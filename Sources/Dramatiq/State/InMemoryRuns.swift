@@ -59,11 +59,19 @@ struct InMemoryRuns {
                 for sent in step.sent { count(sent.actorName) { $0.sent += sent.count } }
             }
             if let end = step.ended { note(end) }
-            guard isOver, !state.isEnded else { return }
-            state = .succeeded
+            if state.isEnded { return }
+            if isOver {
+                end(.succeeded, now)
+                open = []
+            } else if step.ended?.failsRun ?? false {
+                end(.failed, now)
+            }
+        }
+
+        private mutating func end(_ state: RunState, _ now: Moment) {
+            self.state = state
             ended = Date(milliseconds: Double(SystemClock.milliseconds()))
             expiry = now + retention
-            open = []
         }
 
         private mutating func note(_ end: RunStep.TaskEnd) {
@@ -81,9 +89,8 @@ struct InMemoryRuns {
         }
 
         /// Drops what was put aside.
-        mutating func cancel() {
-            state = .cancelled
-            ended = Date(milliseconds: Double(SystemClock.milliseconds()))
+        mutating func cancel(_ now: Moment) {
+            end(.cancelled, now)
             for message in held.values {
                 count(message.actorName) { counts in
                     counts.held -= 1
@@ -132,11 +139,17 @@ struct InMemoryRuns {
         // One that begins without a barrier has nothing to come.
         let isOver = released.contains { $0.key.hasSameBytes(as: step.id) } || step.beginning != nil && !isOpen
         let wasEnded = runs.values[place].state.isEnded
+        let stopExpiry = runs.values[place].expiry
         runs.values[place].apply(
             step, opened: opened, released: released, isCommitted: isCommitted, isOver: isOver && isCommitted, now)
-        if !stopped.isEmpty, runs.values[place].state.isEnded, runs.values[place].isQuiet { stopped[key] = nil }
-        guard runs.values[place].state.isEnded, !wasEnded else { return }
-        noteEnd(key, runs.values[place].maxEnded)
+        let run = runs.values[place]
+        guard run.state.isEnded else { return }
+        if !wasEnded {
+            version += 1
+            stopped[key] = run.state == .failed ? (.failed, stopExpiry) : nil
+            noteEnd(key, run.maxEnded)
+        }
+        if !stopped.isEmpty, run.state == .cancelled, run.isQuiet { stopped[key] = nil }
     }
 
     private mutating func noteEnd(_ key: TextKey, _ maxEnded: Int) {
@@ -165,10 +178,11 @@ struct InMemoryRuns {
         return true
     }
 
-    /// A run is kept for as long as its barrier.
+    /// A run is kept for as long as its barrier, and it is known for as long that it is stopped.
     mutating func keep(_ id: String, until expiry: Moment, _ now: Moment) {
         guard let place = runs.index(forKey: TextKey(id)), runs.values[place].expiry > now else { return }
         if !runs.values[place].state.isEnded { runs.values[place].expiry = max(runs.values[place].expiry, expiry) }
+        if let stop = stopped[TextKey(id)] { stopped[TextKey(id)] = (stop.state, max(stop.expiry, expiry)) }
     }
 
     private mutating func sweep(_ now: Moment) {
@@ -185,35 +199,43 @@ struct InMemoryRuns {
 
     // MARK: Stopping
 
-    mutating func change(_ id: String, to state: RunState, _ now: Moment) -> RunChange? {
+    /// - Parameter barrierExpiry: until when the run's barrier is kept.
+    mutating func change(
+        _ id: String,
+        _ transition: RunTransition,
+        barrierExpiry: Moment?,
+        _ now: Moment
+    ) -> RunChange? {
         let key = TextKey(id)
         guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return nil }
         let run = runs.values[place]
-        let isChanged =
-            switch state {
-            case .paused: run.state == .running
-            case .running: run.state == .paused
-            case .cancelled: !run.state.isEnded
-            default: false
-            }
-        if isChanged {
-            version += 1
-            switch state {
-            case .running:
-                runs.values[place].state = state
-                stopped[key] = nil
-            case .paused:
-                runs.values[place].state = state
-                stopped[key] = (state, run.expiry)
-            default:
-                runs.values[place].cancel()
-                // What is on its way may come for as long as the run's barrier would have been there.
-                stopped[key] = runs.values[place].isQuiet ? nil : (state, run.expiry)
-                runs.values[place].expiry = now + run.retention
-                noteEnd(key, run.maxEnded)
-            }
+        guard transition.isPossible(from: run.state) else { return RunChange(state: run.state, version: version) }
+        version += 1
+        switch transition {
+        case .pause:
+            runs.values[place].state = .paused
+            stopped[key] = (.paused, run.expiry)
+        case .resume:
+            runs.values[place].state = .running
+            stopped[key] = nil
+        case .retry:
+            revive(key, place, barrierExpiry)
+        case .cancel:
+            // What is on its way may come for as long as the run's barrier would have been there.
+            let expiry = stopped[key]?.expiry ?? run.expiry
+            runs.values[place].cancel(now)
+            stopped[key] = runs.values[place].isQuiet ? nil : (.cancelled, expiry)
+            if !run.state.isEnded { noteEnd(key, run.maxEnded) }
         }
-        return RunChange(state: isChanged ? state : run.state, version: version)
+        return RunChange(state: transition.target, version: version)
+    }
+
+    private mutating func revive(_ key: TextKey, _ place: Dictionary<TextKey, Run>.Index, _ barrierExpiry: Moment?) {
+        runs.values[place].state = .running
+        runs.values[place].ended = nil
+        if let barrierExpiry { runs.values[place].expiry = max(runs.values[place].expiry, barrierExpiry) }
+        stopped[key] = nil
+        ended.removeAll { $0 == key }
     }
 
     mutating func stoppedRuns(since known: Int?, worker: String, announces: Bool, _ now: Moment) -> StoppedRuns {
@@ -232,15 +254,36 @@ struct InMemoryRuns {
         return Dictionary(heard.map { ($0.key.text, $0.value.version) }, uniquingKeysWith: max)
     }
 
-    mutating func hold(_ message: HeldMessage, of id: String, _ now: Moment) -> Bool {
-        guard let place = runs.index(forKey: TextKey(id)), runs.values[place].expiry > now,
-            runs.values[place].state == .paused
-        else { return false }
+    mutating func hold(
+        _ message: HeldMessage,
+        of id: String,
+        barrierExpiry: Moment?,
+        _ now: Moment
+    ) -> HoldOutcome {
+        let key = TextKey(id)
+        guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return .ended }
+        switch runs.values[place].state {
+        case .paused: break
+        case .running: return .running
+        case .failed:
+            if runs.values[place].failures[TextKey(message.messageID)] != nil {
+                version += 1
+                revive(key, place, barrierExpiry)
+                return .revived
+            }
+        default: return .ended
+        }
         if runs.values[place].held.updateValue(message, forKey: TextKey(message.messageID)) == nil {
             runs.values[place].count(message.actorName) { $0.held += 1 }
         }
-        stopped[TextKey(id)] = (.paused, runs.values[place].expiry)
-        return true
+        return .held
+    }
+
+    func failures(of id: String, from position: Int, limit: Int) -> (failures: [RunStatus.Failure], next: Int?) {
+        guard let run = runs[TextKey(id)] else { return ([], nil) }
+        let all = run.failures.values.sorted { $0.messageID < $1.messageID }
+        let end = position + max(1, limit)
+        return (Array(all.dropFirst(position).prefix(max(1, limit))), end < all.count ? end : nil)
     }
 
     func heldMessages(of id: String, limit: Int) -> [HeldMessage] {
@@ -286,6 +329,7 @@ extension RunStatus.Failure {
     init(_ end: RunStep.TaskEnd) {
         self.init(
             messageID: end.messageID, actorName: end.actorName,
-            reason: PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength), attempt: end.retries + 1)
+            reason: PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength), attempt: end.retries + 1,
+            queueName: end.queueName, deadLetterID: end.deadLetterID)
     }
 }

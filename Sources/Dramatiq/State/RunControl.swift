@@ -3,17 +3,14 @@
 /// A run that is stopped is noted in one place, from which workers learn of it a few times a second, so that a message of
 /// any other run costs nothing. Each tells which change it knows, so that who stops a run can wait for all of them.
 public protocol RunControl: Sendable {
-    /// Pauses a run, lets it go on or cancels it.
-    ///
-    /// One that is under way can be paused and cancelled, one that is paused can go on and be cancelled. Otherwise nothing
-    /// changes. What was put aside of a run that is cancelled is dropped and counts as skipped.
+    /// Changes a run's state, if it can be changed so.
     ///
     /// - Parameters:
-    ///   - state: ``RunState/paused``, ``RunState/running`` or ``RunState/cancelled``.
+    ///   - transition: how.
     ///   - index: what the keys of the lists of runs begin with.
     /// - Returns: what has become of it; `nil` if nothing is known of the run.
     /// - Throws: if the store can't be reached or refuses.
-    func change(_ id: String, to state: RunState, index: String) async throws -> RunChange?
+    func change(_ id: String, _ transition: RunTransition, index: String) async throws -> RunChange?
 
     /// Which runs are stopped, as a worker asks for.
     ///
@@ -36,11 +33,12 @@ public protocol RunControl: Sendable {
     /// - Throws: if the store can't be reached or refuses.
     func versions(index: String) async throws -> [String: Int]
 
-    /// Puts a message aside whose run is paused. The same one again changes nothing.
+    /// Puts a message aside whose run is paused or has failed. The same one again changes nothing.
     ///
-    /// - Returns: whether it was; `false` if the run is not paused, or not any more.
+    /// If the message is one with which the run has failed, somebody has requeued it: the run goes on.
+    ///
     /// - Throws: if the store can't be reached or refuses.
-    func hold(_ message: HeldMessage, of id: String, index: String) async throws -> Bool
+    func hold(_ message: HeldMessage, of id: String, index: String) async throws -> HoldOutcome
 
     /// Some of the messages of a run that were put aside.
     ///
@@ -48,6 +46,65 @@ public protocol RunControl: Sendable {
     /// - Returns: none only if there are none.
     /// - Throws: if the store can't be reached or refuses.
     func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage]
+
+    /// The tasks of a run that have failed and were not requeued with success since.
+    ///
+    /// - Parameters:
+    ///   - position: where to go on: what this has returned.
+    ///   - limit: about how many.
+    /// - Returns: some of them, and where to go on; `nil` if there are no more. What fails meanwhile may be missing.
+    /// - Throws: if the store can't be reached or refuses.
+    func failures(
+        of id: String, from position: String?, limit: Int
+    ) async throws -> (failures: [RunStatus.Failure], next: String?)
+}
+
+/// How a run's state is changed on request.
+///
+/// There will be no other without a change of what runs are.
+public enum RunTransition: String, Sendable, Hashable {
+    /// From ``RunState/running`` to ``RunState/paused``.
+    case pause
+    /// Back.
+    case resume
+    /// From ``RunState/failed`` to ``RunState/running``.
+    case retry
+    /// From any state but ``RunState/succeeded`` to ``RunState/cancelled``. What was put aside is dropped and counts as
+    /// skipped.
+    case cancel
+
+    /// Whether a run in a state can be changed so.
+    package func isPossible(from state: RunState) -> Bool {
+        switch self {
+        case .pause: state == .running
+        case .resume: state == .paused
+        case .retry: state == .failed
+        case .cancel: state == .running || state == .paused || state == .failed
+        }
+    }
+
+    /// The state that it leads to.
+    package var target: RunState {
+        switch self {
+        case .pause: .paused
+        case .resume, .retry: .running
+        case .cancel: .cancelled
+        }
+    }
+}
+
+/// What became of a message that was to be put aside.
+///
+/// There will be no other: each is something that workers must be able to do.
+public enum HoldOutcome: String, Sendable, Hashable {
+    /// It was put aside.
+    case held
+    /// The run goes on, so the message can be processed.
+    case running
+    /// The run goes on by this very message. What else was put aside has to be returned.
+    case revived
+    /// The run has ended, so that nobody will ask for the message.
+    case ended
 }
 
 /// What has become of a run whose state was to be changed.
@@ -76,7 +133,7 @@ public struct StoppedRuns: Sendable, Hashable {
     }
 }
 
-/// A message that was put aside, since its run is paused.
+/// A message that was put aside, since its run is paused or has failed.
 public struct HeldMessage: Sendable {
     /// Which one.
     public let messageID: String

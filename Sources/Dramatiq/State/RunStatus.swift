@@ -15,6 +15,8 @@ public struct RunState: Sendable, Hashable, CustomStringConvertible {
     public static let paused = RunState("paused")
     /// All of it is done.
     public static let succeeded = RunState("succeeded")
+    /// One of its tasks has failed for good, and nothing of it starts until that is tried again.
+    public static let failed = RunState("failed")
     /// Somebody has ended it. What had begun by then may have gone on to its end.
     public static let cancelled = RunState("cancelled")
 
@@ -45,7 +47,7 @@ public struct RunTaskCounts: Sendable, Hashable {
     public var failed: Int
     /// How many were left out, or dropped since the run was cancelled.
     public var skipped: Int
-    /// How many were put aside, since the run is paused.
+    /// How many were put aside, since the run is paused or has failed.
     public var held: Int
 
     public init(
@@ -132,12 +134,25 @@ public struct RunStatus: Sendable, Hashable {
         public let reason: String
         /// Which attempt it was, the first one being 1.
         public let attempt: Int
+        /// The queue whose dead letter it is; empty if that is not known.
+        public let queueName: String
+        /// The id of the dead letter, if the transport gives its messages ids of its own.
+        public let deadLetterID: String?
 
-        public init(messageID: String, actorName: String, reason: String, attempt: Int) {
+        public init(
+            messageID: String,
+            actorName: String,
+            reason: String,
+            attempt: Int,
+            queueName: String = "",
+            deadLetterID: String? = nil
+        ) {
             self.messageID = messageID
             self.actorName = actorName
             self.reason = reason
             self.attempt = attempt
+            self.queueName = queueName
+            self.deadLetterID = deadLetterID
         }
     }
 

@@ -76,19 +76,31 @@ public struct RunStep: Sendable {
         public var reason: String
         /// How often it was tried again.
         public var retries: Int
+        /// The queue that it was taken from.
+        public var queueName: String
+        /// The id of the dead letter that it becomes, if the transport gives its messages ids of its own.
+        public var deadLetterID: String?
+        /// Whether the whole run has failed with it.
+        public var failsRun: Bool
 
         public init(
             actorName: String,
             messageID: String,
             outcome: Outcome,
             reason: String = "",
-            retries: Int = 0
+            retries: Int = 0,
+            queueName: String = "",
+            deadLetterID: String? = nil,
+            failsRun: Bool = false
         ) {
             self.actorName = actorName
             self.messageID = messageID
             self.outcome = outcome
             self.reason = reason
             self.retries = retries
+            self.queueName = queueName
+            self.deadLetterID = deadLetterID
+            self.failsRun = failsRun
         }
     }
 
@@ -96,7 +108,7 @@ public struct RunStep: Sendable {
     public static let idSuffix = ":run"
 
     public var id: String
-    /// What the keys of the lists of runs begin with. It has to be there if the run begins or ends.
+    /// What the keys of the lists of runs begin with. It has to be there if the run begins, ends or fails.
     public var index: String
     /// The run begins; nothing of it is there yet.
     public var beginning: Beginning?

@@ -204,7 +204,7 @@ enum BarrierScript {
           local function commit_barriers(steps)
             local run = steps.run
             if run then use_runs().look_at(run) end
-            if run and run.returned and not use_runs().endings().can_give_back(run) then return 'released' end
+            if run and run.returned and not use_runs().endings().stops().can_give_back(run) then return 'released' end
             local result, is_repeated = change_barriers(steps)
             -- What has come before was counted then.
             if run and not is_repeated and (result == 'committed' or result == 'waiting') then

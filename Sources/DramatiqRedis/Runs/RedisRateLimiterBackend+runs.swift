@@ -215,7 +215,7 @@ extension RESPValue {
 
 extension RunState {
     /// What runs end with, the order of lists.
-    fileprivate static let endings: [RunState] = [.succeeded, .cancelled]
+    fileprivate static let endings: [RunState] = [.succeeded, .failed, .cancelled]
 }
 
 extension RunSummary {
@@ -230,9 +230,11 @@ extension RunSummary {
 
 extension RunStatus.Failure {
     /// A failure as the script keeps it.
-    fileprivate init(messageID: String, json: String) {
+    init(messageID: String, json: String) {
         let parts = (try? JSONValue(parsing: json))?.arrayValue?.elements.map { $0.stringValue ?? "" } ?? []
         func part(_ index: Int) -> String { parts.indices.contains(index) ? parts[index] : "" }
-        self.init(messageID: messageID, actorName: part(0), reason: part(1), attempt: Int(part(2)) ?? 0)
+        self.init(
+            messageID: messageID, actorName: part(0), reason: part(1), attempt: Int(part(2)) ?? 0, queueName: part(3),
+            deadLetterID: part(4).isEmpty ? nil : part(4))
     }
 }

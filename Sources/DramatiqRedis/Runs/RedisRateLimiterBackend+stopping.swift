@@ -9,8 +9,8 @@ public import Dramatiq
 /// Which runs are stopped, and what was put aside of them: see ``RunScript``.
 extension RedisRateLimiterBackend {
     /// - Throws: ``RedisError``.
-    public func change(_ id: String, to state: RunState, index: String) async throws -> RunChange? {
-        let reply = try await executor.evaluate(RunScript.change, keys: [id], index, state.name).array()
+    public func change(_ id: String, _ transition: RunTransition, index: String) async throws -> RunChange? {
+        let reply = try await executor.evaluate(RunScript.change, keys: [id], index, transition.rawValue).array()
         guard reply.count == 2 else {
             throw RedisError(.unexpectedReply, "The state of a run came as \(reply.count) parts")
         }
@@ -68,11 +68,16 @@ extension RedisRateLimiterBackend {
     }
 
     /// - Throws: ``RedisError``, or what encodes the message.
-    public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> Bool {
-        try await executor.execute(
+    public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> HoldOutcome {
+        let text = try await executor.execute(
             RedisCommand(
                 RunScript.hold, keys: [id], index, message.messageID, message.actorName, try message.text())
-        ).boolean()
+        ).string()
+        guard let outcome = HoldOutcome(rawValue: text) else {
+            throw RedisError(
+                .unexpectedReply, "Putting a message aside came to '\(PrintableText.escape(text, limit: 50))'")
+        }
+        return outcome
     }
 
     /// - Throws: ``RedisError``.
@@ -93,6 +98,23 @@ extension RedisRateLimiterBackend {
             cursor = try reply[0].string()
         } while cursor != "0"
         return []
+    }
+
+    /// - Throws: ``RedisError``.
+    public func failures(
+        of id: String, from position: String?, limit: Int
+    ) async throws -> (failures: [RunStatus.Failure], next: String?) {
+        let reply = try await executor.execute(
+            RedisCommand("HSCAN", "\(id)_failures", position ?? "0", "COUNT", max(1, min(limit, 5000)))
+        ).array()
+        guard reply.count == 2 else {
+            throw RedisError(.unexpectedReply, "A part of a run's failures came as \(reply.count) parts")
+        }
+        let failures = try reply[1].pairs().map { pair in
+            RunStatus.Failure(messageID: try pair.key.string(), json: try pair.value.string())
+        }
+        let next = try reply[0].string()
+        return (failures, next == "0" ? nil : next)
     }
 
     private static func version(_ text: String) throws(RedisError) -> Int {

@@ -7,7 +7,7 @@ import Dramatiq
 /// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended` |
 /// | `<id>_open` | a set: the keys of groups' barriers that are open |
 /// | `<id>_failures` | a hash: a message's id and what there is to know about its failure, as JSON |
-/// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused: see `HeldMessage.text` |
+/// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused or has failed: see `HeldMessage.text` |
 /// | `<index>.running` | a sorted set of ``RunEntry`` (ms of the start): the runs that are under way |
 /// | `<index>.<state>` | a sorted set of ``RunEntry`` (ms): those that have ended so, and when they are to be forgotten |
 /// | `<index>.stopped.runs` | a sorted set (ms): state and id of the runs that are stopped, and until when a message of them may come |
@@ -53,7 +53,10 @@ enum RunScript {
             if id == '' then return end
             local run = { id = id, index = take(), sent = read_counts(), outcome = take() }
             if run.outcome ~= '' then
-              run.actor, run.message, run.reason, run.attempt = take(), take(), take(), take()
+              run.actor, run.message = take(), take()
+              if run.outcome ~= 'succeeded' then
+                run.reason, run.attempt, run.queue, run.letter, run.fails = take(), take(), take(), take(), take() == '1'
+              end
             end
             local kind = take()
             if kind == '1' then
@@ -147,14 +150,14 @@ enum RunScript {
               if has_groups then use_endings().note_groups(record, steps) end
               for _, sent in ipairs(run.sent) do count(record, 'sent', sent.actor, sent.count) end
             end
-            if is_committed and run.returned then use_endings().give_back(run) end
+            if is_committed and run.returned then use_endings().stops().give_back(run) end
             if run.outcome == 'failed' then
               use_endings().fail(run)
             elseif run.outcome ~= '' then
               if failures(record) > 0 then use_endings().mend(run) end
               count(record, run.outcome, run.actor, 1)
             end
-            if is_over then use_endings().succeed(run) end
+            if is_over then use_endings().succeed(run) elseif run.fails then use_endings().stops().fail_run(run) end
           end
 
           runs = {
@@ -228,6 +231,10 @@ enum RunScript {
               write(record)
               redis.pcall('PEXPIRE', record.key, retention)
               if failures(record) > 0 then redis.pcall('PEXPIRE', run.id .. '_failures', retention) end
+              if state == 'failed' then
+                redis.pcall('PEXPIRE', run.id .. '_open', retention)
+                redis.pcall('PEXPIRE', run.id .. '_held', retention)
+              end
               local list, text = run.index .. '.' .. state, entry(record)
               redis.pcall('ZREM', run.index .. '.' .. earlier, text)
               redis.pcall('ZADD', list, string.format('%d', now + retention), text)
@@ -257,98 +264,153 @@ enum RunScript {
               for i = 1, #closed, 1000 do redis.pcall('SREM', key, unpack(closed, i, math.min(#closed, i + 999))) end
             end
 
-            -- For how long a run is kept, and messages of it may come.
-            local function life(record)
-              local ttl = redis.call('PTTL', record.key)
-              return ttl > 0 and ttl or \(versionTTL)
-            end
+            local stops
+            local function use_stops()
+              if stops then return stops end
 
-            -- Tells workers that something has changed about which runs are stopped.
-            local function raise_version(index, now)
-              local key = index .. '.stopped.version'
-              local version = math.max((tonumber(redis.call('GET', key)) or 0) + 1, now)
-              redis.call('SET', key, string.format('%d', version), 'PX', \(versionTTL))
-            end
+              -- For how long a run is kept, and messages of it may come.
+              local function life(record)
+                local ttl = redis.call('PTTL', record.key)
+                return ttl > 0 and ttl or \(versionTTL)
+              end
 
-            local function stop(run, state, ttl)
-              local key, now = run.index .. '.stopped.runs', milliseconds()
-              local old = redis.call('ZRANGEBYSCORE', key, '-inf', string.format('%d', now), 'LIMIT', 0, \(maxRemoved))
-              if #old > 0 then redis.call('ZREM', key, unpack(old)) end
-              redis.call('ZADD', key, string.format('%d', now + ttl), state .. ' ' .. run.id)
-              if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
-              raise_version(run.index, now)
-            end
+              -- Tells workers that something has changed about which runs are stopped.
+              local function raise_version(index, now)
+                local key = index .. '.stopped.version'
+                local earlier = redis.pcall('GET', key)
+                local version = math.max((type(earlier) == 'string' and tonumber(earlier) or 0) + 1, now)
+                redis.pcall('SET', key, string.format('%d', version), 'PX', \(versionTTL))
+              end
 
-            local function unstop(run, state)
-              redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id)
-              raise_version(run.index, milliseconds())
+              -- For twice the time for which the run is kept now: what is put aside of it is kept anew.
+              local function stop(run, state, ttl)
+                ttl = math.min(2 * ttl, \(BarrierScript.longestDuration))
+                local key, now = run.index .. '.stopped.runs', milliseconds()
+                local past = string.format('%d', now)
+                local old = redis.pcall('ZRANGEBYSCORE', key, '-inf', past, 'LIMIT', 0, \(maxRemoved))
+                if #old > 0 then redis.pcall('ZREM', key, unpack(old)) end
+                redis.pcall('ZADD', key, string.format('%d', now + ttl), state .. ' ' .. run.id)
+                if redis.call('PTTL', key) < ttl then redis.pcall('PEXPIRE', key, ttl) end
+                raise_version(run.index, now)
+              end
+
+              local function unstop(run, state)
+                redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id)
+                raise_version(run.index, milliseconds())
+              end
+
+              -- A run has failed as a whole. What is not begun is put aside.
+              local function fail_run(run)
+                local state = run.record.values.state
+                if state ~= 'running' and state ~= 'paused' then return end
+                if state == 'paused' then redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id) end
+                stop(run, 'failed', life(run.record))
+                finish(run, 'failed')
+              end
+
+              -- Moves a run on that has not ended, or not for good.
+              local function move(run, target)
+                local record, values = run.record, run.record.values
+                local state, text = values.state, entry(record)
+                set(record, 'state', target)
+                redis.pcall('ZREM', run.index .. '.' .. state, text)
+                redis.pcall('ZADD', run.index .. '.' .. target, values.started, text)
+                redis.pcall('PEXPIRE', run.index .. '.' .. target, life(record) + (tonumber(values.retention) or 0))
+              end
+
+              -- A run that has failed goes on, and is kept for as long as its barrier again.
+              local function revive(run)
+                local ttl = redis.call('PTTL', run.id)
+                if ttl > life(run.record) then
+                  for _, suffix in ipairs({ '_state', '_open', '_failures', '_held' }) do
+                    redis.pcall('PEXPIRE', run.id .. suffix, ttl)
+                  end
+                end
+                move(run, 'running')
+                set(run.record, 'ended', '')
+                unstop(run, 'failed')
+              end
+
+              -- Changes a run's state if it can be changed so. Returns its state.
+              local function change(run, transition)
+                local record, values = run.record, run.record.values
+                local state = values.state
+                if not state then return end
+                if transition == 'pause' and state == 'running' then
+                  move(run, 'paused')
+                  stop(run, 'paused', life(record))
+                elseif transition == 'resume' and state == 'paused' then
+                  move(run, 'running')
+                  unstop(run, state)
+                elseif transition == 'retry' and state == 'failed' then
+                  revive(run)
+                elseif transition == 'cancel' and (state == 'running' or state == 'paused' or state == 'failed') then
+                  local target = 'cancelled'
+                  -- That of its barrier if it had failed.
+                  local ttl = math.max(life(record), redis.call('PTTL', run.id))
+                  local all, held = redis.call('HGETALL', record.key), {}
+                  for i = 1, #all, 2 do values[all[i]] = all[i + 1] end
+                  for i = 1, #all, 2 do
+                    local actor = string.match(all[i], '^held:(.*)$')
+                    if actor then held[actor] = tonumber(all[i + 1]) end
+                  end
+                  for actor, amount in pairs(held) do
+                    count(record, 'skipped', actor, amount)
+                    set(record, 'held:' .. actor, 0)
+                  end
+                  redis.call('UNLINK', run.id .. '_held', run.id .. '_open')
+                  redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id)
+                  stop(run, target, ttl)
+                  finish(run, target)
+                end
+                return values.state
+              end
+
+              -- Puts a message aside. Returns what became of it: see HoldOutcome.
+              local function hold(run, message, actor, text)
+                local record, key = run.record, run.id .. '_held'
+                local state = record.values.state
+                if state == 'running' then return 'running' end
+                if state ~= 'paused' and state ~= 'failed' then return 'ended' end
+                if state == 'failed' and redis.call('HEXISTS', run.id .. '_failures', message) == 1 then
+                  revive(run)
+                  return 'revived'
+                end
+                local ttl = life(record)
+                if redis.call('HSET', key, message, text) == 1 then count(record, 'held', actor, 1) end
+                redis.call('PEXPIRE', key, ttl)
+                return 'held'
+              end
+
+              -- Whether a run goes on and has all messages that are to go back to their queues.
+              local function can_give_back(run)
+                if run.record.values.state ~= 'running' then return false end
+                for _, message in ipairs(run.returned) do
+                  if redis.call('HEXISTS', run.id .. '_held', message.id) == 0 then return false end
+                end
+                return true
+              end
+
+              local function give_back(run)
+                for _, message in ipairs(run.returned) do
+                  if redis.pcall('HDEL', run.id .. '_held', message.id) == 1 then
+                    count(run.record, 'held', message.actor, -1)
+                  end
+                end
+              end
+
+              stops = {
+                unstop = unstop, fail_run = fail_run, change = change, hold = hold, can_give_back = can_give_back,
+                give_back = give_back,
+              }
+              return stops
             end
 
             local function succeed(run)
               local state = run.record.values.state
               if state ~= 'running' and state ~= 'paused' then return end
               finish(run, 'succeeded')
-              if state == 'paused' then unstop(run, state) end
-            end
-
-            -- Pauses a run, lets it go on or cancels it, if it can be. Returns its state.
-            local function change(run, target)
-              local record, values = run.record, run.record.values
-              local state = values.state
-              if not state then return end
-              local ttl = life(record)
-              if state == 'running' and target == 'paused' or state == 'paused' and target == 'running' then
-                local text = entry(record)
-                set(record, 'state', target)
-                redis.pcall('ZREM', run.index .. '.' .. state, text)
-                redis.pcall('ZADD', run.index .. '.' .. target, values.started, text)
-                redis.pcall('PEXPIRE', run.index .. '.' .. target, ttl + (tonumber(values.retention) or 0))
-                if target == 'paused' then stop(run, target, ttl) else unstop(run, state) end
-              elseif target == 'cancelled' and (state == 'running' or state == 'paused') then
-                local all, held = redis.call('HGETALL', record.key), {}
-                for i = 1, #all, 2 do values[all[i]] = all[i + 1] end
-                for i = 1, #all, 2 do
-                  local actor = string.match(all[i], '^held:(.*)$')
-                  if actor then held[actor] = tonumber(all[i + 1]) end
-                end
-                for actor, amount in pairs(held) do
-                  count(record, 'skipped', actor, amount)
-                  set(record, 'held:' .. actor, 0)
-                end
-                redis.call('UNLINK', run.id .. '_held', run.id .. '_open')
-                if state == 'paused' then redis.pcall('ZREM', run.index .. '.stopped.runs', state .. ' ' .. run.id) end
-                stop(run, target, ttl)
-                finish(run, target)
-              end
-              return values.state
-            end
-
-            -- Puts a message aside. Returns whether it is.
-            local function hold(run, message, actor, text)
-              local record, key = run.record, run.id .. '_held'
-              if record.values.state ~= 'paused' then return 0 end
-              local ttl = life(record)
-              if redis.call('HSET', key, message, text) == 1 then count(record, 'held', actor, 1) end
-              redis.call('PEXPIRE', key, ttl)
-              redis.call('ZADD', run.index .. '.stopped.runs', milliseconds() + ttl, 'paused ' .. run.id)
-              return 1
-            end
-
-            -- Whether a run goes on and has all messages that are to go back to their queues.
-            local function can_give_back(run)
-              if run.record.values.state ~= 'running' then return false end
-              for _, message in ipairs(run.returned) do
-                if redis.call('HEXISTS', run.id .. '_held', message.id) == 0 then return false end
-              end
-              return true
-            end
-
-            local function give_back(run)
-              for _, message in ipairs(run.returned) do
-                if redis.pcall('HDEL', run.id .. '_held', message.id) == 1 then
-                  count(run.record, 'held', message.actor, -1)
-                end
-              end
+              if state == 'paused' then use_stops().unstop(run, state) end
             end
 
             local function begin(run, steps)
@@ -394,7 +456,7 @@ enum RunScript {
 
             local function fail(run)
               local record, key = run.record, run.id .. '_failures'
-              local failure = cjson.encode({ run.actor, run.reason, run.attempt })
+              local failure = cjson.encode({ run.actor, run.reason, run.attempt, run.queue, run.letter })
               if redis.pcall('HSET', key, run.message, failure) ~= 1 then return end
               set(record, 'failed', failures(record) + 1)
               count(record, 'failed', run.actor, 1)
@@ -409,8 +471,10 @@ enum RunScript {
               count(run.record, 'failed', run.actor, -1)
             end
 
-            -- A run is kept for as long as its barrier.
+            -- A run is kept for as long as its barrier, until it has ended.
             local function keep(id, ttl)
+              local state = redis.pcall('HGET', id .. '_state', 'state')
+              if state ~= 'running' and state ~= 'paused' then return end
               if redis.call('PEXPIRE', id .. '_state', ttl) == 0 then return end
               redis.pcall('PEXPIRE', id .. '_open', ttl)
               redis.pcall('PEXPIRE', id .. '_failures', ttl)
@@ -427,9 +491,8 @@ enum RunScript {
             end
 
             endings = {
-              begin = begin, succeed = succeed, change = change, hold = hold, can_give_back = can_give_back,
-              give_back = give_back, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
-              settle = settle, trim = trim, forget = forget, milliseconds = milliseconds,
+              begin = begin, succeed = succeed, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
+              settle = settle, trim = trim, forget = forget, milliseconds = milliseconds, stops = use_stops,
             }
             return endings
           end
@@ -458,24 +521,24 @@ enum RunScript {
             """)
     }
 
-    /// Pauses a run, lets it go on or cancels it. Arguments after the first one: the state. Answers with its state, which is
-    /// empty if there is no run, and the version of what is stopped.
+    /// Changes a run's state. Arguments after the first one: a `RunTransition`. Answers with its state, which is empty if
+    /// there is no run, and the version of what is stopped.
     static let change = script(
         ofRun: """
             runs.look_at(run)
-            local state = endings.change(run, ARGV[2])
+            local state = endings.stops().change(run, ARGV[2])
             runs.write()
             return { state or '', redis.call('GET', run.index .. '.stopped.version') or '0' }
             """)
 
-    /// Puts a message aside. Arguments after the first one: its id, its actor, the text. Answers 1 if it is.
+    /// Puts a message aside. Arguments after the first one: its id, its actor, the text. Answers with a `HoldOutcome`.
     static let hold = script(
         ofRun: """
             run.outcome, run.actor = 'held', ARGV[3]
             runs.look_at(run)
-            local is_held = endings.hold(run, ARGV[2], ARGV[3], ARGV[4])
+            local outcome = endings.stops().hold(run, ARGV[2], ARGV[3], ARGV[4])
             runs.write()
-            return is_held
+            return outcome
             """)
 
     /// Tells a worker which runs are stopped, if that has changed.

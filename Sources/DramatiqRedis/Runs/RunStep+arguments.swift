@@ -11,8 +11,13 @@ extension RedisCommand {
             append(end.outcome.name)
             append(end.actorName)
             append(end.messageID)
-            append(PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength))
-            append(end.retries + 1)
+            if end.outcome != .succeeded {
+                append(PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength))
+                append(end.retries + 1)
+                append(end.queueName)
+                append(end.deadLetterID ?? "")
+                append(end.failsRun ? "1" : "0")
+            }
         } else {
             append("")
         }
@@ -49,7 +54,8 @@ extension RedisCommand {
 extension RunStep {
     /// How many arguments of a script it is.
     var argumentCount: Int {
-        var count = 5 + 2 * sent.count + (ended == nil ? 0 : 4)
+        var count = 5 + 2 * sent.count
+        if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if let beginning { count += 5 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
         return count

@@ -27,7 +27,9 @@ extension WorkflowPromises {
                 }
             }
             try expectEqual(stage.ran, ["other"], "the tasks that ran")
-            let total = try await run.wait(timeout: .zero).total
+            let error = try await expectError(WorkflowError.self, "it was cancelled") { try await run.wait() }
+            try expectEqual(error.code, .runCancelled, "the error's code")
+            let total = try unwrap(error.status, "its status").total
             try expectEqual([total.sent, total.skipped, total.succeeded, total.held], [22, 22, 0, 0], "the tasks")
             try expectEqual(try await run.status().openBarrierCount, 0, "the open barriers")
             try expectEqual(try await stage.listed(.cancelled), [run.id], "the runs that are listed as cancelled")
@@ -203,7 +205,7 @@ extension WorkflowRun {
 
 extension WorkflowStage {
     /// The ids of the runs in a state.
-    fileprivate func listed(_ state: RunState) async throws -> [String] {
+    func listed(_ state: RunState) async throws -> [String] {
         var ids: [String] = []
         for try await run in broker.workflowRuns(state: state) { ids.append(run.id) }
         return ids

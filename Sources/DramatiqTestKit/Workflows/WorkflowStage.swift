@@ -37,7 +37,8 @@ struct WorkflowStage: Sendable {
         log: RunLog = RunLog(),
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
-        tracking: RunTracking = .enabled
+        tracking: RunTracking = .enabled,
+        adding middleware: [any Middleware] = []
     ) async throws {
         self.subject = subject
         self.log = log
@@ -47,7 +48,7 @@ struct WorkflowStage: Sendable {
             backend: store, callbackStorage: storage, onFailure: onFailure, barrierTTL: barrierTTL,
             longestWait: longestWait, tracking: tracking)
         broker = Broker(
-            transport: transport, middleware: Broker.defaultMiddleware + [workflows],
+            transport: transport, middleware: Broker.defaultMiddleware + [workflows] + middleware,
             // What goes wrong is wanted.
             logger: Logger(label: "promise") { _ in SwiftLogNoOpLogHandler() })
         let isMended = isMended
@@ -130,8 +131,8 @@ struct WorkflowStage: Sendable {
     /// Works until there are so many dead letters.
     ///
     /// - Returns: them.
-    func workUntilDead(_ count: Int) async throws -> [DeadLetter] {
-        try await work {
+    func workUntilDead(_ count: Int, queues: Set<String>? = nil) async throws -> [DeadLetter] {
+        try await work(queues: queues) {
             try await eventually(within: subject.patience, "\(count) dead letters") {
                 try await deadLetters().count >= count
             }

@@ -2,14 +2,16 @@ public import Dramatiq
 
 /// What becomes of a workflow when one of its tasks fails for good or is skipped.
 ///
-/// Set it for all workflows in the ``WorkflowMiddleware``, for an actor with `ActorOption.workflowOnFailure(_:)`, or for
-/// a message with its option `workflow_on_failure`: `"halt"`, `"proceed"` or `{"notify": "actor"}`, where the actor is an
-/// ``ActorAddress``.
+/// Set it for all workflows in the ``WorkflowMiddleware``, for one as its ``Workflow/failurePolicy``, for an actor with
+/// `ActorOption.workflowOnFailure(_:)`, or for a message with its option `workflow_on_failure`: `"fail_fast"`, `"halt"`,
+/// `"proceed"` or `{"notify": "actor"}`, where the actor is an ``ActorAddress``. The nearest to the task decides: its message,
+/// its actor, its workflow, the middleware of the worker that runs it.
 public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible {
     /// The name of the option of actors and messages.
     public static let optionName = "workflow_on_failure"
 
     enum Kind: Sendable, Hashable {
+        case failFast
         case halt
         case proceed
         case notify(ActorAddress)
@@ -17,7 +19,13 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
 
     let kind: Kind
 
-    /// What waits for the task doesn't run. The message is among the dead letters: requeue it, and the workflow goes on
+    /// The whole run fails: nothing more of it starts, and what has not started yet is put aside when a worker meets it. What
+    /// runs goes on. ``WorkflowRun/retryFailed(perSecond:)`` has the run go on, and so has requeuing the task's dead letter.
+    ///
+    /// Where the run is not tracked it is as ``halt``.
+    public static let failFast = WorkflowFailurePolicy(kind: .failFast)
+
+    /// What waits for the task doesn't run; what doesn't goes on. The message is among the dead letters: requeue it, and the workflow goes on
     /// when it succeeds.
     public static let halt = WorkflowFailurePolicy(kind: .halt)
 
@@ -41,6 +49,7 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     init?(_ option: JSONValue?) throws(WorkflowError) {
         switch option {
         case nil, .null?: return nil
+        case .string(let text)? where text.hasSameBytes(as: "fail_fast"): self = .failFast
         case .string(let text)? where text.hasSameBytes(as: "halt"): self = .halt
         case .string(let text)? where text.hasSameBytes(as: "proceed"): self = .proceed
         case .object(let object)?:
@@ -55,9 +64,22 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     /// The option's value.
     public var jsonValue: JSONValue {
         switch kind {
+        case .failFast: "fail_fast"
         case .halt: "halt"
         case .proceed: "proceed"
         case .notify(let address): ["notify": address.jsonValue]
+        }
+    }
+
+    /// What stands in the id of a run for the policy that its workflow has; `nil` if it can't have it.
+    var runMark: String? {
+        if case .string(let text) = jsonValue { ":\(text)" } else { nil }
+    }
+
+    /// The policy of the workflow of a run.
+    static func policy(ofRun id: String) -> WorkflowFailurePolicy? {
+        [.failFast, .halt, .proceed].first { policy in
+            policy.runMark.map { id.hasByteSuffix($0 + RunStep.idSuffix) } ?? false
         }
     }
 
@@ -68,6 +90,15 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
     }
 
     public var description: String { jsonValue.description }
+}
+
+extension WorkflowError {
+    static func untrackedPolicy(_ policy: WorkflowFailurePolicy) -> WorkflowError {
+        WorkflowError(
+            code: .invalidFailurePolicy,
+            description: "A workflow can't have the failure policy \(policy) of its own: it takes a run that is tracked, and "
+                + "for {\"notify\": \"actor\"} the option of its messages or actors")
+    }
 }
 
 extension ActorOption {

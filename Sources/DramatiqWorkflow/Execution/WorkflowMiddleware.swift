@@ -44,7 +44,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     ///   - barriers: how they are kept. Defaults to ``BarrierStyle/atMostOnce``, as in dramatiq-workflow.
     ///   - callbackStorage: keeps what messages must know about their workflow. Defaults to the messages themselves.
     ///   - onFailure: what becomes of a workflow when one of its tasks fails for good or is skipped. Defaults to
-    ///     ``WorkflowFailurePolicy/halt``.
+    ///     ``WorkflowFailurePolicy/failFast``.
     ///   - barrierTTL: how long barriers are kept beyond the time for which what can arrive at them may wait; longer
     ///     than the longest task runs. Defaults to a day, as in dramatiq-workflow.
     ///   - longestWait: the longest time that a message may wait in its queue until a worker takes it; its delays,
@@ -55,7 +55,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         backend: any StateStore,
         barriers: BarrierStyle = .atMostOnce,
         callbackStorage: any CallbackStorage = InlineCallbackStorage(),
-        onFailure: WorkflowFailurePolicy = .halt,
+        onFailure: WorkflowFailurePolicy = .failFast,
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
         tracking: RunTracking = .enabled
@@ -99,8 +99,13 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// Everything that starting a workflow means.
     func prepare(_ workflow: Workflow) async throws -> (commit: Commit, runID: String) {
         let broker = workflow.broker
-        let id = barrierKeyPrefix(broker) + UniqueID.make() + RunStep.idSuffix
         let beginning = try beginning(workflow)
+        var mark = ""
+        if let policy = workflow.failurePolicy {
+            guard beginning != nil, let text = policy.runMark else { throw WorkflowError.untrackedPolicy(policy) }
+            mark = text
+        }
+        let id = barrierKeyPrefix(broker) + UniqueID.make() + mark + RunStep.idSuffix
         let plan = try WorkflowPlan(
             starting: .node(workflow.root), inRun: beginning == nil ? nil : id, identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
@@ -146,16 +151,19 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         _ callbacks: [CompletionCallback],
         _ party: String,
         _ outcome: RunStep.TaskEnd.Outcome,
-        _ reason: String = ""
+        _ reason: String = "",
+        failingRun failsRun: Bool = false
     ) -> RunStep? {
         guard let run = callbacks.first, run.isRun, backend.runStore != nil else { return nil }
         let message = context.delivered.message
-        let retries = outcome == .succeeded ? 0 : message.options.value("retries")?.intValue ?? 0
-        return RunStep(
-            id: run.completionID,
-            ended: RunStep.TaskEnd(
-                actorName: message.taskActorName, messageID: party, outcome: outcome, reason: reason,
-                retries: max(0, min(retries, 1 << 30))))
+        var end = RunStep.TaskEnd(actorName: message.taskActorName, messageID: party, outcome: outcome, reason: reason)
+        if outcome != .succeeded {
+            end.retries = max(0, min(message.options.value("retries")?.intValue ?? 0, 1 << 30))
+            end.queueName = context.delivered.delivery.queueName
+            end.deadLetterID = message.transportID
+            end.failsRun = failsRun
+        }
+        return RunStep(id: run.completionID, index: failsRun ? runIndex(context.broker) : "", ended: end)
     }
 
     /// Stores the callbacks of a frame's messages, once.
@@ -249,18 +257,23 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// Keeps what a message needs that is put aside.
     ///
-    /// - Parameter failure: why it has failed for good, if it has.
+    /// - Parameters:
+    ///   - failure: why it has failed for good, if it has.
+    ///   - failingRun: whether its run has failed with it.
     func keep(
         _ context: inout MessageContext,
         _ ties: Message.WorkflowTies,
         for wait: Duration,
-        failure: String? = nil
+        failure: String? = nil,
+        failingRun: Bool = false
     ) async throws {
         do {
             let callbacks = try await callbacks(ties)
             try await callbackStorage.refresh(ties.reference, for: wait)
             let refreshes = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
-            let run = failure.flatMap { runStep(context, callbacks, ties.party, .failed, $0) }
+            let run = failure.flatMap {
+                runStep(context, callbacks, ties.party, .failed, $0, failingRun: failingRun)
+            }
             context.state = StateCommit(store: backend, refreshes: refreshes, run: run)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
@@ -406,7 +419,14 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         _ ties: Message.WorkflowTies,
         _ reason: String
     ) async throws {
-        let policy = try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName)) ?? onFailure
+        // Whatever keeps the callbacks from being read shows below, where it matters.
+        let run = (try? await callbacks(ties))?.first
+        let policy =
+            try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName))
+            ?? run.flatMap { WorkflowFailurePolicy.policy(ofRun: $0.completionID) } ?? onFailure
+        let failsRun = policy == .failFast && backend.runStore != nil
+        // The others of this worker hear of it at once.
+        if failsRun, let run, run.isRun { stopped.insert(run.completionID, .failed, index: runIndex(context.broker)) }
         context.broker.logger.log(
             level: context.failureLevel,
             "A task of a workflow failed",
@@ -419,13 +439,15 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         )
         // Once the dead letter is requeued, the workflow goes on.
         if policy != .proceed, context.isFailed {
-            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL, failure: reason)
+            try await keep(
+                &context, ties, for: context.broker.transport.traits.deadLetterTTL, failure: reason,
+                failingRun: failsRun)
         } else if policy != .proceed, let callbacks = try? await callbacks(ties) {
-            let run = runStep(context, callbacks, ties.party, .skipped, reason)
+            let run = runStep(context, callbacks, ties.party, .skipped, reason, failingRun: failsRun)
             context.state = run.map { StateCommit(store: backend, run: $0) }
         }
         switch policy.kind {
-        case .halt:
+        case .failFast, .halt:
             break
         case .proceed:
             try await advance(&context, ties, context.isSkipped ? .skipped : .failed, reason)

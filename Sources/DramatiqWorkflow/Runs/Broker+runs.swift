@@ -74,11 +74,31 @@ public struct WorkflowRuns: AsyncSequence, Sendable {
     /// - Throws: as ``WorkflowRun/resume(perSecond:)``. The runs before the one that it is thrown for go on.
     @discardableResult
     public func resume(perSecond rate: Int = 100) async throws -> (runs: Int, messages: Int) {
+        try await each(.paused, perSecond: rate) { try await $0.resume(pace: $1) }
+    }
+
+    /// Has those of the runs go on that have failed, one after the other: see ``WorkflowRun/retryFailed(perSecond:)``.
+    ///
+    /// - Parameter rate: how many messages go back to their queues in a second, of all runs together, so that a service which
+    ///   they need is not flooded. Defaults to 100.
+    /// - Returns: how many runs there were, and how many messages have gone back.
+    /// - Throws: as ``WorkflowRun/retryFailed(perSecond:)``. The runs before the one that it is thrown for go on.
+    @discardableResult
+    public func retryFailed(perSecond rate: Int = 100) async throws -> (runs: Int, messages: Int) {
+        try await each(.failed, perSecond: rate) { try await $0.retryFailed(pace: $1) }
+    }
+
+    private func each(
+        _ state: RunState,
+        perSecond rate: Int,
+        _ body: (WorkflowRun, Pace) async throws -> Int
+    ) async throws -> (runs: Int, messages: Int) {
+        // Listed first, since each changes the lists.
         var ids: [String] = []
-        for try await run in self where run.state == .paused { ids.append(run.id) }
+        for try await run in self where run.state == state { ids.append(run.id) }
         let pace = Pace(perSecond: rate)
         var count = 0
-        for id in ids { count += try await WorkflowRun(id: id, broker: broker).resume(pace: pace) }
+        for id in ids { count += try await body(WorkflowRun(id: id, broker: broker), pace) }
         return (ids.count, count)
     }
 }

@@ -37,6 +37,14 @@ final class StoppedRunList: Sendable {
         }
     }
 
+    /// Adds a run that is stopped from here, before it is heard of.
+    func insert(_ id: String, _ runState: RunState, index: String) {
+        state.withLock { state in
+            state.states[TextKey(index), default: [:]][TextKey(id)] = runState
+            hasSome.store(true, ordering: .releasing)
+        }
+    }
+
     /// Forgets a run that is not stopped any more, which is known before it is heard of.
     func remove(_ id: String) {
         state.withLock { state in

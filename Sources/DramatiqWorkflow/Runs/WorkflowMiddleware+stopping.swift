@@ -1,7 +1,7 @@
 package import Dramatiq
 import Logging
 
-/// Keeps messages of runs from being processed that are paused or cancelled.
+/// Keeps messages of runs from being processed that are paused or cancelled, or have failed.
 extension WorkflowMiddleware: MessageGate, WorkerCompanion {
     /// How often a worker asks which runs are stopped.
     private static let interval = Duration.milliseconds(100)
@@ -22,7 +22,6 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
         guard let ties = context.delivered.message.workflowTies, let store = backend.runStore,
             let run = try await callbacks(ties).first, run.isRun, let state = stopped[run.completionID]
         else { return }
-        let index = runIndex(context.broker)
         if state == .cancelled {
             return context.withhold(cancellation(context.delivered.message, ties.party, of: run.completionID))
         }
@@ -30,14 +29,20 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
             messageID: context.delivered.message.messageID, actorName: context.delivered.message.taskActorName,
             queueName: context.delivered.delivery.queueName, payload: context.delivered.delivery.payload,
             since: SystemClock.milliseconds())
-        guard try await store.hold(message, of: run.completionID, index: index) else {
-            // It goes on by now.
+        switch try await store.hold(message, of: run.completionID, index: runIndex(context.broker)) {
+        case .held:
+            // For as long as a dead letter would be.
+            try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL)
+            context.withhold(context.state)
+        case .running:
+            // It was not heard of yet.
             stopped.remove(run.completionID)
-            return
+        case .revived:
+            stopped.remove(run.completionID)
+            try await WorkflowRun(id: run.completionID, broker: context.broker).returnHeld(nil)
+        case .ended:
+            context.withhold(cancellation(context.delivered.message, ties.party, of: run.completionID))
         }
-        // Put aside for as long as a dead letter would be.
-        try await keep(&context, ties, for: context.broker.transport.traits.deadLetterTTL)
-        context.withhold(context.state)
     }
 
     /// The end of a task whose run was cancelled.
@@ -48,7 +53,7 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
                 id: runID,
                 ended: RunStep.TaskEnd(
                     actorName: message.taskActorName, messageID: party, outcome: .skipped,
-                    reason: "The run was cancelled")))
+                    reason: "The run has ended")))
     }
 
     // MARK: Learning of it

@@ -29,15 +29,17 @@ extension WorkflowRun {
     /// Workers ask a few times a second. Python's workers don't: what they run goes to its end, and the next step is dropped
     /// by the first worker of ours that gets it.
     ///
+    /// A run that has failed can be cancelled as well: what it has put aside is dropped. Its dead letters stay.
+    ///
     /// - Parameter timeout: how long workers are waited for. Defaults to 10 seconds.
-    /// - Returns: the run's state, which is another one than ``RunState/cancelled`` if it had ended before, and who has not
-    ///   confirmed.
+    /// - Returns: the run's state, which is another one than ``RunState/cancelled`` if it had succeeded before, and who has
+    ///   not confirmed.
     /// - Throws: ``WorkflowError/Code/runUnknown``, ``WorkflowError/Code/runsNotKept``,
     ///   ``WorkflowError/Code/middlewareMissing``, `CancellationError` once it is cancelled and workers are waited for, or
     ///   what the backend throws.
     @discardableResult
     public func cancel(timeout: Duration = defaultConfirmationTimeout) async throws -> RunStop {
-        try await stop(.cancelled, timeout)
+        try await stop(.cancel, timeout)
     }
 
     /// Keeps what has not begun from beginning, until ``resume(perSecond:)``.
@@ -52,7 +54,7 @@ extension WorkflowRun {
     /// - Throws: as ``cancel(timeout:)``.
     @discardableResult
     public func pause(timeout: Duration = defaultConfirmationTimeout) async throws -> RunStop {
-        try await stop(.paused, timeout)
+        try await stop(.pause, timeout)
     }
 
     /// Lets the run go on after ``pause(timeout:)``: what was put aside goes back to its queues.
@@ -69,13 +71,82 @@ extension WorkflowRun {
         try await resume(pace: rate.map { Pace(perSecond: $0) })
     }
 
+    /// Has a run go on that has failed: the tasks that have failed run again, with all their retries, and what was put aside
+    /// goes back to its queues. Nothing that has succeeded runs again.
+    ///
+    /// The failed tasks are requeued from the dead letters; requeuing one of them in another way lets the run go on as well.
+    /// One that was skipped is not among them, nor one that was removed there: what waits for it doesn't run. A run whose tasks
+    /// have failed without failing the run (``WorkflowFailurePolicy/halt``) can be retried in the same way.
+    ///
+    /// If it is interrupted, do it again: nothing goes back twice.
+    ///
+    /// - Parameter rate: how many messages go back in a second, so that a service which they need is not flooded. Defaults to
+    ///   no limit.
+    /// - Returns: how many have gone back. None if the run has no failed tasks, or is cancelled or paused.
+    /// - Throws: as ``resume(perSecond:)``. `OperationNotSupported` if the transport can't requeue dead letters.
+    @discardableResult
+    public func retryFailed(perSecond rate: Int? = nil) async throws -> Int {
+        try await retryFailed(pace: rate.map { Pace(perSecond: $0) })
+    }
+
+    func retryFailed(pace: Pace?) async throws -> Int {
+        guard let operations = broker.transport.operations else { throw OperationNotSupported("retryFailed") }
+        let (store, _) = try broker.runStore
+        // As it is before one of them fails again.
+        var failures: [RunStatus.Failure] = []
+        var position: String?
+        repeat {
+            let page = try await store.failures(of: id, from: position, limit: 1000)
+            failures += page.failures
+            position = page.next
+        } while position != nil
+        guard try await change(.retry).state == .running else { return 0 }
+        var count = 0
+        for failure in failures where try await requeue(failure, operations) {
+            count += 1
+            try await pace?.wait(for: 1)
+        }
+        return count + (try await returnHeld(pace))
+    }
+
+    /// Puts the dead letter of a failed task back into its queue.
+    ///
+    /// - Returns: whether it is there.
+    private func requeue(_ failure: RunStatus.Failure, _ operations: any QueueOperations) async throws -> Bool {
+        let queue = QueueName.canonical(failure.queueName)
+        guard let id = failure.deadLetterID else {
+            let decoder = broker.encoder
+            return try await operations.requeueDeadLetters(queue: queue, encoder: decoder) { letter in
+                (try? letter.message(decoder: decoder).workflowTies?.party.hasSameBytes(as: failure.messageID)) ?? false
+            } > 0
+        }
+        do {
+            try await operations.requeueDeadLetter(id, queue: queue, encoder: broker.encoder)
+            return true
+        } catch let error as BrokerError where error.code == .deadLetterNotFound {
+            return false
+        }
+    }
+
     func resume(pace: Pace?) async throws -> Int {
+        guard try await change(.resume).state == .running else { return 0 }
+        return try await returnHeld(pace)
+    }
+
+    private func change(_ transition: RunTransition) async throws -> RunChange {
         let (store, index) = try broker.runStore
-        guard let change = try await store.change(id, to: .running, index: index) else {
+        guard let change = try await store.change(id, transition, index: index) else {
             throw WorkflowError.runUnknown(id)
         }
+        return change
+    }
+
+    /// Returns what was put aside to its queues, while the run is under way.
+    @discardableResult
+    func returnHeld(_ pace: Pace?) async throws -> Int {
+        let (store, index) = try broker.runStore
         var count = 0
-        while change.state == .running {
+        while true {
             let page = try await store.heldMessages(of: id, limit: pace?.limit ?? Self.pageSize)
             if page.isEmpty { break }
             let commit = Commit(
@@ -102,12 +173,11 @@ extension WorkflowRun {
         }
     }
 
-    private func stop(_ state: RunState, _ timeout: Duration) async throws -> RunStop {
-        let (store, index) = try broker.runStore
-        guard let change = try await store.change(id, to: state, index: index) else {
-            throw WorkflowError.runUnknown(id)
-        }
+    private func stop(_ transition: RunTransition, _ timeout: Duration) async throws -> RunStop {
+        let change = try await change(transition)
+        let state = transition.target
         guard change.state == state else { return RunStop(state: change.state, unconfirmedWorkers: []) }
+        let (store, index) = try broker.runStore
         let deadline = ContinuousClock.now + timeout
         while true {
             let late = try await store.versions(index: index).filter { $0.value < change.version }.keys.sorted()

@@ -45,8 +45,9 @@ public struct WorkflowRun: Sendable, Identifiable {
     /// Waits until the run has ended.
     ///
     /// - Parameter timeout: how long. Defaults to no limit.
-    /// - Returns: what became of it.
-    /// - Throws: ``WorkflowError/Code/runTimedOut`` with how far it was, `CancellationError`, or as ``status(listing:)``.
+    /// - Returns: what became of it: it has succeeded.
+    /// - Throws: ``WorkflowError/Code/runFailed`` or ``WorkflowError/Code/runCancelled`` with what became of it,
+    ///   ``WorkflowError/Code/runTimedOut`` with how far it was, `CancellationError`, or as ``status(listing:)``.
     @discardableResult
     public func wait(timeout: Duration? = nil) async throws -> RunStatus {
         let deadline = timeout.map { ContinuousClock.now + $0 }
@@ -54,7 +55,12 @@ public struct WorkflowRun: Sendable, Identifiable {
         var pause = Duration.milliseconds(10)
         while true {
             let status = try await status()
-            if status.run.state.isEnded { return status }
+            switch status.run.state {
+            case .failed: throw WorkflowError.runFailed(status)
+            case .cancelled: throw WorkflowError.runCancelled(status)
+            case let state where state.isEnded: return status
+            default: break
+            }
             if let deadline {
                 let left = ContinuousClock.now.duration(to: deadline)
                 guard left > .zero else { throw WorkflowError.runTimedOut(status) }

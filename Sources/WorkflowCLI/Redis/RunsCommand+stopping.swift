@@ -51,48 +51,28 @@
                     """)
 
             @OptionGroup var server: RedisOptions
-
-            @Argument(help: "The ids of runs, as listed.")
-            var ids: [String] = []
-
-            @Flag(help: "All runs that are paused, or those with a name or labels.")
-            var all = false
-
-            @OptionGroup var filter: RunFilter
-
-            @Option(
-                parsing: .unconditional,
-                help: ArgumentHelp("How many messages go back in a second at most.", valueName: "number"),
-                transform: BoundedNumber(1...1_000_000).read)
-            var rate = 100
-
-            func validate() throws {
-                guard ids.isEmpty == all else { throw ValidationError("Give either ids or --all") }
-                guard all || filter.isEmpty else { throw ValidationError("A name and labels need --all") }
-            }
+            @OptionGroup var selection: ReturningSelection
 
             func run() async throws {
-                let console = Console()
-                let problems = try await server.withRuns { broker in
-                    var ids = ids.distinct
-                    if all {
-                        for try await run in filter.runs(of: broker, state: .paused) { ids.append(run.id) }
-                    }
-                    return try await RunSelection.each(ids, broker) { run in
-                        let count = try await run.resume(perSecond: rate)
-                        let state = try await run.status(listing: 0).run.state
-                        guard state == .running || count > 0 else { return "\(run.shownID) is \(state)" }
-                        if server.json {
-                            console.writeLine(JSON(run.id, [("returned", .integer(count))]).text)
-                        } else {
-                            let messages =
-                                count == 1 ? "1 message went back to its queue" : "\(count) messages went back"
-                            console.writeLine("\(run.shownID) goes on; \(messages)")
-                        }
-                        return nil
-                    }
-                }
-                try await console.finish(problems)
+                try await selection.apply(to: .paused, server, Console()) { try await $0.resume(perSecond: $1) }
+            }
+        }
+
+        /// `dramatiq-workflow runs retry`.
+        struct Retry: AsyncParsableCommand {
+            static let configuration = CommandConfiguration(
+                abstract: "Have runs go on that have failed.",
+                discussion: """
+                    The dead letters of their failed tasks go back to their queues, with what was put aside, no faster than \
+                    is said. Nothing that has succeeded runs again. Runs that have not failed are named, and the exit code is \
+                    1 then. If it is interrupted, do it again.
+                    """)
+
+            @OptionGroup var server: RedisOptions
+            @OptionGroup var selection: ReturningSelection
+
+            func run() async throws {
+                try await selection.apply(to: .failed, server, Console()) { try await $0.retryFailed(perSecond: $1) }
             }
         }
 
@@ -157,6 +137,53 @@
                     if stop.unconfirmedWorkers.isEmpty { return nil }
                     let workers = stop.unconfirmedWorkers.map { PrintableText.escape($0, limit: 100) }
                     return "\(run.shownID): not confirmed by \(workers.joined(separator: ", "))"
+                }
+            }
+            try await console.finish(problems)
+        }
+    }
+
+    /// Some runs, or all in a state, whose messages go back to their queues.
+    struct ReturningSelection: ParsableArguments {
+        @Argument(help: "The ids of runs, as listed.")
+        var ids: [String] = []
+
+        @Flag(help: "All such runs, or those with a name or labels.")
+        var all = false
+
+        @OptionGroup var filter: RunFilter
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("How many messages go back in a second at most.", valueName: "number"),
+            transform: BoundedNumber(1...1_000_000).read)
+        var rate = 100
+
+        func validate() throws {
+            guard ids.isEmpty == all else { throw ValidationError("Give either ids or --all") }
+            guard all || filter.isEmpty else { throw ValidationError("A name and labels need --all") }
+        }
+
+        fileprivate func apply(
+            to state: RunState, _ server: RedisOptions, _ console: Console,
+            _ body: (WorkflowRun, _ rate: Int) async throws -> Int
+        ) async throws {
+            let problems = try await server.withRuns { broker in
+                var ids = ids.distinct
+                if all {
+                    for try await run in filter.runs(of: broker, state: state) { ids.append(run.id) }
+                }
+                return try await RunSelection.each(ids, broker) { run in
+                    let count = try await body(run, rate)
+                    let state = try await run.status(listing: 0).run.state
+                    guard state == .running || count > 0 else { return "\(run.shownID) is \(state)" }
+                    if server.json {
+                        console.writeLine(RunsCommand.JSON(run.id, [("returned", .integer(count))]).text)
+                    } else {
+                        let messages = count == 1 ? "1 message went back to its queue" : "\(count) messages went back"
+                        console.writeLine("\(run.shownID) goes on; \(messages)")
+                    }
+                    return nil
                 }
             }
             try await console.finish(problems)

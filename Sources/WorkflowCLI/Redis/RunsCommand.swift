@@ -15,7 +15,7 @@
                 Runs are known whose WorkflowMiddleware keeps its barriers on this server and tracks them, which it does \
                 unless told otherwise.
                 """,
-            subcommands: [List.self, Show.self, Pause.self, Resume.self, Cancel.self],
+            subcommands: [List.self, Show.self, Pause.self, Resume.self, Retry.self, Cancel.self],
             defaultSubcommand: List.self
         )
 
@@ -28,7 +28,8 @@
             @OptionGroup var server: RedisOptions
 
             @Option(
-                help: ArgumentHelp("Only those in a state: running, paused, succeeded, cancelled.", valueName: "state"))
+                help: ArgumentHelp(
+                    "Only those in a state: running, paused, succeeded, failed, cancelled.", valueName: "state"))
             var state: String?
 
             @OptionGroup var filter: RunFilter
