@@ -166,6 +166,27 @@ import Testing
         #expect(Set(ended.values) == Set(0..<count))
     }
 
+    /// One waits in front for room, and goes back when it was read.
+    @Test(arguments: [true, false])
+    func aPausedQueueGetsBackWhatWasNotRead(isImmediate: Bool) async throws {
+        let broker = try await broker(isImmediate: isImmediate)
+        let count = 12
+        try await broker.enqueue((0..<count).map { message($0, weight: Self.weight) })
+        let worker = Worker(broker, concurrency: 4, prefetch: 100, memoryBudget: Self.budget)
+        try await withWorker(worker) {
+            try await eventually { started.count == 3 }
+            try await broker.pause(queue: "default")
+            try await eventually { memory.status(queue: "default").waiting >= count - 4 }
+            gate.open()
+            try await eventually { memory.status(queue: "default").inFlight == 0 }
+            #expect(started.count == 3)
+            try await eventually { worker.memory.used == 0 && worker.unread.isEmpty }
+            try await broker.resume(queue: "default")
+            try await memory.join(timeout: .patience)
+        }
+        #expect(ended.count == count && Set(ended.values) == Set(0..<count))
+    }
+
     /// What is cut off in the middle gives back what it had, too.
     @Test func aTimeLimitGivesItBack() async throws {
         let broker = try await broker()

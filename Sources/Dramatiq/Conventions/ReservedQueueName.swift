@@ -19,12 +19,12 @@ enum ReservedQueueName {
         }
     }
 
-    /// dramatiq's names of keys in Redis, and this package's `__commits__`, `__redelivered__` and
-    /// `__runs__`.
+    /// dramatiq's names of keys in Redis, and this package's `__commits__`, `__redelivered__`,
+    /// `__runs__` and `__paused__`.
     private static let redisKeys: [Pattern] = [
         .suffix(".msgs"), .prefix("__acks__."), .prefix("__commits__."), .prefix("__redelivered__."),
         .prefix("__runs__."),
-        .name("__heartbeats__"), .name("__reaper__"),
+        .name("__heartbeats__"), .name("__reaper__"), .name("__paused__"),
         .part(".XQ.reason."),
     ]
 

@@ -4,7 +4,7 @@
 /// or a queue of dead letters stands for the queue that it belongs to. What is asked may have changed by the time of the
 /// answer.
 public protocol QueueOperations: Sendable {
-    /// The names of the queues that are declared or hold something, sorted.
+    /// The names of the queues that are declared, hold something or are paused, sorted.
     ///
     /// - Throws: what the transport throws.
     func queueNames() async throws -> [String]
@@ -28,7 +28,7 @@ public protocol QueueOperations: Sendable {
     /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
     ///
     /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this queue
-    /// can be waited for. Defaults to asking for ``unfinishedCount(queue:)`` every 5 ms.
+    /// can be waited for. The messages of a queue that is paused don't finish. Defaults to asking for ``unfinishedCount(queue:)`` every 5 ms.
     ///
     /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
     func join(queue: String, timeout: Duration) async throws
@@ -40,6 +40,28 @@ public protocol QueueOperations: Sendable {
     /// - Throws: what the transport throws.
     @discardableResult
     func flush(queue: String) async throws -> Int
+
+    /// Pauses a queue: once this has returned, the transport hands out nothing more of it, to any worker, until it is
+    /// resumed. Pausing twice is pausing once.
+    ///
+    /// What is sent to it waits, also what comes back or was delayed and is due, and dead letters can be requeued. It stays
+    /// paused for as long as the transport keeps messages, whatever becomes of its workers and of who paused it; one that
+    /// nobody has used can be paused, too. What runs goes on. A worker gives back what it has taken and not begun, to the
+    /// front of the queue and without costing an attempt, as soon as it learns of the pause. Until then, for about a second
+    /// if it can reach its server, it may begin such a message: nothing runs any more once
+    /// ``QueueStatus/inFlight`` is 0. Workers of Python know nothing of it and go on.
+    ///
+    /// Defaults to not being supported.
+    ///
+    /// - Throws: ``OperationNotSupported``, ``BrokerError/Code/invalidQueueName``, or what the transport throws.
+    func pause(queue: String) async throws
+
+    /// Lets workers take from a queue again that was paused; otherwise does nothing. They begin within about a second.
+    ///
+    /// Defaults to not being supported.
+    ///
+    /// - Throws: ``OperationNotSupported``, or what the transport throws.
+    func resume(queue: String) async throws
 
     /// The workers that were heard not too long ago, the latest first. Defaults to not being supported.
     ///
@@ -108,6 +130,8 @@ public protocol QueueOperations: Sendable {
 public typealias DeadLetterFilter = @Sendable (DeadLetter) throws -> Bool
 
 extension QueueOperations {
+    public func pause(queue: String) async throws { throw OperationNotSupported("pause") }
+    public func resume(queue: String) async throws { throw OperationNotSupported("resume") }
     public func workers() async throws -> [WorkerStatus] { throw OperationNotSupported("workers") }
 
     public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {

@@ -7,6 +7,8 @@
 /// How a queue does.
 public struct QueueStatus: Sendable {
     public var name: String
+    /// Whether it is paused: see ``QueueOperations/pause(queue:)``.
+    public var isPaused: Bool
     /// How many messages wait for a worker.
     public var waiting: Int
     /// How many messages workers have taken and not ended.
@@ -24,6 +26,7 @@ public struct QueueStatus: Sendable {
 
     public init(
         name: String,
+        isPaused: Bool = false,
         waiting: Int = 0,
         inFlight: Int = 0,
         delayed: Int = 0,
@@ -33,6 +36,7 @@ public struct QueueStatus: Sendable {
         problems: [String] = []
     ) {
         self.name = name
+        self.isPaused = isPaused
         self.waiting = waiting
         self.inFlight = inFlight
         self.delayed = delayed

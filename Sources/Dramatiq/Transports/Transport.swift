@@ -123,6 +123,10 @@ public protocol TransportConsumer: AnyObject, Sendable {
     /// - Throws: ``BrokerError/Code/deliveryNotHeld``, if that shows.
     func note(_ delivery: Delivery, isUnderWay: Bool) async throws
 
+    /// Whether its queue is paused, as far as is known here: a worker then gives back what it has of it and has not begun.
+    /// Asked several times a second, and for each batch. Defaults to asking ``innermost``, which by default never is.
+    var isPaused: Bool { get }
+
     /// Stops taking messages. Deliveries that are not ended go back to their queue.
     func close() async
 
@@ -145,6 +149,10 @@ extension TransportConsumer {
     public func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
         let innermost = innermost
         if innermost !== self { try await innermost.note(delivery, isUnderWay: isUnderWay) }
+    }
+    public var isPaused: Bool {
+        let innermost = innermost
+        return innermost !== self && innermost.isPaused
     }
     public func finish(by deadline: ContinuousClock.Instant) {}
 }

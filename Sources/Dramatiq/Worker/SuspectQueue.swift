@@ -34,6 +34,14 @@ final class SuspectQueue: Sendable {
     /// The one that is processed has ended.
     func noteEnd() { end.signal() }
 
+    /// Takes out what came from a source, first come first.
+    func drain(of source: WorkSource) -> [Suspect] {
+        waiting.withLock { waiting in
+            defer { waiting.removeAll { $0.source === source } }
+            return waiting.filter { $0.source === source }
+        }
+    }
+
     /// Takes out everything, first come first.
     func drain() -> [Suspect] {
         waiting.withLock { waiting in

@@ -21,6 +21,13 @@ final class UnreadQueue: Sendable {
         var size = 0
         /// Who would take more.
         var takers: [Signal] = []
+
+        /// Those that may take more by now.
+        mutating func takersToWake(_ limit: Int) -> [Signal] {
+            guard size <= limit else { return [] }
+            defer { takers = [] }
+            return takers
+        }
     }
 
     private let limit: Int
@@ -56,9 +63,7 @@ final class UnreadQueue: Sendable {
         let takers = state.withLock { state -> [Signal] in
             guard let first = state.waiting.popFirst() else { return [] }
             state.size -= first.size
-            guard state.size <= limit, !state.takers.isEmpty else { return [] }
-            defer { state.takers = [] }
-            return state.takers
+            return state.takersToWake(limit)
         }
         for signal in takers { signal.signal() }
     }
@@ -77,6 +82,20 @@ final class UnreadQueue: Sendable {
             await signal.wait()
             state.withLock { state in state.takers.removeAll { $0 === signal } }
         }
+    }
+
+    /// Takes out what came from a source, first come first. The one that is next keeps its place: somebody reads it.
+    func drain(of source: WorkSource) -> [Unread] {
+        let (drained, takers) = state.withLock { state -> ([Unread], [Signal]) in
+            guard let first = state.waiting.popFirst() else { return ([], []) }
+            let drained = state.waiting.filter { $0.source === source }
+            state.waiting.removeAll { $0.source === source }
+            state.waiting.prepend(first)
+            state.size -= drained.reduce(0) { $0 + $1.size }
+            return (Array(drained), state.takersToWake(limit))
+        }
+        for signal in takers { signal.signal() }
+        return drained
     }
 
     /// Takes out everything, first come first.

@@ -261,6 +261,18 @@ final class WorkQueue: Sendable {
         for signal in idle { signal.signal() }
     }
 
+    /// Takes out what came from a source and was not begun, first come first.
+    func drain(of source: WorkSource) -> [WorkItem] {
+        state.withLock { state in
+            var drained: [WorkItem] = []
+            for place in state.levels.indices {
+                drained += state.levels[place].items.filter { $0.source === source }
+                state.levels[place].items.removeAll { $0.source === source }
+            }
+            return drained
+        }
+    }
+
     /// Takes out all that was not begun, first come first.
     func drain() -> [WorkItem] {
         state.withLock { state in

@@ -103,7 +103,7 @@ extension Worker {
                 await putAside(delivery, source, other)
             }
         }
-        if !items.isEmpty { workQueue.push(items) }
+        if !items.isEmpty { await handOut(items, source) }
         delayQueue.push(delayed)
     }
 
@@ -148,7 +148,7 @@ extension Worker {
     func putAside(_ delivery: Delivery, _ source: WorkSource, _ taken: Taken) async {
         switch taken {
         case .item(let item):
-            workQueue.push([item])
+            await handOut([item], source)
         case .delayed(let message, let eta):
             delayQueue.push([await delay(delivery, source, message, eta)])
         case .useless(let message, let reason):

@@ -214,6 +214,7 @@ public final class Worker: Service {
             takers.addTask { await self.runDelayQueue() }
             takers.addTask { await self.runSuspects() }
             takers.addTask { await self.runUnread() }
+            takers.addTask { await self.watchPauses() }
             await notify("afterWorkerBoot", broker.middleware.reversed()) {
                 try await ($0 as? any AfterWorkerBoot)?.afterWorkerBoot(self)
             }

@@ -9,6 +9,8 @@ struct InMemoryQueue {
     }
 
     let name: String
+    /// Whether nothing is given out.
+    var isPaused = false
     /// The largest priority first. All but a last one hold messages.
     private var levels: [Level] = []
     /// How many messages are ready.
@@ -26,7 +28,8 @@ struct InMemoryQueue {
         self.name = name
     }
 
-    var isEmpty: Bool { count == 0 }
+    /// Whether there is a message to be given out.
+    var isReady: Bool { count > 0 && !isPaused }
 
     /// The message that is next.
     var first: InMemoryQueues.Entry? { levels.first?.entries.first }
@@ -54,7 +57,7 @@ struct InMemoryQueue {
         } else {
             levels[level].entries.append(entry)
         }
-        guard announcements < waiting.count else { return false }
+        guard !isPaused, announcements < waiting.count else { return false }
         announcements += 1
         return true
     }
@@ -62,12 +65,20 @@ struct InMemoryQueue {
     /// One of those that shall be woken, unless somebody else has taken the messages.
     mutating func announce() -> Signal? {
         announcements = max(0, announcements - 1)
-        return isEmpty ? nil : waiting.popFirst()
+        return isReady ? waiting.popFirst() : nil
+    }
+
+    /// Gives out messages again. Returns those to be woken for them.
+    mutating func resume() -> [Signal] {
+        isPaused = false
+        let woken = waiting.prefix(count)
+        waiting.removeFirst(woken.count)
+        return Array(woken)
     }
 
     /// Takes the first message of the largest priority out.
     mutating func pop() -> InMemoryQueues.Entry? {
-        guard !levels.isEmpty, let entry = levels[0].entries.popFirst() else { return nil }
+        guard !isPaused, !levels.isEmpty, let entry = levels[0].entries.popFirst() else { return nil }
         count -= 1
         // The last one stays, so that a queue with one priority keeps its memory.
         if levels[0].entries.isEmpty, levels.count > 1 { levels.removeFirst() }

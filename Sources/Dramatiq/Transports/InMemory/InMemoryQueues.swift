@@ -90,7 +90,7 @@ struct InMemoryQueues {
 
     /// Notes that a consumer waits, unless there is something to take by now.
     mutating func wait(_ place: Int, _ signal: Signal) -> Bool {
-        guard queues[place].isEmpty else { return false }
+        if queues[place].isReady { return false }
         queues[place].waiting.append(signal)
         return true
     }
@@ -192,6 +192,7 @@ struct InMemoryQueues {
         let (place, delayed) = bothPlaces(name)
         if let place {
             let queue = queues[place]
+            status.isPaused = queue.isPaused
             status.waiting = queue.count
             status.inFlight = queue.unfinished - queue.count
             status.deadLetters = queue.deadLetters.count
@@ -211,6 +212,18 @@ struct InMemoryQueues {
             }
         }
         return sample
+    }
+
+    func isPaused(_ place: Int) -> Bool { queues[place].isPaused }
+
+    mutating func pause(_ name: String) {
+        queues[place(QueueName.canonical(name))].isPaused = true
+    }
+
+    /// Returns the consumers to wake.
+    mutating func resume(_ name: String) -> [Signal] {
+        guard let place = bothPlaces(name).queue else { return [] }
+        return queues[place].resume()
     }
 
     /// Removes what waits, and all that is delayed. Returns how many there were.

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Nothing here has to be waited for, so most can be called without `await`.
 extension InMemoryTransport: QueueOperations {
-    /// The names of the declared queues and of those that something was sent to, sorted.
+    /// The names of the declared queues and of those that something was sent to or that were paused, sorted.
     public func queueNames() -> [String] { state.withLock(\.names) }
 
     public func status(queue: String = "default") -> QueueStatus {
@@ -38,6 +38,15 @@ extension InMemoryTransport: QueueOperations {
         let (count, joiners) = state.withLock { state in (state.flush(queue), state.finishedJoiners()) }
         wake(joiners)
         return count
+    }
+
+    public func pause(queue: String = "default") async throws {
+        try QueueName.check(QueueName.canonical(queue))
+        state.withLock { $0.pause(queue) }
+    }
+
+    public func resume(queue: String = "default") async {
+        wake(state.withLock { $0.resume(queue) })
     }
 
     // MARK: Dead letters

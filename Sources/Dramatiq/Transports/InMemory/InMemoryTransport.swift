@@ -151,6 +151,10 @@ public final class InMemoryTransport: Transport {
         state.withLock { $0.stopWaiting(place, signal) }
     }
 
+    fileprivate func isPaused(_ place: Int) -> Bool {
+        state.withLock { $0.isPaused(place) }
+    }
+
     /// Wakes another consumer, in the place of one that may have been woken for a message and doesn't take it.
     fileprivate func passOn(_ place: Int) {
         state.withLock { $0.wakeNext(place) }?.signal()
@@ -192,6 +196,8 @@ private final class InMemoryConsumer: TransportConsumer {
     func takeNow() -> Delivery? {
         transport.take(place, consumer: id, handover)
     }
+
+    var isPaused: Bool { transport.isPaused(place) }
 
     func close() async {
         isClosed.withLock { $0 = true }
