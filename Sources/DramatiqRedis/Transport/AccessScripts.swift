@@ -53,6 +53,8 @@ enum AccessScripts {
         check('ZSCORE', namespace .. ':__heartbeats__', id)
         check('ZREM', namespace .. ':__heartbeats__', '')
         check('PTTL', namespace .. ':__reaper__')
+        check('SISMEMBER', namespace .. ':__paused__', '')
+        check('SSCAN', namespace .. ':__paused__', 0)
         for i = 2, #ARGV do
           local list = namespace .. ':' .. ARGV[i]
           for _, queue in ipairs({ list, list .. '.DQ' }) do

@@ -16,7 +16,7 @@
 /// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
 /// or `-` for a commit that sends and settles nothing. The crashes are what is noted about a message that goes back to its
 /// queue; otherwise, unless empty, there is a note that ends with it. The worker, if there is one, takes the first
-/// successor at once unless something waits in its queue.
+/// successor at once unless something waits in its queue or the queue is paused.
 ///
 /// It answers with one text per commit: `committed`, `relayed` (committed, and the worker has the first successor),
 /// `opened`, `not released`, `not held`, `lost <barrier>` or `error <text>`. For acknowledgements that is `committed`, or
@@ -67,6 +67,9 @@ enum CommitScript {
         local settling
         local function use_settling()
           if settling then return settling end
+
+          -- Whether queues are paused whose message a worker would get.
+          local is_paused = {}
 
           local function read_messages()
             local groups = {}
@@ -146,6 +149,19 @@ enum CommitScript {
               checked[queue] = true
             end
 
+            local relays = step.worker ~= ''
+            if relays then
+              local name, paused = step.successors[1].queue, namespace .. ':__paused__'
+              if is_paused[name] == nil then
+                -- Mostly nothing waits there and nothing is paused, which takes one command.
+                if redis.call('EXISTS', namespace .. ':' .. name, paused) == 0 then
+                  waiting[name], is_paused[name] = 0, false
+                else
+                  is_paused[name] = redis.call('SISMEMBER', paused, name) == 1
+                end
+              end
+              relays = not is_paused[name]
+            end
             for _, group in ipairs(step.enqueues) do check_queue(group.queue) end
             for _, group in ipairs(step.successors) do check_queue(group.queue) end
             if outcome == 'q' then check_queue(queue) end
@@ -170,7 +186,7 @@ enum CommitScript {
             enqueue(step.enqueues)
             local is_relayed = false
             if result == 'committed' then
-              is_relayed = step.worker ~= '' and relay(step.successors, step.worker)
+              is_relayed = relays and relay(step.successors, step.worker)
               enqueue(step.successors)
             end
             if outcome == 'r' then

@@ -7,13 +7,17 @@ enum QueueScripts {
     ///
     /// Arguments: worker, queue, how many messages at most (up to ``CommitScript/maxUnpack``), after how many bytes
     /// no further message is taken. An id without a message is left behind by a repair and dropped. If some of them came
-    /// back, a list follows: the place of each, from 0, and how many workers were lost over it.
+    /// back, a list follows: the place of each, from 0, and how many workers were lost over it. Answers `PAUSED`
+    /// if there are messages and the queue is paused.
     static let fetch = RedisScript(
         """
         local namespace, worker, queue = KEYS[1], ARGV[1], ARGV[2]
         local list = namespace .. ':' .. queue
         local ids = redis.call('LRANGE', list, 0, ARGV[3] - 1)
         if #ids == 0 then return ids end
+        if redis.call('SISMEMBER', namespace .. ':__paused__', queue) == 1 then
+          return redis.status_reply('PAUSED')
+        end
         local messages = redis.call('HMGET', list .. '.msgs', unpack(ids))
         local marks = namespace .. ':__redelivered__.' .. queue
         local crashes = redis.call('EXISTS', marks) == 1 and redis.call('HMGET', marks, unpack(ids))
@@ -219,9 +223,17 @@ enum QueueScripts {
         return count
         """)
 
+    /// Pauses a queue, also on a server whose memory is full. `ARGV[1]` is the queue.
+    static let pause = RedisScript(
+        """
+        local paused = KEYS[1] .. ':__paused__'
+        redis.call('SREM', paused, '')
+        return redis.call('SADD', paused, ARGV[1])
+        """)
+
     /// Answers how many messages wait, how many there are, how many are delayed and dead, the next one's bytes, when the
-    /// oldest dead letter became one, and the names and types of keys that hold something else than what belongs there;
-    /// these count as empty. `ARGV[1]` is the queue.
+    /// oldest dead letter became one, the names and types of keys that hold something else than what belongs there, which
+    /// count as empty, and whether the queue is paused. `ARGV[1]` is the queue.
     static let status = RedisScript(
         """
         local list, foreign = KEYS[1] .. ':' .. ARGV[1], {}
@@ -237,12 +249,14 @@ enum QueueScripts {
         count('LLEN', list .. '.DQ', 'list')
         local delayed, dead = count('HLEN', list .. '.DQ.msgs', 'hash'), count('ZCARD', list .. '.XQ', 'zset')
         count('HLEN', list .. '.XQ.msgs', 'hash')
+        local paused = KEYS[1] .. ':__paused__'
+        local is_paused = count('SCARD', paused, 'set') > 0 and redis.call('SISMEMBER', paused, ARGV[1]) or 0
         local message, oldest = false, false
         if waiting > 0 and messages > 0 then
           message = redis.call('HGET', list .. '.msgs', redis.call('LINDEX', list, 0))
         end
         if dead > 0 then oldest = redis.call('ZRANGE', list .. '.XQ', 0, 0, 'WITHSCORES')[2] end
-        return { waiting, messages, delayed, dead, message, oldest, foreign }
+        return { waiting, messages, delayed, dead, message, oldest, foreign, is_paused }
         """)
 
     /// Looks at some keys of the database, as `SCAN` does. `KEYS[1]` is one that lies where they do. Arguments: the cursor

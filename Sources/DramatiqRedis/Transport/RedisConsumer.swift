@@ -19,10 +19,12 @@ final class RedisConsumer: TransportConsumer, LossAware {
                 source.watcher.noteActivity()
                 return source.deliveries(messages)
             }
-            await source.watcher.wait()
+            await source.wait()
         }
         return []
     }
+
+    var isPaused: Bool { source.isPaused }
 
     func note(_ delivery: Delivery, isUnderWay: Bool) async throws {
         try await source.note(delivery, isUnderWay: isUnderWay)

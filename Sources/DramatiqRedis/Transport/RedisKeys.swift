@@ -1,7 +1,7 @@
 import Dramatiq
 
-/// The names of a transport's keys that commands name by themselves; scripts know more of them. All but ``commits(_:)`` and
-/// ``redelivered(_:)`` are dramatiq's.
+/// The names of a transport's keys that commands name by themselves; scripts know more of them. All but ``commits(_:)``,
+/// ``redelivered(_:)`` and ``paused`` are dramatiq's.
 struct RedisKeys: Sendable {
     let namespace: String
 
@@ -24,6 +24,9 @@ struct RedisKeys: Sendable {
     /// The ids of a queue's messages that came back and have not ended, with the number of workers that were lost over
     /// each, the one that has it now included if it is under way: a hash.
     func redelivered(_ queue: String) -> String { "\(namespace):__redelivered__.\(queue)" }
+
+    /// The names of the queues that are paused: a set.
+    var paused: String { "\(namespace):__paused__" }
 
     /// A text as a pattern of `SCAN` that matches it alone.
     static func escaped(_ text: String) -> String {

@@ -29,6 +29,8 @@ final class RedisMessageSource: Sendable {
     private let held = Mutex(Held())
     /// Whether the server may have given out messages that never got here.
     private let mayHaveStrays = Mutex(false)
+    /// Whether the queue is paused, as far as is known here.
+    private let paused = Atomic(false)
     /// Whether an earlier consumer may have left something behind, since there was no server when it ended.
     private let mayHaveRemains: Mutex<Bool>
 
@@ -66,7 +68,8 @@ final class RedisMessageSource: Sendable {
         var crashes: UInt16?
     }
 
-    /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none.
+    /// Takes messages, or finds those that were taken without anybody knowing. Empty if there are none, or the queue is
+    /// paused.
     func take(limit: Int) async throws -> [Message] {
         let limit = max(1, min(limit, Self.maxCount))
         if mayHaveRemains.withLock({ $0 }) {
@@ -77,10 +80,16 @@ final class RedisMessageSource: Sendable {
             let strays = try await strays(limit: limit)
             if !strays.isEmpty { return strays }
         }
+        if isPaused { return [] }
         let command = RedisCommand(
             QueueScripts.fetch, keys: [keys.namespace], workerID, queueName, limit, Self.maxSize)
         do {
-            let reply = try await executor.execute(command).array()
+            let value = try await executor.execute(command)
+            if value == .string("PAUSED") {
+                note(isPaused: true)
+                return []
+            }
+            let reply = try value.array()
             var messages = try stride(from: 0, to: reply.count - 1, by: 2).map {
                 Message(id: try reply[$0].string(), bytes: try reply[$0 + 1].bytes())
             }
@@ -152,6 +161,24 @@ final class RedisMessageSource: Sendable {
             returnTTL)
         while try await executor.execute(command).integer() == Self.maxCount {}
         ledger.end(taken: taken)
+    }
+
+    // MARK: Being paused
+
+    var isPaused: Bool { paused.load(ordering: .acquiring) }
+
+    func note(isPaused: Bool) {
+        let wasPaused = paused.exchange(isPaused, ordering: .acquiringAndReleasing)
+        if wasPaused, !isPaused { watcher.arrival.signal() }
+    }
+
+    /// Whether it has to be found out whether the queue is paused: taking finds that out, but who holds something may not
+    /// take for long, and who knows that it is paused doesn't take. What is delayed goes to its queue and waits there.
+    var asksForPause: Bool { !isDelayed && (isPaused || ledger.holdsSomething(taken: taken)) }
+
+    /// Waits until the queue should be looked at. While it is paused, the server can't be waited for: there is something.
+    func wait() async {
+        if isPaused { await watcher.arrival.wait() } else { await watcher.wait() }
     }
 
     // MARK: What came back

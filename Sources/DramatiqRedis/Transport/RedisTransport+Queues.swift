@@ -8,7 +8,7 @@ public import Dramatiq
 
 /// Keys that hold something else than a queue's are left out and named in ``QueueStatus/problems``.
 extension RedisTransport: QueueOperations {
-    /// The names of the queues that hold something, sorted. Looks at all keys of the database, little by little.
+    /// The names of the queues that hold something or are paused, sorted. Looks at all keys of the database, little by little.
     ///
     /// Keys of namespaces whose names begin with this one's are not taken for queues.
     ///
@@ -21,17 +21,19 @@ extension RedisTransport: QueueOperations {
             let name = QueueName.canonical(String(Substring(key.utf8.dropFirst(prefix.utf8.count).dropLast(5))))
             if QueueName.isValid(name) { names.insert(TextKey(name)) }
         }
+        try await executor.scan(set: keys.paused) { names.insert(TextKey($0)) }
         return names.sorted().map(\.text)
     }
 
     public func status(queue: String = "default") async throws -> QueueStatus {
         let queue = QueueName.canonical(queue)
         let reply = try await executor.evaluate(QueueScripts.status, keys: [keys.namespace], queue).array()
-        guard reply.count == 7 else { throw RedisError(.unexpectedReply, "The status of a queue has 7 parts") }
+        guard reply.count == 8 else { throw RedisError(.unexpectedReply, "The status of a queue has 8 parts") }
         let foreign = try reply[6].array()
         let waiting = try reply[0].count()
         return QueueStatus(
             name: queue,
+            isPaused: try reply[7].integer() == 1,
             waiting: waiting,
             inFlight: max(0, try reply[1].count() - waiting),
             delayed: try reply[2].count(),
@@ -42,6 +44,16 @@ extension RedisTransport: QueueOperations {
                 "The key '\(try foreign[$0].text())' holds a \(try foreign[$0 + 1].text()), "
                     + "which is not what queue '\(queue)' has there"
             })
+    }
+
+    public func pause(queue: String = "default") async throws {
+        let queue = QueueName.canonical(queue)
+        try QueueName.check(queue)
+        _ = try await executor.evaluate(QueueScripts.pause, keys: [keys.namespace], queue)
+    }
+
+    public func resume(queue: String = "default") async throws {
+        _ = try await executor.execute(RedisCommand("SREM", keys.paused, QueueName.canonical(queue)))
     }
 
     /// The workers that were heard, and Python's producers, the latest first.

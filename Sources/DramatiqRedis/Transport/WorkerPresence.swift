@@ -140,6 +140,7 @@ final class WorkerPresence: Sendable {
             group.addTask { await self.beat() }
             group.addTask { await self.reap() }
             group.addTask { await self.endInTime() }
+            group.addTask { await self.watchPauses() }
         }
     }
 
@@ -195,6 +196,27 @@ final class WorkerPresence: Sendable {
                 return nil
             }
             return state.steadySince
+        }
+    }
+
+    // MARK: Paused queues
+
+    /// How long it takes at most to hear that a queue was paused or resumed, if that is of interest.
+    private static let pauseCheckInterval = Duration.milliseconds(500)
+
+    private func watchPauses() async {
+        while !Task.isCancelled {
+            await taskExecutor.sleep(for: Self.pauseCheckInterval)
+            let sources = state.withLock(\.sources).filter(\.asksForPause)
+            if sources.isEmpty { continue }
+            do {
+                var paused: Set<TextKey> = []
+                try await executor.scan(set: keys.paused) { paused.insert(TextKey($0)) }
+                for source in sources { source.note(isPaused: paused.contains(TextKey(source.queueName))) }
+            } catch {
+                // They ask by taking, and say what is wrong with the server.
+                for source in sources { source.note(isPaused: false) }
+            }
         }
     }
 
