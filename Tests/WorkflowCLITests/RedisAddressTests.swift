@@ -101,7 +101,10 @@
         }
 
         @Test func theHelpNamesTheSafeWaysFirst() async throws {
-            for command in [["queues"], ["dead-letters", "list"], ["dead-letters", "purge"], ["measure"]] {
+            for command in [
+                ["queues", "list"], ["queues", "pause"], ["dead-letters", "list"], ["dead-letters", "purge"],
+                ["measure"],
+            ] {
                 let help = try await Tool.run(command + ["--help"]).output.split(whereSeparator: \.isWhitespace)
                     .joined(separator: " ")
                 #expect(help.contains("env:"))

@@ -59,6 +59,33 @@
             }
         }
 
+        @Test func queuesArePausedAndResumed() async throws {
+            try await withStage { server, transport, _ in
+                let pause = try await run(server, "queues", "pause", "images", "mail", "images")
+                #expect(pause.status == 0, "\(pause.error)")
+                #expect(pause.output == "2 queues paused\n")
+                for queue in ["images", "mail"] { #expect(try await transport.status(queue: queue).isPaused) }
+                let text = try await run(server, "queues")
+                let lines = text.output.split(separator: "\n").map { $0.split(separator: " ") }
+                #expect(lines[0].last == "PAUSED")
+                #expect(lines[1].first == "images" && lines[1].last == "yes")
+                // Nothing was ever sent there.
+                #expect(lines[2].prefix(5) == ["mail", "0", "0", "0", "0"] && lines[2].last == "yes")
+                let resume = try await run(server, "queues", "resume", "images", "--json")
+                #expect(resume.output == "{\"resumed\":[\"images\"]}\n")
+                let json = try await run(server, "queues", "list", "--json")
+                let objects = try json.output.split(separator: "\n").map {
+                    try #require(try JSONValue(parsing: String($0)).objectValue)
+                }
+                #expect(objects.map { $0["queue"] }.prefix(2) == ["images", "mail"])
+                #expect(objects.map { $0["paused"] }.prefix(2) == [false, true])
+                for arguments in [["pause"], ["pause", "a b"], ["resume"]] {
+                    #expect(try await Tool.run(["queues"] + arguments + ["--redis", server.url]).status == 64)
+                }
+                #expect(try await transport.status(queue: "images").isPaused == false)
+            }
+        }
+
         @Test func queuesAreMeasuredWithoutAChange() async throws {
             try await withStage { server, _, _ in
                 let redis = try RedisClient(url: server.url)

@@ -8,24 +8,99 @@
     struct QueuesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "queues",
-            abstract: "Show what waits in the queues of a Redis server, and who works.",
-            discussion: """
-                "waiting" messages are free to be taken, "taken" ones are with workers. The age is that of the message \
-                that is next. Workers are those that were heard; Python's producers are among them for a while.
-
-                A key that holds something else and a next message that can't be read are named on standard error and hide \
-                nothing else; the exit code is 1 then.
-                """
+            abstract: "Look after the queues of a Redis server.",
+            subcommands: [List.self, Pause.self, Resume.self],
+            defaultSubcommand: List.self
         )
 
-        @OptionGroup var server: RedisOptions
+        /// `dramatiq-workflow queues list`.
+        struct List: AsyncParsableCommand {
+            static let configuration = CommandConfiguration(
+                abstract: "Show what waits in the queues, which of them are paused, and who works.",
+                discussion: """
+                    "waiting" messages are free to be taken unless the queue is paused, "taken" ones are with workers. The \
+                    age is that of the message that is next. Workers are those that were heard; Python's producers are \
+                    among them for a while.
 
-        func run() async throws {
+                    A key that holds something else and a next message that can't be read are named on standard error and \
+                    hide nothing else; the exit code is 1 then.
+                    """
+            )
+
+            @OptionGroup var server: RedisOptions
+
+            func run() async throws {
+                let console = Console()
+                let overview = try await server.withOperations { try await Overview($0, $1) }
+                let now = Date()
+                for line in server.json ? overview.json(now: now) : overview.text(now: now) { console.writeLine(line) }
+                try await console.finish(overview.problems)
+            }
+        }
+
+        /// `dramatiq-workflow queues pause`.
+        struct Pause: AsyncParsableCommand {
+            static let configuration = CommandConfiguration(
+                abstract: "Let no worker take anything from queues until they are resumed.",
+                discussion: """
+                    What is running goes on, and messages can still be sent. What workers have taken and not begun goes \
+                    back within about a second: "queues" shows how many are still taken. Python's workers know nothing of \
+                    it and go on.
+                    """)
+
+            @OptionGroup var server: RedisOptions
+            @OptionGroup var selection: QueueSelection
+
+            func run() async throws {
+                try await selection.apply(server, "paused") { try await $0.pause(queue: $1) }
+            }
+        }
+
+        /// `dramatiq-workflow queues resume`.
+        struct Resume: AsyncParsableCommand {
+            static let configuration = CommandConfiguration(
+                abstract: "Let workers take from queues again that were paused.")
+
+            @OptionGroup var server: RedisOptions
+            @OptionGroup var selection: QueueSelection
+
+            func run() async throws {
+                try await selection.apply(server, "resumed") { try await $0.resume(queue: $1) }
+            }
+        }
+    }
+
+    /// Some queues.
+    struct QueueSelection: ParsableArguments {
+        @Argument(help: "The names of queues.")
+        var queues: [String]
+
+        func validate() throws {
+            for queue in queues where QueueName.objection(to: queue) != nil {
+                throw ValidationError("'\(PrintableText.escape(queue, limit: 200))' can't name a queue")
+            }
+        }
+
+        /// Does something with each, and says so.
+        ///
+        /// - Parameter verb: what was done, as in "2 queues paused".
+        func apply(
+            _ server: RedisOptions, _ verb: String, _ body: (any QueueOperations, String) async throws -> Void
+        ) async throws {
+            var done: [String] = []
+            try await server.withOperations { operations, _ in
+                for queue in queues where !done.contains(queue) {
+                    try await body(operations, queue)
+                    done.append(queue)
+                }
+            }
             let console = Console()
-            let overview = try await server.withOperations { try await Overview($0, $1) }
-            let now = Date()
-            for line in server.json ? overview.json(now: now) : overview.text(now: now) { console.writeLine(line) }
-            try await console.finish(overview.problems)
+            if server.json {
+                console.writeLine(JSONObject([(verb, .array(JSONArray(done.map { .string($0) })))]).description)
+            } else {
+                console.writeLine("\(done.count) \(done.count == 1 ? "queue" : "queues") \(verb)")
+            }
+            try await console.flush()
         }
     }
 
@@ -73,7 +148,8 @@
         }
 
         func text(now: Date) -> [String] {
-            var table = TextTable(heading: ["QUEUE", "WAITING", "TAKEN", "DELAYED", "DEAD", "AGE", "OLDEST DEAD"])
+            var table = TextTable(
+                heading: ["QUEUE", "WAITING", "TAKEN", "DELAYED", "DEAD", "AGE", "OLDEST DEAD", "PAUSED"])
             for queue in queues {
                 let status = queue.status
                 table.add([
@@ -81,6 +157,7 @@
                     "\(status.delayed)",
                     "\(status.deadLetters)", queue.nextSent.flatMap { Age(from: $0, to: now) }?.description ?? "-",
                     status.oldestDeadLetter.flatMap { Age(from: $0, to: now) }?.description ?? "-",
+                    status.isPaused ? "yes" : "no",
                 ])
             }
             var heard = TextTable(heading: ["WORKER", "HEARD"])
@@ -107,6 +184,7 @@
                     ("taken", .integer(status.inFlight)), ("delayed", .integer(status.delayed)),
                     ("dead_letters", .integer(status.deadLetters)), ("age_ms", age(queue.nextSent)),
                     ("oldest_dead_letter_ms", age(status.oldestDeadLetter)),
+                    ("paused", .bool(status.isPaused)),
                 ])
             }
                 + workers.map { worker in
