@@ -125,7 +125,11 @@ import Testing
             try await eventually { stage.ran.values.count { $0 == "last" } == 3 }
             try await stage.transport.join()
             #expect(try await stage.transport.workers().count == 1)
-            try await Task.sleep(for: .milliseconds(500))
+            try await stage.broker.pause(queue: "default")
+            try await task.send("waits", to: stage.broker)
+            try await Task.sleep(for: .milliseconds(700))
+            try await stage.broker.resume(queue: "default")
+            try await stage.transport.join()
         }
         #expect(try await stage.transport.queueNames() == ["default"])
         #expect(try await stage.transport.status(queue: "default").deadLetters == 4)

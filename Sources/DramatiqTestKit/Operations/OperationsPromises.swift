@@ -1,9 +1,9 @@
 import Dramatiq
 
-/// What `QueueOperations` promise: how queues do, what is in them, waiting for its end, and dead letters. They are among
+/// What `QueueOperations` promise: how queues do, what is in them, waiting for its end, pausing, and dead letters. They are among
 /// ``TransportPromises``.
 public enum OperationsPromises {
-    public static var all: [Promise<any TransportSubject>] { looking + waiting + flushing + deadLetters }
+    public static var all: [Promise<any TransportSubject>] { looking + waiting + flushing + pausing + deadLetters }
 
     /// How queues do, and what is in them.
     static let looking: [Promise<any TransportSubject>] = [

@@ -48,6 +48,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let runs = Claim("runs are kept")
     /// A transport has ``Transport/operations``.
     public static let operations = Claim("queues can be looked after")
+    /// These can pause queues.
+    public static let pausing = Claim("queues can be paused")
     /// A store is a `WorkflowStoreOperations`.
     public static let storeOperations = Claim("stored contents can be looked after")
     /// An encoder reads what `JSONMessageEncoder` writes.

@@ -14,7 +14,8 @@ import Testing
     }
 
     /// As far as they have defaults, operations are these.
-    @Test(arguments: OperationsPromises.all.claimed(by: InMemoryTransportSubject.transportClaims))
+    @Test(
+        arguments: OperationsPromises.all.claimed(by: InMemoryTransportSubject.transportClaims.subtracting([.pausing])))
     func operationsThatAreOnlyWhatTheyHaveToBe(promise: Promise<any TransportSubject>) async throws {
         try await promise.check(
             InMemoryTransportSubject(
@@ -29,6 +30,12 @@ import Testing
         }
         #expect(throws: OperationNotSupported("operations")) { try Broker(transport: Mute()).operations }
         #expect(throws: Never.self) { try Broker(transport: InMemoryTransport()).operations }
+    }
+
+    @Test func pausingMayBeMissing() async throws {
+        let broker = Broker(transport: PlainTransport(InMemoryTransport()))
+        await #expect(throws: OperationNotSupported("pause")) { try await broker.pause(queue: "default") }
+        await #expect(throws: OperationNotSupported("resume")) { try await broker.resume(queue: "default") }
     }
 
     @Test(

@@ -9,7 +9,7 @@ import TestSupport
 public final class RedisTransportSubject: TransportSubject {
     public static let claims: Set<Claim> = [
         .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .operations,
-        .redelivery, .crashCounts, .steadyCommits, .runs,
+        .pausing, .redelivery, .crashCounts, .steadyCommits, .runs,
     ]
     /// The same with a store in another place.
     public static let splitClaims = claims.subtracting([.barriers])
