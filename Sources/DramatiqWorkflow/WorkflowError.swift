@@ -90,8 +90,8 @@ extension WorkflowError {
     static func invalidFailurePolicy(_ value: String) -> WorkflowError {
         WorkflowError(
             code: .invalidFailurePolicy,
-            description: "The option workflow_on_failure can't be \(value): use \"fail_fast\", \"halt\", \"proceed\" or "
-                + "{\"notify\": \"actor\"}")
+            description: "The option workflow_on_failure can't be \(value): use \"fail_fast\", \"halt\", "
+                + "\"proceed\" or {\"notify\": \"actor\"}")
     }
 
     static func invalidLabels(_ reason: String) -> WorkflowError {

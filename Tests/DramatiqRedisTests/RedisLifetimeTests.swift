@@ -35,18 +35,23 @@ import Testing
             server, storage: DedupCallbackStorage(RedisWorkflowStore(RedisClient(url: server.url)), inlineLimit: 0))
     }
 
-    @Test func aDeadLetterKeepsWhatItNeedsForAsLongAsItCanBeRequeued() async throws {
+    @Test(arguments: [WorkflowFailurePolicy.halt, .failFast])
+    func aDeadLetterKeepsWhatItNeedsForAsLongAsItCanBeRequeued(policy: WorkflowFailurePolicy) async throws {
         try await withRedisServer { server in
             let stage = try await stage(server)
             let fails = TaskActor("fails", options: [.maxRetries(0)]) { (_: String) in throw Broken() }
             try await stage.broker.declare(fails)
             try await Workflow(
                 Chain(Group(fails.message("a"), stage.task.message("b")), stage.task.message("c")),
-                broker: stage.broker
+                failurePolicy: policy, broker: stage.broker
             ).run()
             try await shorten(stage)
             try await stage.work()
             let lives = try await lives(stage)
+            // If the run has failed before b began, that was put aside, and has not arrived.
+            let held = lives.keys.count { $0.hasSuffix("_held") }
+            let arrived = lives.keys.count { $0.hasSuffix("_arrived") }
+            #expect(arrived + held == 1)
             #expect(lives.count == 11, "three barriers, who arrived at one, what follows, and three keys of the run")
             for (key, life) in lives { #expect(life > Self.base + 7 * Self.day, "\(key)") }
         }

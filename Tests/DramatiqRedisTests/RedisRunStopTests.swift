@@ -79,7 +79,7 @@ import Testing
                 try await fleet.transport.join(timeout: .patience)
                 pauses.append(start...Self.now)
                 let total = try await run.status(listing: 0).total
-                #expect(total.held > 0 && total.inFlight == 0 && total.succeeded + total.held == count)
+                #expect(total.held > 0 && total.inFlight == 0 && total.succeeded + total.held == total.sent)
                 #expect(try await run.resume() == total.held)
             }
             #expect(try await run.wait(timeout: .patience).run.state == .succeeded)

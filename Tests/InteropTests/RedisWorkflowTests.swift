@@ -122,7 +122,9 @@ import Testing
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .seconds(60))
             let run = try await Workflow(
-                Chain(task(0, "python"), Group(task(1, "swift"), task(2, "swift")), task(3, "python"), task(4, "swift")),
+                Chain(
+                    task(0, "python"), Group(task(1, "swift"), task(2, "swift")), task(3, "python"),
+                    task(4, "swift")),
                 broker: fleet.broker
             ).run()
             if state == .paused { try await run.pause() } else { try await run.cancel() }

@@ -71,7 +71,8 @@ struct InMemoryRuns {
         private mutating func end(_ state: RunState, _ now: Moment) {
             self.state = state
             ended = Date(milliseconds: Double(SystemClock.milliseconds()))
-            expiry = now + retention
+            // Of one that has failed something may still be requeued.
+            expiry = state == .failed ? max(expiry, now + retention) : now + retention
         }
 
         private mutating func note(_ end: RunStep.TaskEnd) {
@@ -261,7 +262,7 @@ struct InMemoryRuns {
         _ now: Moment
     ) -> HoldOutcome {
         let key = TextKey(id)
-        guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return .ended }
+        guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return .unknown }
         switch runs.values[place].state {
         case .paused: break
         case .running: return .running

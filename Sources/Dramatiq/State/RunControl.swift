@@ -105,6 +105,8 @@ public enum HoldOutcome: String, Sendable, Hashable {
     case revived
     /// The run has ended, so that nobody will ask for the message.
     case ended
+    /// Nothing is known of the run any more.
+    case unknown
 }
 
 /// What has become of a run whose state was to be changed.

@@ -12,7 +12,8 @@ public struct RunStep: Sendable {
         public var labels: [String: String]
         /// How many tasks its definition has.
         public var tasks: [TaskCount]
-        /// For how long it is kept once it has ended.
+        /// For how long it is kept once it has ended. One that has failed is kept for as long as its barrier, if that is
+        /// longer.
         public var retention: Duration
         /// How many runs that have ended are kept when this one is one of them; the earliest go first.
         public var maxEnded: Int

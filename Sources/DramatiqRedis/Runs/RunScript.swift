@@ -226,6 +226,8 @@ enum RunScript {
               local values = record.values
               local retention = tonumber(values.retention) or 1
               local earlier = values.state
+              -- Of one that has failed something may still be requeued.
+              if state == 'failed' then retention = math.max(retention, redis.call('PTTL', record.key)) end
               set(record, 'state', state)
               set(record, 'ended', string.format('%d', now))
               write(record)
@@ -370,6 +372,7 @@ enum RunScript {
               local function hold(run, message, actor, text)
                 local record, key = run.record, run.id .. '_held'
                 local state = record.values.state
+                if not state then return 'unknown' end
                 if state == 'running' then return 'running' end
                 if state ~= 'paused' and state ~= 'failed' then return 'ended' end
                 if state == 'failed' and redis.call('HEXISTS', run.id .. '_failures', message) == 1 then

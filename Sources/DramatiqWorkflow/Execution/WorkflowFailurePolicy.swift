@@ -96,8 +96,8 @@ extension WorkflowError {
     static func untrackedPolicy(_ policy: WorkflowFailurePolicy) -> WorkflowError {
         WorkflowError(
             code: .invalidFailurePolicy,
-            description: "A workflow can't have the failure policy \(policy) of its own: it takes a run that is tracked, and "
-                + "for {\"notify\": \"actor\"} the option of its messages or actors")
+            description: "A workflow can't have the failure policy \(policy) of its own: it takes a run that is "
+                + "tracked, and for {\"notify\": \"actor\"} the option of its messages or actors")
     }
 }
 

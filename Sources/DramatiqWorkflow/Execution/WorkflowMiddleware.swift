@@ -141,8 +141,11 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// What the keys of the lists of runs begin with.
     func runIndex(_ broker: Broker) -> String {
-        let namespace = broker.transport.traits.namespace
-        return (namespace.isEmpty ? barrierKeyPrefix(broker) + "dramatiq" : namespace) + ":__runs__"
+        let prefix = barrierKeyPrefix(broker)
+        var namespace = broker.transport.traits.namespace
+        if namespace.isEmpty { namespace = "dramatiq" }
+        // Beside the barriers, also where the transport's names don't lead there.
+        return (namespace.hasBytePrefix(prefix) ? namespace : prefix + namespace) + ":__runs__"
     }
 
     /// What a task's end means for the run that it belongs to; `nil` if it belongs to none.

@@ -42,6 +42,8 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
             try await WorkflowRun(id: run.completionID, broker: context.broker).returnHeld(nil)
         case .ended:
             context.withhold(cancellation(context.delivered.message, ties.party, of: run.completionID))
+        case .unknown:
+            context.fail("The run of the message is \(state) and not kept any more, so the message can't be put aside")
         }
     }
 
