@@ -88,6 +88,40 @@ import Testing
         }
     }
 
+    /// So is one that was paused, or had failed when a worker of Python took its dead letter.
+    @Test(arguments: [RunState.paused, .failed]) func anEndThatPythonHasBroughtToAStoppedRunIsSeen(
+        state: RunState
+    ) async throws {
+        struct Failure: Error {}
+        try await withStage { stage in
+            let fails = TaskActor("fails", options: [.maxRetries(0)]) { throw Failure() }
+            try await stage.broker.declare(fails)
+            let run = try await Workflow(fails.message(), broker: stage.broker).run()
+            if state == .paused {
+                try await run.pause()
+            } else {
+                try await withWorker(stage.worker) {
+                    try await eventually { try await run.status().run.state == .failed }
+                }
+            }
+            #expect(try await run.status().run.state == state)
+            _ = try await stage.redis.execute(RedisCommand("SET", "\(run.id)_ran", 0, "PX", 900_000))
+            #expect(try await run.wait(timeout: .patience).run.state == .succeeded)
+            for other in [RunState.paused, .failed, .running] {
+                for try await _ in stage.broker.workflowRuns(state: other) { Issue.record("It is \(other)") }
+            }
+            let stopped = try await stage.redis.execute(
+                RedisCommand("ZCARD", "dramatiq:__runs__.stopped.runs")
+            ).integer()
+            #expect(stopped == 0)
+            // What has expired tells nothing about a run that stands still.
+            let other = try await Workflow(stage.task.message("b"), broker: stage.broker).run()
+            try await other.pause()
+            _ = try await stage.redis.execute(RedisCommand("UNLINK", "\(other.id)_ran"))
+            #expect(try await other.status().run.state == .paused)
+        }
+    }
+
     /// Whatever else stands in the keys of a run or of a list: nothing is changed but what is ours, and no task is lost.
     @Test(
         arguments: ["_state", "_open", "_failures"],

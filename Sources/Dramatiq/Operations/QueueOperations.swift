@@ -28,7 +28,8 @@ public protocol QueueOperations: Sendable {
     /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
     ///
     /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this queue
-    /// can be waited for. The messages of a queue that is paused don't finish. Defaults to asking for ``unfinishedCount(queue:)`` every 5 ms.
+    /// can be waited for. The messages of a queue that is paused don't finish. Defaults to asking for
+    /// ``unfinishedCount(queue:)`` every 5 ms.
     ///
     /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
     func join(queue: String, timeout: Duration) async throws

@@ -59,11 +59,10 @@ struct InMemoryRuns {
                 for sent in step.sent { count(sent.actorName) { $0.sent += sent.count } }
             }
             if let end = step.ended { note(end) }
-            if state.isEnded { return }
-            if isOver {
+            if isOver, !state.isEnded || state == .failed {
                 end(.succeeded, now)
                 open = []
-            } else if step.ended?.failsRun ?? false {
+            } else if step.ended?.failsRun ?? false, !state.isEnded {
                 end(.failed, now)
             }
         }
@@ -139,16 +138,16 @@ struct InMemoryRuns {
         guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return }
         // One that begins without a barrier has nothing to come.
         let isOver = released.contains { $0.key.hasSameBytes(as: step.id) } || step.beginning != nil && !isOpen
-        let wasEnded = runs.values[place].state.isEnded
+        let earlier = runs.values[place].state
         let stopExpiry = runs.values[place].expiry
         runs.values[place].apply(
             step, opened: opened, released: released, isCommitted: isCommitted, isOver: isOver && isCommitted, now)
         let run = runs.values[place]
         guard run.state.isEnded else { return }
-        if !wasEnded {
+        if run.state != earlier {
             version += 1
             stopped[key] = run.state == .failed ? (.failed, stopExpiry) : nil
-            noteEnd(key, run.maxEnded)
+            if !earlier.isEnded { noteEnd(key, run.maxEnded) }
         }
         if !stopped.isEmpty, run.state == .cancelled, run.isQuiet { stopped[key] = nil }
     }
@@ -263,11 +262,14 @@ struct InMemoryRuns {
     ) -> HoldOutcome {
         let key = TextKey(id)
         guard let place = runs.index(forKey: key), runs.values[place].expiry > now else { return .unknown }
+        let hasFailed = runs.values[place].failures[TextKey(message.messageID)] != nil
         switch runs.values[place].state {
         case .paused: break
-        case .running: return .running
+        case .running:
+            // It was revived before, and then something went wrong.
+            return hasFailed && !runs.values[place].held.isEmpty ? .revived : .running
         case .failed:
-            if runs.values[place].failures[TextKey(message.messageID)] != nil {
+            if hasFailed {
                 version += 1
                 revive(key, place, barrierExpiry)
                 return .revived

@@ -373,9 +373,13 @@ enum RunScript {
                 local record, key = run.record, run.id .. '_held'
                 local state = record.values.state
                 if not state then return 'unknown' end
-                if state == 'running' then return 'running' end
+                local has_failed = redis.call('HEXISTS', run.id .. '_failures', message) == 1
+                if state == 'running' then
+                  -- It was revived before, and then something went wrong.
+                  return has_failed and redis.call('HLEN', key) > 0 and 'revived' or 'running'
+                end
                 if state ~= 'paused' and state ~= 'failed' then return 'ended' end
-                if state == 'failed' and redis.call('HEXISTS', run.id .. '_failures', message) == 1 then
+                if state == 'failed' and has_failed then
                   revive(run)
                   return 'revived'
                 end
@@ -411,9 +415,9 @@ enum RunScript {
 
             local function succeed(run)
               local state = run.record.values.state
-              if state ~= 'running' and state ~= 'paused' then return end
+              if state ~= 'running' and state ~= 'paused' and state ~= 'failed' then return end
               finish(run, 'succeeded')
-              if state == 'paused' then use_stops().unstop(run, state) end
+              if state ~= 'running' then use_stops().unstop(run, state) end
             end
 
             local function begin(run, steps)
@@ -489,8 +493,10 @@ enum RunScript {
               local run = { id = id, index = index, sent = {}, outcome = '' }
               runs.look_at(run)
               local values = run.record.values
-              if values.state ~= 'running' and values.state ~= 'paused' or values.kind ~= 'r' then return end
-              if redis.call('GET', id .. '_ran') ~= '-1' then succeed(run) end
+              if values.kind ~= 'r' then return end
+              local ran = redis.call('GET', id .. '_ran')
+              -- Of one that was under way the release may be forgotten by now.
+              if ran == '0' or not ran and values.state == 'running' then succeed(run) end
             end
 
             endings = {

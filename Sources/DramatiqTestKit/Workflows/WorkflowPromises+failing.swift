@@ -103,6 +103,26 @@ extension WorkflowPromises {
             try expectEqual(Set(stage.ran).count, 101, "the number of different tasks")
             try expectEqual(stage.ran.last, "end", "the last task")
         },
+        Promise(
+            "what comes of a failed run that is not kept any more becomes a dead letter",
+            needs: [.barriers, .runs, .operations]
+        ) { subject in
+            let stage = try await WorkflowStage(subject, onFailure: .failFast, tracking: .enabled(maxEnded: 0))
+            let run = try await stage.start(
+                Group(stage.fragile.message("a"), stage.elsewhere("b")), stage.task.message("c"))
+            _ = try await stage.workUntilDead(1, queues: [stage.queue])
+            let error = try await expectError(WorkflowError.self, "it is not kept") { try await run.status() }
+            try expectEqual(error.code, .runUnknown, "the error's code")
+            let operations = try unwrap(stage.transport.operations, "operations, as is claimed")
+            try await stage.work(queues: [stage.otherQueue]) {
+                try await eventually(within: subject.patience, "a dead letter") {
+                    try await operations.deadLetterCount(queue: stage.otherQueue) == 1
+                }
+            }
+            let letter = try await operations.deadLetters(queue: stage.otherQueue, offset: 0, limit: 1)[0]
+            try expect(letter.reason.contains("not kept any more"), "the reason", saw: letter.reason)
+            try expectEqual(stage.ran, [], "the tasks that ran")
+        },
         Promise("the policy that is nearest to a task decides", needs: [.barriers, .runs, .operations]) { subject in
             let stage = try await WorkflowStage(subject, onFailure: .failFast)
             let m = stage.task.message

@@ -8,6 +8,8 @@ final class StoppedRunList: Sendable {
     private struct State {
         /// For each index of runs that a broker has. Mostly there is one.
         var states: [TextKey: [TextKey: RunState]] = [:]
+        /// Those that were added here and not heard of yet.
+        var expected: Set<TextKey> = []
         var watches: [ObjectIdentifier: Watch] = [:]
     }
 
@@ -40,14 +42,21 @@ final class StoppedRunList: Sendable {
     /// Adds a run that is stopped from here, before it is heard of.
     func insert(_ id: String, _ runState: RunState, index: String) {
         state.withLock { state in
-            state.states[TextKey(index), default: [:]][TextKey(id)] = runState
+            let old = state.states[TextKey(index), default: [:]].updateValue(runState, forKey: TextKey(id))
+            if old == nil { state.expected.insert(TextKey(id)) }
             hasSome.store(true, ordering: .releasing)
         }
+    }
+
+    /// Whether it was heard of that a run is stopped.
+    func isHeardOf(_ id: String) -> Bool {
+        state.withLock { !$0.expected.contains(TextKey(id)) }
     }
 
     /// Forgets a run that is not stopped any more, which is known before it is heard of.
     func remove(_ id: String) {
         state.withLock { state in
+            state.expected.remove(TextKey(id))
             for index in state.states.keys { state.states[index]?[TextKey(id)] = nil }
         }
     }
@@ -80,6 +89,7 @@ final class StoppedRunList: Sendable {
             changed.reserveCapacity(states.count)
             for (id, runState) in states { changed[TextKey(id)] = runState }
             state.states[TextKey(index)] = changed
+            state.expected = []
             hasSome.store(state.states.values.contains { !$0.isEmpty }, ordering: .releasing)
             return changed.filter { $0.value == .cancelled && known[$0.key] != .cancelled }.map(\.key.text)
         }

@@ -38,10 +38,13 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
             // It was not heard of yet.
             stopped.remove(run.completionID)
         case .revived:
-            stopped.remove(run.completionID)
             try await WorkflowRun(id: run.completionID, broker: context.broker).returnHeld(nil)
+            stopped.remove(run.completionID)
         case .ended:
             context.withhold(cancellation(context.delivered.message, ties.party, of: run.completionID))
+        case .unknown where !stopped.isHeardOf(run.completionID):
+            // It was expected to fail here, and nothing is known of it: it stops nobody.
+            stopped.remove(run.completionID)
         case .unknown:
             context.fail("The run of the message is \(state) and not kept any more, so the message can't be put aside")
         }
@@ -71,9 +74,12 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
             } catch {
                 failures += 1
                 // Messages tell loudly enough of an outage.
+                let isOutage = (error as? any TransientError)?.isTransient ?? false
                 if failures == 1 {
-                    worker.broker.logger.debug(
-                        "Can't ask which runs are stopped", metadata: ["error": "\(error)"])
+                    worker.broker.logger.log(
+                        level: isOutage ? .debug : .error,
+                        "Can't ask which runs are stopped: those that are cancelled or paused go on here",
+                        metadata: ["error": "\(error)"])
                 }
             }
             try? await Task.sleep(for: Self.interval * min(1 + failures, 10))

@@ -102,30 +102,32 @@ extension WorkflowRun {
         } while position != nil
         guard try await change(.retry).state == .running else { return 0 }
         var count = 0
-        for failure in failures where try await requeue(failure, operations) {
-            count += 1
-            try await pace?.wait(for: 1)
+        // By the ids of their messages where the transport has no others.
+        var others: [String: Set<TextKey>] = [:]
+        for failure in failures {
+            let queue = QueueName.canonical(failure.queueName)
+            guard let id = failure.deadLetterID else {
+                others[queue, default: []].insert(TextKey(failure.messageID))
+                continue
+            }
+            do {
+                try await operations.requeueDeadLetter(id, queue: queue, encoder: broker.encoder)
+                count += 1
+                try await pace?.wait(for: 1)
+            } catch let error as BrokerError where error.code == .deadLetterNotFound {
+                // Somebody else has seen to it.
+            }
+        }
+        let decoder = broker.encoder
+        for (queue, ids) in others {
+            let requeued = try await operations.requeueDeadLetters(queue: queue, encoder: decoder) { letter in
+                guard let party = try? letter.message(decoder: decoder).workflowTies?.party else { return false }
+                return ids.contains(TextKey(party))
+            }
+            count += requeued
+            try await pace?.wait(for: requeued)
         }
         return count + (try await returnHeld(pace))
-    }
-
-    /// Puts the dead letter of a failed task back into its queue.
-    ///
-    /// - Returns: whether it is there.
-    private func requeue(_ failure: RunStatus.Failure, _ operations: any QueueOperations) async throws -> Bool {
-        let queue = QueueName.canonical(failure.queueName)
-        guard let id = failure.deadLetterID else {
-            let decoder = broker.encoder
-            return try await operations.requeueDeadLetters(queue: queue, encoder: decoder) { letter in
-                (try? letter.message(decoder: decoder).workflowTies?.party.hasSameBytes(as: failure.messageID)) ?? false
-            } > 0
-        }
-        do {
-            try await operations.requeueDeadLetter(id, queue: queue, encoder: broker.encoder)
-            return true
-        } catch let error as BrokerError where error.code == .deadLetterNotFound {
-            return false
-        }
     }
 
     func resume(pace: Pace?) async throws -> Int {
