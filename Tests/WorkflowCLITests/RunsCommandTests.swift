@@ -11,16 +11,19 @@
     @Suite(.timeLimit(.minutes(10))) struct RunsCommandTests {
         struct Failure: Error {}
 
+        /// The tool has to read another format than its own.
+        private func broker(_ redis: RedisClient) -> Broker {
+            Broker(
+                transport: RedisTransport(redis), encoder: LZ4MessageEncoder(),
+                middleware: Broker.defaultMiddleware + [WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))],
+                logger: RecordingLog().logger)
+        }
+
         /// A server with a run that has ended and one with a task that has failed.
         private func withRuns(_ body: (RedisServer, [WorkflowRun]) async throws -> Void) async throws {
             try await withRedisServer { server in
                 let redis = try RedisClient(url: server.url)
-                let broker = Broker(
-                    transport: RedisTransport(redis),
-                    middleware: Broker.defaultMiddleware + [
-                        WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))
-                    ],
-                    logger: RecordingLog().logger)
+                let broker = broker(redis)
                 let task = TaskActor("task") { (_: Int) in }
                 let fails = TaskActor("fails", options: [.maxRetries(0)]) { throw Failure() }
                 try await broker.declare(task, fails)
@@ -88,12 +91,7 @@
         ) async throws {
             try await withRedisServer { server in
                 let redis = try RedisClient(url: server.url)
-                let broker = Broker(
-                    transport: RedisTransport(redis), encoder: LZ4MessageEncoder(),
-                    middleware: Broker.defaultMiddleware + [
-                        WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))
-                    ],
-                    logger: RecordingLog().logger)
+                let broker = broker(redis)
                 let task = TaskActor("task") { (_: Int) in }
                 try await broker.declare(task)
                 var runs: [WorkflowRun] = []
@@ -142,12 +140,7 @@
         @Test func runsAreRetriedThatHaveFailed() async throws {
             try await withRedisServer { server in
                 let redis = try RedisClient(url: server.url)
-                let broker = Broker(
-                    transport: RedisTransport(redis), encoder: LZ4MessageEncoder(),
-                    middleware: Broker.defaultMiddleware + [
-                        WorkflowMiddleware(backend: RedisRateLimiterBackend(redis))
-                    ],
-                    logger: RecordingLog().logger)
+                let broker = broker(redis)
                 let isMended = Atomic(false)
                 let fails = TaskActor("fails", options: [.maxRetries(0)]) {
                     if !isMended.load(ordering: .acquiring) { throw Failure() }
