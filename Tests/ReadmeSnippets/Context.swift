@@ -21,6 +21,7 @@ let tell = TaskActor("tell") { (_: String) in }
 let paths = ["a.png", "b.png"]
 let parts = ["a", "b"]
 let url = "https://example.org/album"
+let run = WorkflowRun(id: "3b0c:run", broker: broker)
 let file = URL(filePath: "jobs.dictionary")
 let notifies = true
 
