@@ -26,6 +26,15 @@ public struct Workflow: Sendable {
     /// What becomes of it when one of its tasks fails for good or is skipped, if neither the task's message nor its actor says
     /// so; `nil` for what the ``WorkflowMiddleware`` says. ``WorkflowFailurePolicy/notify(_:queue:)`` is none for a workflow.
     public var failurePolicy: WorkflowFailurePolicy?
+    /// Sent once the whole workflow has succeeded, in the commit of its last task.
+    ///
+    /// The callbacks carry a ``RunReport``: see `Message.runReport`. They are for runs that are tracked, and take 64 KiB
+    /// together at most. Nobody sends them if the last task is run by a worker of Python, or if the run is cancelled.
+    public var onSuccess: Message?
+    /// Sent when the run has failed, in the commit of the task that it fails with; once more if it is retried and fails again.
+    public var onFailure: Message?
+    /// Sent in both cases.
+    public var onEnd: Message?
 
     /// A workflow of one component; of several, one after the other.
     public init(
@@ -33,9 +42,12 @@ public struct Workflow: Sendable {
         name: String = "",
         labels: [String: String] = [:],
         failurePolicy: WorkflowFailurePolicy? = nil,
+        onSuccess: Message? = nil,
+        onFailure: Message? = nil,
+        onEnd: Message? = nil,
         broker: Broker
     ) {
-        self.init(components.map(\.node), name, labels, failurePolicy, broker)
+        self.init(components.map(\.node), name, labels, failurePolicy, [onSuccess, onFailure, onEnd], broker)
     }
 
     /// A workflow of what the closure lists; of several components, one after the other.
@@ -43,10 +55,13 @@ public struct Workflow: Sendable {
         name: String = "",
         labels: [String: String] = [:],
         failurePolicy: WorkflowFailurePolicy? = nil,
+        onSuccess: Message? = nil,
+        onFailure: Message? = nil,
+        onEnd: Message? = nil,
         broker: Broker,
         @WorkflowBuilder _ components: () throws -> [WorkflowNode]
     ) rethrows {
-        self.init(try components(), name, labels, failurePolicy, broker)
+        self.init(try components(), name, labels, failurePolicy, [onSuccess, onFailure, onEnd], broker)
     }
 
     private init(
@@ -54,9 +69,11 @@ public struct Workflow: Sendable {
         _ name: String,
         _ labels: [String: String],
         _ failurePolicy: WorkflowFailurePolicy?,
+        _ callbacks: [Message?],
         _ broker: Broker
     ) {
         self.broker = broker
+        (onSuccess, onFailure, onEnd) = (callbacks[0], callbacks[1], callbacks[2])
         self.failurePolicy = failurePolicy
         self.name = name
         self.labels = labels
@@ -68,8 +85,8 @@ public struct Workflow: Sendable {
     ///
     /// - Returns: the run, to ask what becomes of it.
     /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``,
-    ///   ``WorkflowError/Code/invalidFailurePolicy``, or what the callback storage, the encoder, a middleware, the rate
-    ///   limiter backend or the transport throws.
+    ///   ``WorkflowError/Code/invalidFailurePolicy``, ``WorkflowError/Code/invalidRunCallbacks``, or what the callback storage,
+    ///   the encoder, a middleware, the rate limiter backend or the transport throws.
     @discardableResult
     public func run() async throws -> WorkflowRun {
         let (commit, runID) = try await prepareRun()

@@ -25,6 +25,8 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidFailurePolicy = Code("invalidFailurePolicy")
         /// A name or labels that a run can't have.
         public static let invalidLabels = Code("invalidLabels")
+        /// Callbacks that a run can't have.
+        public static let invalidRunCallbacks = Code("invalidRunCallbacks")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
         /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
@@ -96,6 +98,10 @@ extension WorkflowError {
 
     static func invalidLabels(_ reason: String) -> WorkflowError {
         WorkflowError(code: .invalidLabels, description: PrintableText.escape(reason, limit: PrintableText.logLimit))
+    }
+
+    static func invalidRunCallbacks(_ reason: String) -> WorkflowError {
+        WorkflowError(code: .invalidRunCallbacks, description: "A workflow can't have its callbacks: \(reason)")
     }
 
     static func runUnknown(_ id: String) -> WorkflowError {

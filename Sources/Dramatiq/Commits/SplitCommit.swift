@@ -19,6 +19,11 @@ struct SplitCommit {
         transport: (Commit) async throws -> CommitResult,
         releaseDidFail: (any Error) -> Void
     ) async throws -> CommitResult {
+        if let run = state.run, !run.decides, state.endsRun, let store = state.store.runStore,
+            try await !store.callbacks(of: run.id).isEmpty
+        {
+            return CommitResult(.opened)
+        }
         var isReleased = true
         var releases = state.releases
         if var arrival = state.arrival {

@@ -199,4 +199,11 @@ extension JSONValue {
         let depth = try ArgumentCoding.encode(value, into: &writer)
         self = JSONText.value(writer.bytes[...], isDeep: depth > JSONNesting.shallow)
     }
+
+    /// The value that the JSON stands for.
+    ///
+    /// - Throws: what the value's `init(from:)` throws.
+    public func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
+        try ArgumentCoding.decode(type, from: encoded()[...])
+    }
 }

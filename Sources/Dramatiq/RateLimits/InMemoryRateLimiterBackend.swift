@@ -160,7 +160,13 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
     func applyNow(_ steps: StateCommit) throws(BarrierStateLost) -> StateCommit.Result {
         let now = now()
         return try state.withLock { state throws(BarrierStateLost) in
-            if let run = steps.run, !state.runs.canReturn(run, now) { return .alreadyReleased }
+            if let run = steps.run {
+                if !state.runs.canReturn(run, now) { return .alreadyReleased }
+                if let verdict = state.runs.verdict(steps, now) {
+                    if verdict == .alreadyReleased { state.note(run, steps, verdict, now) }
+                    return verdict
+                }
+            }
             let (result, isRepeated) = try state.apply(steps, now)
             // What has come before was counted then.
             if let run = steps.run, !isRepeated, result == .committed || result == .waiting {
@@ -220,6 +226,11 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
 
     public func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage] {
         state.withLock { $0.runs.heldMessages(of: id, limit: limit) }
+    }
+
+    public func callbacks(of id: String) async throws -> RunCallbacks {
+        let now = now()
+        return state.withLock { $0.runs.callbacks(of: id, now) }
     }
 
     public func failures(

@@ -15,6 +15,7 @@ struct InMemoryRuns {
         let retention: Duration
         let maxEnded: Int
         let taskCount: Int
+        let callbacks: RunCallbacks
         var state = RunState.running
         var ended: Date?
         var expiry: Moment
@@ -170,7 +171,7 @@ struct InMemoryRuns {
             name: beginning.name, labels: beginning.labels,
             started: Date(milliseconds: Double(SystemClock.milliseconds())), retention: beginning.retention,
             maxEnded: beginning.maxEnded,
-            taskCount: beginning.tasks.reduce(0) { $0 + $1.count }, expiry: now + ttl)
+            taskCount: beginning.tasks.reduce(0) { $0 + $1.count }, callbacks: beginning.callbacks, expiry: now + ttl)
         for task in beginning.tasks { run.count(task.actorName, isOfDefinition: true) { $0.total += task.count } }
         runs[key] = run
         order.append(key)
@@ -294,6 +295,22 @@ struct InMemoryRuns {
         return Array(run.held.values.sorted { $0.since < $1.since }.prefix(max(1, limit)))
     }
 
+    func callbacks(of id: String, _ now: Moment) -> RunCallbacks {
+        guard let run = runs[TextKey(id)], run.expiry > now else { return RunCallbacks() }
+        return run.callbacks
+    }
+
+    /// What steps come to that are about the end of a run with callbacks; `nil` if they can be taken.
+    func verdict(_ steps: StateCommit, _ now: Moment) -> StateCommit.Result? {
+        guard let step = steps.run, steps.endsRun, let run = runs[TextKey(step.id)], run.expiry > now,
+            !run.callbacks.isEmpty
+        else { return nil }
+        let fails = step.ended?.failsRun ?? false
+        let isOpen = !run.state.isEnded || !fails && run.state == .failed
+        if step.decides { return isOpen ? nil : .alreadyReleased }
+        return isOpen ? .opened : nil
+    }
+
     /// Whether a step may be done that returns messages.
     func canReturn(_ step: RunStep, _ now: Moment) -> Bool {
         if step.returned.isEmpty { return true }
@@ -329,7 +346,7 @@ struct InMemoryRuns {
 }
 
 extension RunStatus.Failure {
-    init(_ end: RunStep.TaskEnd) {
+    package init(_ end: RunStep.TaskEnd) {
         self.init(
             messageID: end.messageID, actorName: end.actorName,
             reason: PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength), attempt: end.retries + 1,

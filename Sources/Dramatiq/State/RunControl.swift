@@ -47,6 +47,11 @@ public protocol RunControl: Sendable {
     /// - Throws: if the store can't be reached or refuses.
     func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage]
 
+    /// What is sent when a run ends; nothing if nothing is known of it.
+    ///
+    /// - Throws: if the store can't be reached or refuses.
+    func callbacks(of id: String) async throws -> RunCallbacks
+
     /// The tasks of a run that have failed and were not requeued with success since.
     ///
     /// - Parameters:

@@ -17,19 +17,23 @@ public struct RunStep: Sendable {
         public var retention: Duration
         /// How many runs that have ended are kept when this one is one of them; the earliest go first.
         public var maxEnded: Int
+        /// What is sent when it ends.
+        public var callbacks: RunCallbacks
 
         public init(
             name: String,
             labels: [String: String],
             tasks: [TaskCount],
             retention: Duration,
-            maxEnded: Int
+            maxEnded: Int,
+            callbacks: RunCallbacks = RunCallbacks()
         ) {
             self.name = name
             self.labels = labels
             self.tasks = tasks
             self.retention = retention
             self.maxEnded = maxEnded
+            self.callbacks = callbacks
         }
     }
 
@@ -120,6 +124,10 @@ public struct RunStep: Sendable {
     /// Messages that were put aside and go back to their queues with the commit's successors. Unless all of them are
     /// still there and the run is under way, nothing is done: the steps come to ``StateCommit/Result/alreadyReleased``.
     public var returned: [HeldMessage]
+    /// Whether the steps may end the run although it has callbacks: they are sent as the commit's successors. Otherwise steps
+    /// that would end such a run come to ``StateCommit/Result/opened``, and nothing is done. If somebody else has ended it
+    /// meanwhile, they come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
+    public var decides = false
 
     public init(
         id: String,

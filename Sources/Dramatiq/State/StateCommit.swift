@@ -75,6 +75,14 @@ public struct StateCommit: Sendable {
     /// ``StateStore/runStore`` leaves it out.
     public var run: RunStep?
 
+    /// Whether the steps end the run that they belong to, if they are committed.
+    package var endsRun: Bool {
+        guard let run else { return false }
+        if run.ended?.failsRun ?? false { return true }
+        if let arrival, arrival.releases, arrival.barrier.key.hasSameBytes(as: run.id) { return true }
+        return releases.contains { $0.key.hasSameBytes(as: run.id) }
+    }
+
     public init(
         store: any StateStore,
         arrival: Arrival? = nil,
@@ -97,7 +105,8 @@ public struct StateCommit: Sendable {
     public enum Result: Sendable, Hashable {
         /// Everything was done.
         case committed
-        /// The arrival completed the barrier and only it was recorded.
+        /// The arrival completed the barrier and only it was recorded; or the steps would end a run that has callbacks, and
+        /// nothing was done: see ``RunStep/decides``.
         case opened
         /// The arrival was recorded and the barrier is not complete; for an arrival that was to release it.
         case waiting

@@ -205,6 +205,11 @@ enum BarrierScript {
             local run = steps.run
             if run then use_runs().look_at(run) end
             if run and run.returned and not use_runs().endings().stops().can_give_back(run) then return 'released' end
+            local verdict = run and use_runs().verdict(run, steps)
+            if verdict then
+              if verdict == 'released' then use_runs().note(run, steps, false) end
+              return verdict
+            end
             local result, is_repeated = change_barriers(steps)
             -- What has come before was counted then.
             if run and not is_repeated and (result == 'committed' or result == 'waiting') then

@@ -101,6 +101,21 @@ extension RedisRateLimiterBackend {
     }
 
     /// - Throws: ``RedisError``.
+    public func callbacks(of id: String) async throws -> RunCallbacks {
+        let values = try await executor.execute(
+            RedisCommand("HMGET", "\(id)_state", "on_success", "on_failure", "on_end")
+        ).array()
+        guard values.count == 3 else {
+            throw RedisError(.unexpectedReply, "The callbacks of a run came as \(values.count) parts")
+        }
+        func object(_ value: RESPValue) throws -> JSONObject? {
+            value.isNull ? nil : try JSONValue(parsing: try value.string()).objectValue
+        }
+        return RunCallbacks(
+            onSuccess: try object(values[0]), onFailure: try object(values[1]), onEnd: try object(values[2]))
+    }
+
+    /// - Throws: ``RedisError``.
     public func failures(
         of id: String, from position: String?, limit: Int
     ) async throws -> (failures: [RunStatus.Failure], next: String?) {

@@ -52,6 +52,7 @@ enum RunScript {
             local id = take()
             if id == '' then return end
             local run = { id = id, index = take(), sent = read_counts(), outcome = take() }
+            if string.sub(run.index, 1, 1) == '!' then run.index, run.decides = string.sub(run.index, 2), true end
             if run.outcome ~= '' then
               run.actor, run.message = take(), take()
               if run.outcome ~= 'succeeded' then
@@ -64,6 +65,10 @@ enum RunScript {
               beginning.lists = {}
               for i = 1, tonumber(take()) do beginning.lists[i] = take() end
               beginning.tasks = read_counts()
+              for _, name in ipairs({ 'on_success', 'on_failure', 'on_end' }) do
+                local callback = take()
+                if callback ~= '' then beginning[name] = callback end
+              end
               run.beginning = beginning
             elseif kind == '2' then
               run.returned = {}
@@ -78,7 +83,7 @@ enum RunScript {
             run.record = record or { id = run.id, key = run.id .. '_state', values = {}, changes = {} }
             if run.beginning then return end
             local values, names = run.record.values, {}
-            if not record then names = { 'state', 'failed', 'started', 'retention', 'max_ended', 'about', 'kind' } end
+            if not record then names = { 'state', 'failed', 'started', 'retention', 'max_ended', 'about', 'kind', 'callbacks' } end
             local function need(name)
               if values[name] == nil then names[#names + 1] = name end
             end
@@ -134,6 +139,21 @@ enum RunScript {
 
         \(endings)
 
+          local function ends(run, steps)
+            for _, barrier in ipairs(steps.releases) do if barrier.key == run.id then return true end end
+            return steps.arrival and steps.arrival.releases and steps.arrival.key == run.id
+          end
+
+          -- What steps come to that are about the end of a run with callbacks; nil if they can be taken.
+          local function verdict(run, steps)
+            local values = run.record.values
+            if not values.callbacks or not (run.fails or ends(run, steps)) then return end
+            local state = values.state
+            local is_open = state == 'running' or state == 'paused' or state == 'failed' and not run.fails
+            if run.decides then return not is_open and 'released' or nil end
+            return is_open and 'opened' or nil
+          end
+
           -- Does what steps mean for their run. They were taken before.
           local function note(run, steps, is_committed)
             local record = run.record
@@ -145,8 +165,7 @@ enum RunScript {
             local is_over, has_groups = false, #steps.releases > 0
             if is_committed then
               for _, creation in ipairs(steps.creations) do has_groups = has_groups or creation.parties ~= '1' end
-              for _, barrier in ipairs(steps.releases) do is_over = is_over or barrier.key == run.id end
-              is_over = is_over or steps.arrival and steps.arrival.releases and steps.arrival.key == run.id
+              is_over = ends(run, steps)
               if has_groups then use_endings().note_groups(record, steps) end
               for _, sent in ipairs(run.sent) do count(record, 'sent', sent.actor, sent.count) end
             end
@@ -161,7 +180,7 @@ enum RunScript {
           end
 
           runs = {
-            read = read, look_at = look_at, count = count, failures = failures, note = note, endings = use_endings,
+            read = read, look_at = look_at, verdict = verdict, count = count, failures = failures, note = note, endings = use_endings,
             write = function()
               for _, record in pairs(records) do write(record) end
             end,
@@ -440,6 +459,12 @@ enum RunScript {
               set(record, 'about', beginning.about)
               set(record, 'retention', beginning.retention)
               set(record, 'max_ended', beginning.max_ended)
+              for _, name in ipairs({ 'on_success', 'on_failure', 'on_end' }) do
+                if beginning[name] then
+                  set(record, name, beginning[name])
+                  set(record, 'callbacks', '1')
+                end
+              end
               for i, task in ipairs(beginning.tasks) do
                 local is_known = i <= \(RunLimits.maxActors) and #task.actor <= \(RunLimits.maxNameLength)
                 if is_known then record.values['total:' .. task.actor] = '0' end

@@ -5,7 +5,7 @@ extension RedisCommand {
     mutating func append(_ step: RunStep?) {
         guard let step else { return append("") }
         append(step.id)
-        append(step.index)
+        append(step.decides ? "!" + step.index : step.index)
         append(step.sent)
         if let end = step.ended {
             append(end.outcome.name)
@@ -30,6 +30,7 @@ extension RedisCommand {
             append(lists.count)
             for list in lists { append(list) }
             append(beginning.tasks)
+            for callback in beginning.callbacks.all { append(callback?.description ?? "") }
         } else if !step.returned.isEmpty {
             append("2")
             append(step.returned.count)
@@ -57,7 +58,7 @@ extension RunStep {
         var count = 5 + 2 * sent.count
         if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
-        if let beginning { count += 5 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
         return count
     }
 }

@@ -1,6 +1,12 @@
 public import Dramatiq
 import Logging
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Moves workflows on: after a task has succeeded, starts what was waiting for it.
 ///
 ///     let broker = Broker(
@@ -122,6 +128,17 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             }
         }
         let creations = creations(plan)
+        if let beginning, creations.isEmpty, !beginning.callbacks.isEmpty {
+            // Nothing is to come, so it has ended by then.
+            let summary = RunSummary(
+                id: id, name: workflow.name, labels: workflow.labels, state: .succeeded, started: .now, ended: .now,
+                taskCount: 0)
+            let status = RunStatus(
+                run: summary, tasks: [:], openBarriers: [], openBarrierCount: 0, failures: [], failureCount: 0)
+            for message in try messages(beginning.callbacks, RunReport(status, .succeeded, failing: nil)) {
+                envelopes.append(try await broker.envelope(message, delay: nil))
+            }
+        }
         var state = creations.isEmpty && beginning == nil ? nil : StateCommit(store: backend, creations: creations)
         if let beginning {
             state?.run = RunStep(id: id, index: runIndex(broker), beginning: beginning, sent: plan.taskCounts)
@@ -131,12 +148,14 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// What is noted of a run when it begins; `nil` if it isn't tracked.
     private func beginning(_ workflow: Workflow) throws -> RunStep.Beginning? {
-        guard tracking.isEnabled, backend.runStore != nil else { return nil }
+        let isTracked = tracking.isEnabled && backend.runStore != nil
+        let callbacks = try callbacks(workflow, isTracked: isTracked)
+        guard isTracked else { return nil }
         try RunTracking.check(workflow)
         return RunStep.Beginning(
             name: workflow.name, labels: workflow.labels,
             tasks: RunStep.TaskCount.counts(workflow.walkMessages().lazy.map(\.taskActorName)),
-            retention: tracking.retention, maxEnded: tracking.maxEnded)
+            retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks)
     }
 
     /// What the keys of the lists of runs begin with.
@@ -278,6 +297,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
                 runStep(context, callbacks, ties.party, .failed, $0, failingRun: failingRun)
             }
             context.state = StateCommit(store: backend, refreshes: refreshes, run: run)
+            announceFailure(run, &context)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
             // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
@@ -322,6 +342,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         if releasesAtOnce {
             if callback.propagates { arrival.run?.index = runIndex(context.broker) }
             release(&context, arrival, barrierKey(callback.completionID))
+            if callback.propagates {
+                context.whenBarrierOpens = { try await announceEnd(of: callback.completionID, .succeeded, &$0) }
+            }
         } else {
             arrive(&context, arrival, callback)
         }
@@ -417,6 +440,14 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     // MARK: Failing
 
+    /// If the run has failed with a task and has callbacks, they are sent.
+    private func announceFailure(_ run: RunStep?, _ context: inout MessageContext) {
+        guard let run, let end = run.ended, end.failsRun else { return }
+        context.whenBarrierOpens = {
+            try await announceEnd(of: run.id, .failed, failing: RunStatus.Failure(end), &$0)
+        }
+    }
+
     private func applyFailurePolicy(
         _ context: inout MessageContext,
         _ ties: Message.WorkflowTies,
@@ -448,6 +479,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         } else if policy != .proceed, let callbacks = try? await callbacks(ties) {
             let run = runStep(context, callbacks, ties.party, .skipped, reason, failingRun: failsRun)
             context.state = run.map { StateCommit(store: backend, run: $0) }
+            announceFailure(run, &context)
         }
         switch policy.kind {
         case .failFast, .halt:
