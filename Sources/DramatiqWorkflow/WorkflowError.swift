@@ -108,7 +108,7 @@ extension WorkflowError {
         WorkflowError(
             code: .runUnknown,
             description: "Nothing is known of the run \(PrintableText.escape(id, limit: 200)): there was none, it was "
-                + "not tracked, its time is over, or this WorkflowMiddleware has another backend")
+                + "not tracked, its time is over, or this broker has another backend or another namespace")
     }
 
     static func runsNotKept(_ backend: any StateStore) -> WorkflowError {

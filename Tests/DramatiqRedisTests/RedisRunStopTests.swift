@@ -236,6 +236,23 @@ import Testing
         }
     }
 
+    /// Workers of another namespace would not hear of it, so that is refused instead of done by half.
+    @Test func aRunIsStoppedInItsOwnNamespaceOnly() async throws {
+        try await withRedisServer { server in
+            let stage = try await RedisStage(server, namespace: "one")
+            let other = try await RedisStage(server, namespace: "two")
+            let run = try await Workflow(stage.task.message("a"), broker: stage.broker).run()
+            let error = try await #require(throws: WorkflowError.self) {
+                try await WorkflowRun(id: run.id, broker: other.broker).cancel()
+            }
+            #expect(error.code == .runUnknown && error.description.contains("namespace"))
+            #expect(try await run.status().run.state == .running)
+            #expect(try await run.cancel().state == .cancelled)
+            await stage.redis.shutDown()
+            await other.redis.shutDown()
+        }
+    }
+
     /// What a run has put aside is forgotten with it, and takes its memory no longer than that.
     @Test func whatWasPutAsideLivesAsLongAsItsRun() async throws {
         try await withRedisServer { server in

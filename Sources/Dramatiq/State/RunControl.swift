@@ -8,7 +8,8 @@ public protocol RunControl: Sendable {
     /// - Parameters:
     ///   - transition: how.
     ///   - index: what the keys of the lists of runs begin with.
-    /// - Returns: what has become of it; `nil` if nothing is known of the run.
+    /// - Returns: what has become of it; `nil` if nothing is known of the run, or it belongs to other lists, so that its workers
+    ///   would not hear of the change.
     /// - Throws: if the store can't be reached or refuses.
     func change(_ id: String, _ transition: RunTransition, index: String) async throws -> RunChange?
 

@@ -4,7 +4,7 @@ import Dramatiq
 ///
 /// | key | holds |
 /// |-|-|
-/// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended` |
+/// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `index`, `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended` |
 /// | `<id>_open` | a set: the keys of groups' barriers that are open |
 /// | `<id>_failures` | a hash: a message's id and what there is to know about its failure, as JSON |
 /// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused or has failed: see `HeldMessage.text` |
@@ -357,6 +357,9 @@ enum RunScript {
                 local record, values = run.record, run.record.values
                 local state = values.state
                 if not state then return end
+                -- Workers of another namespace would not hear of it.
+                local own_index = redis.call('HGET', record.key, 'index')
+                if own_index and own_index ~= run.index then return end
                 if transition == 'pause' and state == 'running' then
                   move(run, 'paused')
                   stop(run, 'paused', life(record))
@@ -457,6 +460,7 @@ enum RunScript {
               set(record, 'started', string.format('%d', now))
               set(record, 'kind', barrier.ran == '' and 'c' or 'r')
               set(record, 'about', beginning.about)
+              set(record, 'index', run.index)
               set(record, 'retention', beginning.retention)
               set(record, 'max_ended', beginning.max_ended)
               for _, name in ipairs({ 'on_success', 'on_failure', 'on_end' }) do
