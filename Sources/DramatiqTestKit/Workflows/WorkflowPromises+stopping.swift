@@ -69,6 +69,29 @@ extension WorkflowPromises {
             try expectEqual([total.succeeded, total.skipped, total.failed], [1, 2, 0], "the tasks")
             try expectEqual(try await stage.deadLetters().count, 0, "the dead letters")
         },
+        Promise("actors of a run that is cancelled are told in all workers of a program", needs: [.barriers, .runs]) {
+            subject in
+            let stage = try await WorkflowStage(subject)
+            let begun = Mutex(0)
+            let patient = TaskActor("patient", queue: stage.queue) { (name: String) in
+                begun.withLock { $0 += 1 }
+                try await Task.sleep(for: .seconds(3600))
+                stage.log.add(name)
+            }
+            try await stage.broker.declare(patient)
+            let run = try await stage.start(Group(patient.message("a"), patient.message("b"), patient.message("c")))
+            try await stage.work(concurrency: 1, prefetch: 1) {
+                try await stage.work(concurrency: 1, prefetch: 1) {
+                    try await stage.work(concurrency: 1, prefetch: 1) {
+                        try await eventually(within: subject.patience, "all to begin") { begun.withLock(\.self) == 3 }
+                        try await run.cancel()
+                        try await eventually(within: subject.patience, "all to end") {
+                            try await run.status().total.skipped == 3
+                        }
+                    }
+                }
+            }
+        },
         Promise("a run that is paused stands still and goes on from there", needs: [.barriers, .runs]) { subject in
             let stage = try await WorkflowStage(subject)
             let m = stage.task.message

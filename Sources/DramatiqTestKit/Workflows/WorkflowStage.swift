@@ -74,9 +74,14 @@ struct WorkflowStage: Sendable {
     // MARK: Working
 
     /// Works while a body runs.
-    func work(queues: Set<String>? = nil, concurrency: Int = 2, _ body: () async throws -> Void) async throws {
+    func work(
+        queues: Set<String>? = nil,
+        concurrency: Int = 2,
+        prefetch: Int? = nil,
+        _ body: () async throws -> Void
+    ) async throws {
         let worker = Worker(
-            broker, concurrency: concurrency, queues: queues,
+            broker, concurrency: concurrency, queues: queues, prefetch: prefetch,
             transitionRetries: TransitionRetryPolicy(
                 attempts: 4, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
         try await worker.run(while: body)

@@ -66,7 +66,8 @@ final class StoppedRunList: Sendable {
 
     /// Asks once whether something has changed, on behalf of a worker.
     ///
-    /// - Returns: the ids of runs that were cancelled since it asked last.
+    /// - Returns: the ids of the runs that are cancelled, if something has changed since this worker asked last. The list is
+    ///   of no help there: another worker may have heard of it before.
     /// - Throws: what the store throws.
     func update(for worker: Worker, from store: any RunStore, index: String) async throws -> [String] {
         let watch = state.withLock { $0.watches[ObjectIdentifier(worker), default: Watch()] }
@@ -84,14 +85,13 @@ final class StoppedRunList: Sendable {
             next.version = stopped.version
             state.watches[ObjectIdentifier(worker)] = next
             guard let states = stopped.states else { return [] }
-            let known = state.states[TextKey(index)] ?? [:]
             var changed: [TextKey: RunState] = [:]
             changed.reserveCapacity(states.count)
             for (id, runState) in states { changed[TextKey(id)] = runState }
             state.states[TextKey(index)] = changed
             state.expected = []
             hasSome.store(state.states.values.contains { !$0.isEmpty }, ordering: .releasing)
-            return changed.filter { $0.value == .cancelled && known[$0.key] != .cancelled }.map(\.key.text)
+            return changed.filter { $0.value == .cancelled }.map(\.key.text)
         }
     }
 
