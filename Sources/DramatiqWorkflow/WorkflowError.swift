@@ -27,6 +27,8 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidLabels = Code("invalidLabels")
         /// Callbacks that a run can't have.
         public static let invalidRunCallbacks = Code("invalidRunCallbacks")
+        /// Tasks can't be added, since the code doesn't run in an actor for a task of a workflow.
+        public static let notInTask = Code("notInTask")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
         /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
@@ -103,6 +105,11 @@ extension WorkflowError {
     static func invalidRunCallbacks(_ reason: String) -> WorkflowError {
         WorkflowError(code: .invalidRunCallbacks, description: "A workflow can't have its callbacks: \(reason)")
     }
+
+    static let notInTask = WorkflowError(
+        code: .notInTask,
+        description: "Only an actor can add tasks to a workflow, while it runs for one of its tasks on a broker with a "
+            + "WorkflowMiddleware")
 
     static func runUnknown(_ id: String) -> WorkflowError {
         WorkflowError(

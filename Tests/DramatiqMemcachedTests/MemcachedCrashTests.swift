@@ -38,7 +38,8 @@ import Testing
         let fleet = try WorkflowFleet(
             redis, namespace: "lane\(lane)", heartbeat: .milliseconds(300), memcached: servers.map(\.address))
         #expect(
-            try await fleet.violations(killingWorkers: rounds, firstTree: lane * 1000, seed) == [],
+            try await fleet.violations(killingWorkers: rounds, firstTree: lane * 1000, adding: lane % 2 * 3, seed)
+                == [],
             "lane \(lane), \(seed)")
     }
 }

@@ -31,8 +31,12 @@ import Testing
         var lives: [Int: TaskLife] { state.withLock(\.lives) }
     }
 
+    /// How many in ten tasks add others: none in every other tree.
+    private static func adding(_ seed: TestSeed) -> Int { seed.number.isMultiple(of: 2) ? 3 : 0 }
+
     private func actor(_ history: History) -> TaskActor<Int, Int, Void> {
         TaskActor("random", options: [.minBackoff(.milliseconds(1)), .maxBackoff(.milliseconds(3))]) { id, failures in
+            try AddedTasks.add(CurrentMessage.message)
             guard history.start(id) > failures else { throw Broken() }
             if id.isMultiple(of: 3) { await Task.yield() }
             history.end(id)
@@ -43,10 +47,10 @@ import Testing
     func everyTaskRunsOnceAndInOrder(fidelity: InMemoryTransport.Fidelity) async throws {
         for seed in TestSeed.first(150) {
             let history = History()
-            let stage = try await Stage(fidelity: fidelity)
+            let stage = try await Stage(fidelity: fidelity, middleware: Broker.defaultMiddleware + [CurrentMessage()])
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            let tree = RandomTree(seed: seed.value) { actor.message($0, $1) }
+            let tree = RandomTree(seed: seed.value, adding: Self.adding(seed)) { actor.message($0, $1) }
             try await Workflow(tree.root, broker: stage.broker).run()
             try await stage.work()
             #expect(tree.violations(history.lives, exactlyOnce: true) == [], "\(seed)")
@@ -60,14 +64,14 @@ import Testing
         for seed in TestSeed.first(60) {
             let history = History()
             let box = Mutex<InterceptedTransport?>(nil)
-            let stage = try await Stage { base in
+            let stage = try await Stage(middleware: Broker.defaultMiddleware + [CurrentMessage()]) { base in
                 let transport = InterceptedTransport(base)
                 box.withLock { $0 = transport }
                 return transport
             }
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            let tree = RandomTree(seed: seed.value) { actor.message($0, $1) }
+            let tree = RandomTree(seed: seed.value, adding: Self.adding(seed)) { actor.message($0, $1) }
             let transport = try #require(box.withLock { $0 })
             let dice = Mutex(seed.generator)
             let roll: @Sendable (Int) -> Bool = { sides in

@@ -158,15 +158,18 @@ public final class WorkflowFleet: Sendable {
 
     /// Makes a random workflow with a number of its own.
     ///
-    /// - Parameter actor: chooses the actor and the queue of a task.
+    /// - Parameters:
+    ///   - adding: how many in ten tasks of Swift add others when they run.
+    ///   - actor: chooses the actor and the queue of a task.
     public func makeTree(
         seed: TestSeed,
         longestTask: Int = 15,
+        adding: Int = 0,
         actor: @escaping (inout SeededGenerator) -> (name: String, queue: String) = { _ in ("task", "default") }
     ) -> (number: Int, tree: RandomTree) {
         let number = trees.count
         var generator = SeededGenerator(seed: seed.value &* 31 &+ 7)
-        let tree = RandomTree(seed: seed.value, maxDepth: 4) { id, failures in
+        let tree = RandomTree(seed: seed.value, maxDepth: 4, adding: adding) { id, failures in
             let (name, queue) = actor(&generator)
             let milliseconds = Int.random(in: 0...longestTask, using: &generator)
             return Message(
@@ -179,8 +182,8 @@ public final class WorkflowFleet: Sendable {
     }
 
     /// Makes a random workflow and starts it from this process.
-    public func startTree(seed: TestSeed) async throws {
-        try await Workflow(makeTree(seed: seed).tree.root, broker: broker).run()
+    public func startTree(seed: TestSeed, adding: Int = 0) async throws {
+        try await Workflow(makeTree(seed: seed, adding: adding).tree.root, broker: broker).run()
     }
 
     /// Sends tasks that belong to no workflow and take a time each; a negative one is for workers that hold.
@@ -202,14 +205,23 @@ public final class WorkflowFleet: Sendable {
 
     /// Starts random workflows, kills one of two workers at a random moment, and that so many times.
     ///
-    /// - Parameter firstTree: the seed of the first workflow; the others count from it.
+    /// - Parameters:
+    ///   - firstTree: the seed of the first workflow; the others count from it.
+    ///   - adding: how many in ten tasks add others when they run.
     /// - Returns: as ``violations(exactlyOnce:losingBarriers:)``, once all workflows have ended.
-    public func violations(killingWorkers rounds: Int, firstTree: Int, _ seed: TestSeed) async throws -> [String] {
+    public func violations(
+        killingWorkers rounds: Int,
+        firstTree: Int,
+        adding: Int = 0,
+        _ seed: TestSeed
+    ) async throws -> [String] {
         var generator = seed.generator
         var workers = [try startWorker(), try startWorker()]
         for round in 0..<rounds {
             let hasNothingToDo = try await transport.unfinishedCount() == 0
-            if hasNothingToDo || round.isMultiple(of: 4) { try await startTree(seed: TestSeed(firstTree + round)) }
+            if hasNothingToDo || round.isMultiple(of: 4) {
+                try await startTree(seed: TestSeed(firstTree + round), adding: adding)
+            }
             // Between two events that are drawn by lot, so that workers have come to something on any machine.
             try await progress(by: Int.random(in: 1...20, using: &generator))
             try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))

@@ -107,6 +107,7 @@ struct RedisTestWorker {
             let enqueue = options?["redis_message_id"]?.stringValue ?? "none"
             try await note("start \(workflow) \(id) \(enqueue)", redis, events)
             if failures < 0 { kill(getpid(), SIGKILL) }
+            try AddedTasks.add(CurrentMessage.message)
             if failures == WorkflowFleet.untilMended {
                 let key = RedisCommand("EXISTS", "\(events):mended")
                 if try await redis.execute(key).integer() == 0 { throw Failure() }

@@ -14,14 +14,16 @@ public struct RandomTree: Sendable {
     /// - Parameters:
     ///   - maxDepth: how deep chains, groups and delays are nested at most.
     ///   - failing: how many in ten tasks fail before they succeed.
+    ///   - adding: how many in ten tasks add others when they run, which ``AddedTasks`` does.
     ///   - message: makes the message for a task, given its number from 1 and how often it fails.
     public init(
         seed: UInt64,
         maxDepth: Int = 5,
         failing: Int = 2,
+        adding: Int = 0,
         message: @escaping (_ id: Int, _ failures: Int) -> Message
     ) {
-        var maker = Maker(message: message, failing: failing, generator: SeededGenerator(seed: seed))
+        var maker = Maker(message: message, failing: failing, adding: adding, generator: SeededGenerator(seed: seed))
         let depth = Int.random(in: 1...maxDepth, using: &maker.generator)
         maker.tree.root = maker.node(depth: depth, after: [], delay: 0).node
         self = maker.tree
@@ -34,6 +36,7 @@ public struct RandomTree: Sendable {
     private struct Maker {
         let message: (Int, Int) -> Message
         let failing: Int
+        let adding: Int
         var generator: SeededGenerator
         var tree = RandomTree()
 
@@ -48,7 +51,18 @@ public struct RandomTree: Sendable {
                     Int.random(in: 0..<10, using: &generator) < failing
                     ? Int.random(in: 1...3, using: &generator) : 0
                 tree.failures[id] = failures
-                return (.message(message(id, failures)), [id])
+                var message = message(id, failures)
+                var ends: Set = [id]
+                if depth > 0, adding > 0, Int.random(in: 0..<10, using: &generator) < adding,
+                    AddedTasks.isPossible(message)
+                {
+                    let children = (0..<Int.random(in: 1...3, using: &generator)).map { _ in
+                        node(depth: depth - 1, after: [id], delay: 0)
+                    }
+                    for child in children { ends.formUnion(child.ends) }
+                    AddedTasks.note(children.map(\.node), &message)
+                }
+                return (.message(message), ends)
             case 3...5:
                 var ends = after
                 var children: [WorkflowNode] = []

@@ -22,6 +22,8 @@ public protocol AnyTaskActor: Sendable {
 public struct ActorResult: Sendable {
     /// The value, or `nil` if the actor returns nothing.
     public let value: (any Sendable)?
+    /// What a middleware has to say to its own later hooks about how the actor ran.
+    package var note: (any AnyObject & Sendable)?
 
     /// No value.
     public static let none = ActorResult(value: nil)

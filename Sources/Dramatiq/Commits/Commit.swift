@@ -89,7 +89,8 @@ extension Commit {
     /// happens but that a run counts the party as a task that is done.
     package var plainArrival: StateCommit.Arrival? {
         guard case .acknowledge? = end?.outcome, sends.isEmpty, successors.isEmpty, let state,
-            let arrival = state.arrival, !arrival.releases, state.releases.isEmpty, state.creations.isEmpty,
+            let arrival = state.arrival, !arrival.releases, arrival.added == 0, state.releases.isEmpty,
+            state.creations.isEmpty,
             state.refreshes.isEmpty, state.run?.isPlainSuccess(of: arrival.party) ?? true
         else { return nil }
         return arrival

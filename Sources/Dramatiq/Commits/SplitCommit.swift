@@ -54,7 +54,9 @@ struct SplitCommit {
 
     /// What the commit means for its run before the messages are sent.
     private var sentOfRun: RunStep? {
-        guard var run = state.run, run.beginning != nil || !run.sent.isEmpty || !state.creations.isEmpty else {
+        guard var run = state.run,
+            run.beginning != nil || !run.sent.isEmpty || !run.added.isEmpty || !state.creations.isEmpty
+        else {
             return nil
         }
         run.ended = nil
@@ -67,6 +69,7 @@ struct SplitCommit {
         guard var run = state.run else { return nil }
         run.beginning = nil
         run.sent = []
+        run.added = []
         if !isReleased { run.returned = [] }
         return run
     }

@@ -17,7 +17,8 @@ package protocol SelectiveMiddleware: Middleware {
     /// Whether it may have after a success of a message without options whose actor has none either. Defaults to no.
     var concernsPlainMessages: Bool { get }
 
-    /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
+    /// Whether one of the hooks `process`, `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return, or
+    /// than run the actor.
     func isConcerned(_ context: MessageContext) -> Bool
 }
 

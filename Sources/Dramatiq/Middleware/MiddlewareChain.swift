@@ -57,12 +57,29 @@ final class MiddlewareChain: Sendable {
         }
     }
 
+    /// A middleware around an actor.
+    final class Surrounding: Sendable {
+        typealias Body = (Message) async throws -> ActorResult
+
+        let concern: (@Sendable (MessageContext) -> Bool)?
+        let hook: @Sendable (MessageContext, Body) async throws -> ActorResult
+
+        init(_ middleware: any ProcessingMiddleware) {
+            hook = { try await middleware.process($0, next: $1) }
+            if let selective = middleware as? any SelectiveMiddleware {
+                concern = { selective.isConcerned($0) }
+            } else {
+                concern = nil
+            }
+        }
+    }
+
     let middleware: [any Middleware]
     /// The name of a middleware that stands in the list more than once.
     let duplicate: String?
     let actorOptions: Set<String>
     let optionScreen: OptionScreen
-    let processing: [any ProcessingMiddleware]
+    private let processing: [Surrounding]
     let receiving: [any BeforeReceiveMessage]
     private let gates: [Step]
     private let beforeEnqueue: [any BeforeEnqueue]
@@ -104,7 +121,7 @@ final class MiddlewareChain: Sendable {
         self.actorOptions = actorOptions
         self.optionScreen = optionScreen
         self.logger = logger
-        processing = middleware.compactMap { $0 as? any ProcessingMiddleware }
+        processing = middleware.compactMap { $0 as? any ProcessingMiddleware }.map { Surrounding($0) }
         receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
         gates = middleware.compactMap { $0 as? any MessageGate }.map { Step(gate: $0) }
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
@@ -248,6 +265,31 @@ final class MiddlewareChain: Sendable {
                 }
             }
         }
+    }
+
+    /// Whether a middleware has something to do around a message's actor.
+    func surrounds(_ context: MessageContext) -> Bool {
+        for surrounding in processing where surrounding.concern?(context) ?? true { return true }
+        return false
+    }
+
+    /// Runs an actor with what is around it.
+    func perform(_ context: MessageContext) async throws -> ActorResult {
+        try await perform(context.message, context, processing[...])
+    }
+
+    /// - Parameter message: what is left of the middleware passes on.
+    private func perform(
+        _ message: Message,
+        _ context: MessageContext,
+        _ middleware: ArraySlice<Surrounding>
+    ) async throws -> ActorResult {
+        var middleware = middleware
+        while let first = middleware.popFirst() {
+            guard first.concern?(context) ?? true else { continue }
+            return try await first.hook(context) { [middleware] in try await perform($0, context, middleware) }
+        }
+        return try await context.actor.perform(message)
     }
 
     /// Whether there is more to do after a message's actor than to commit its end.

@@ -276,6 +276,7 @@ extension InMemoryRateLimiterBackend.State {
             }
             let (isComplete, isNew) = record(arrival, places, now)
             isRepeated = !isNew
+            if isRepeated, arrival.added > 0 { return (.alreadyReleased, true) }
             if isComplete, !arrival.releases { return (.opened, isRepeated) }
             if !isComplete, arrival.releases {
                 for barrier in steps.releases { release(barrier, now) }
@@ -343,7 +344,7 @@ extension InMemoryRateLimiterBackend.State {
         _ places: Places,
         _ now: Moment
     ) -> (isComplete: Bool, isNew: Bool) {
-        let outcome = entries.values[places.count].record(arrival.party, now, arrival.barrier.ttl)
+        let outcome = entries.values[places.count].record(arrival, now)
         if let release = places.release { entries.values[release].keep(now, arrival.barrier.ttl) }
         return outcome
     }
@@ -386,17 +387,19 @@ extension InMemoryRateLimiterBackend.Entry {
 
     /// Counts a party that has not come before. Returns whether all have come, and whether it had not.
     fileprivate mutating func record(
-        _ party: String,
-        _ now: Moment,
-        _ ttl: Duration
+        _ arrival: StateCommit.Arrival,
+        _ now: Moment
     ) -> (isComplete: Bool, isNew: Bool) {
-        keep(now, ttl)
+        keep(now, arrival.barrier.ttl)
         if isComplete { return (true, false) }
         var isNew = true
-        if value <= 1, arrivals.isEmpty {
+        if arrival.added > 0 {
+            isNew = arrivals.insert(TextKey(arrival.party)).inserted
+            if isNew { value += arrival.added - 1 }
+        } else if value <= 1, arrivals.isEmpty {
             // The only party of a chain's step: there is nobody to tell apart.
             isComplete = true
-        } else if arrivals.insert(TextKey(party)).inserted {
+        } else if arrivals.insert(TextKey(arrival.party)).inserted {
             // The last one leaves the count at 1, which is how dramatiq writes "complete".
             if value <= 1 { isComplete = true } else { value -= 1 }
         } else {

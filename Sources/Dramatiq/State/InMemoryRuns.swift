@@ -57,6 +57,7 @@ struct InMemoryRuns {
                     }
                 }
                 if !open.isEmpty { for barrier in released { open.remove(TextKey(barrier.key)) } }
+                for task in step.added { count(task.actorName, isOfDefinition: true) { $0.total += task.count } }
                 for sent in step.sent { count(sent.actorName) { $0.sent += sent.count } }
             }
             if let end = step.ended { note(end) }

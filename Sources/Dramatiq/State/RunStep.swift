@@ -119,6 +119,9 @@ public struct RunStep: Sendable {
     public var beginning: Beginning?
     /// Tasks that are sent. They count if the steps are committed.
     public var sent: [TaskCount]
+    /// Tasks that the run has besides those of its definition, because of the task that ends. They count if the steps are
+    /// committed.
+    public var added: [TaskCount] = []
     /// The task that ends. It counts with the end of its delivery.
     public var ended: TaskEnd?
     /// Messages that were put aside and go back to their queues with the commit's successors. Unless all of them are
@@ -147,7 +150,7 @@ public struct RunStep: Sendable {
 
     /// Whether a message is a task that is done, and nothing else is counted.
     func isPlainSuccess(of messageID: String) -> Bool {
-        guard beginning == nil, sent.isEmpty, returned.isEmpty, let ended, ended.outcome == .succeeded
+        guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, let ended, ended.outcome == .succeeded
         else { return false }
         return ended.messageID.hasSameBytes(as: messageID)
     }

@@ -52,11 +52,17 @@ public struct StateCommit: Sendable {
         /// Whether the barrier is released in the same step if this completes it. Otherwise a completed barrier stops
         /// the commit after the arrival, so that the caller can prepare what comes next.
         public var releases: Bool
+        /// How many parties the barrier has more from now on, because of this one. They are added before it is counted, so
+        /// that it can't be the last one, and only if it has not come before: if it has, the steps come to
+        /// ``StateCommit/Result/alreadyReleased`` and nothing is done. Such an arrival releases nothing, and only a store
+        /// that the transport ``Transport/includes(_:)`` gets one.
+        public var added: Int
 
-        public init(barrier: BarrierKey, party: String, releases: Bool) {
+        public init(barrier: BarrierKey, party: String, releases: Bool, added: Int = 0) {
             self.barrier = barrier
             self.party = party
             self.releases = releases
+            self.added = added
         }
     }
 

@@ -140,10 +140,10 @@ extension Worker {
                 context.delivered, deadline: context.effects.deadline,
                 isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
-                if chain.processing.isEmpty {
-                    context.result = try await context.actor.perform(context.message)
+                if chain.surrounds(context) {
+                    context.result = try await chain.perform(context)
                 } else {
-                    context.result = try await perform(context.message, context, chain.processing[...])
+                    context.result = try await context.actor.perform(context.message)
                 }
             } catch {
                 context.error = error
@@ -190,16 +190,6 @@ extension Worker {
         } catch {
             context.fail("The message can't be received: \(error)")
         }
-    }
-
-    /// - Parameter message: what is left of the middleware passes on.
-    private func perform(
-        _ message: Message,
-        _ context: MessageContext,
-        _ middleware: ArraySlice<any ProcessingMiddleware>
-    ) async throws -> ActorResult {
-        guard let first = middleware.first else { return try await context.actor.perform(message) }
-        return try await first.process(context) { try await perform($0, context, middleware.dropFirst()) }
     }
 
     private func finish(_ interrupted: Interrupted, _ chain: MiddlewareChain) async {

@@ -62,6 +62,7 @@ enum BarrierScript {
               steps.arrival = read_barrier()
               steps.arrival.party = take()
               steps.arrival.releases = arrival == 'r'
+              if arrival ~= 'r' and arrival ~= 'h' then steps.arrival.added = tonumber(arrival) end
             end
             for i = 1, tonumber(take()) do
               steps.creations[i] = read_barrier()
@@ -158,6 +159,16 @@ enum BarrierScript {
             return is_complete, true, is_new
           end
 
+          -- Counts a party that has not come before and is followed by others. Returns whether it had not.
+          local function arrive_adding(arrival)
+            local arrived = arrival.key .. '_arrived'
+            if redis.call('SISMEMBER', arrived, complete_mark) == 1 then return false end
+            if redis.call('SADD', arrived, arrival.party) == 0 then return false end
+            if arrival.added > 1 then redis.call('DECRBY', arrival.key, 1 - arrival.added) end
+            keep(arrival)
+            return true
+          end
+
           -- Returns what it came to, and whether a party has arrived that had before.
           local function change_barriers(steps)
             local is_released = false
@@ -174,6 +185,8 @@ enum BarrierScript {
               if left == 'lost' then return 'lost ' .. arrival.key end
               if left == 'released' then
                 result = 'released'
+              elseif arrival.added then
+                if not arrive_adding(arrival) then return 'released', true end
               else
                 local is_complete, has_arrivals, is_new = arrive(arrival, left)
                 is_repeated = not is_new
@@ -237,7 +250,7 @@ extension RedisCommand {
         append(steps.releases.count)
         for barrier in steps.releases { append(barrier) }
         if let arrival = steps.arrival {
-            append(arrival.releases ? "r" : "h")
+            if arrival.added > 0 { append(arrival.added) } else { append(arrival.releases ? "r" : "h") }
             append(arrival.barrier)
             append(arrival.party)
         } else {

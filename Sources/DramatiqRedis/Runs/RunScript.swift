@@ -26,6 +26,8 @@ enum RunScript {
     static let (maxRemoved, maxRemovedByListing) = (20, 1000)
     /// How many runs begin or end for one that looks after the lists, on average.
     private static let turnInterval = 8
+    /// From how many fields on of a run's hash no more actors are counted apart: each has some six, and there are others.
+    private static let maxFields = 6 * RunLimits.maxActors
     /// From how many on those that have ended are removed now and then only.
     private static let exactMaxEnded = 1000
 
@@ -73,6 +75,8 @@ enum RunScript {
             elseif kind == '2' then
               run.returned = {}
               for i = 1, tonumber(take()) do run.returned[i] = { id = take(), actor = take() } end
+            elseif kind == '3' then
+              run.added = read_counts()
             end
             return run
           end
@@ -98,6 +102,11 @@ enum RunScript {
               need('total:' .. message.actor)
               need('held:' .. message.actor)
               need('held:')
+            end
+            if run.added then need('total:') end
+            for i, task in ipairs(run.added or {}) do
+              if i > \(RunLimits.maxActors) then break end
+              need('total:' .. task.actor)
             end
             for i, sent in ipairs(run.sent) do
               if i > \(RunLimits.maxActors) then break end
@@ -167,6 +176,7 @@ enum RunScript {
               for _, creation in ipairs(steps.creations) do has_groups = has_groups or creation.parties ~= '1' end
               is_over = ends(run, steps)
               if has_groups then use_endings().note_groups(record, steps) end
+              if run.added then use_endings().extend(run) end
               for _, sent in ipairs(run.sent) do count(record, 'sent', sent.actor, sent.count) end
             end
             if is_committed and run.returned then use_endings().stops().give_back(run) end
@@ -342,6 +352,19 @@ enum RunScript {
               if is_over then finish(run, 'succeeded') end
             end
 
+            -- The run has more tasks than its definition. Their actors are counted apart, too, as long as there are not many.
+            local function extend(run)
+              local record = run.record
+              for i, task in ipairs(run.added) do
+                local name = 'total:' .. task.actor
+                local is_countable = i <= \(RunLimits.maxActors) and #task.actor <= \(RunLimits.maxNameLength)
+                if is_countable and not record.values[name] and redis.call('HLEN', record.key) < \(maxFields) then
+                  record.values[name] = '0'
+                end
+                count(record, 'total', task.actor, task.count)
+              end
+            end
+
             local function fail(run)
               local record, key = run.record, run.id .. '_failures'
               local failure = cjson.encode({ run.actor, run.reason, run.attempt, run.queue, run.letter })
@@ -381,7 +404,7 @@ enum RunScript {
             end
 
             endings = {
-              begin = begin, succeed = succeed, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
+              begin = begin, extend = extend, succeed = succeed, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
               settle = settle, trim = trim, forget = forget, milliseconds = milliseconds, stops = use_stops,
             }
             return endings

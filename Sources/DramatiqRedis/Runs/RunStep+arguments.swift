@@ -38,6 +38,9 @@ extension RedisCommand {
                 append(message.messageID)
                 append(message.actorName)
             }
+        } else if !step.added.isEmpty {
+            append("3")
+            append(step.added)
         } else {
             append("0")
         }
@@ -58,6 +61,7 @@ extension RunStep {
         var count = 5 + 2 * sent.count
         if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
+        if beginning == nil, returned.isEmpty, !added.isEmpty { count += 1 + 2 * added.count }
         if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
         return count
     }

@@ -52,6 +52,38 @@ extension StateStorePromises {
             try expectEqual(try await store.apply(steps), .opened, "the result of the last party")
             try await next.expectLost("x", "the barrier is not released yet")
         },
+        Promise("a party that is followed by others adds them once, and is never the last one", needs: [.atomicSteps]) {
+            subject in
+            let store = try await subject.makeStore()
+            for parties in 1...3 {
+                let (group, next) = (BarrierCheck(store, subject), BarrierCheck(store, subject))
+                try await group.create(parties: parties)
+                func arrive(_ party: String, adding added: Int) async throws -> StateCommit.Result {
+                    try await store.apply(
+                        StateCommit(
+                            store: store,
+                            arrival: .init(barrier: group.barrier, party: party, releases: false, added: added),
+                            creations: [.init(barrier: next.barrier, parties: 1)]))
+                }
+                try expectEqual(try await arrive("a", adding: 3), .committed, "the result of the first time")
+                for added in [3, 1] {
+                    try expectEqual(
+                        try await arrive("a", adding: added), .alreadyReleased, "the result of another time")
+                }
+                try await group.expectArrival("a", .committed)
+                for party in 1..<parties { try await group.expectArrival("other \(party)", .committed) }
+                try await group.expectArrival("first", .committed)
+                try expectEqual(try await arrive("second", adding: 1), .committed, "the result of one that adds one")
+                for party in ["a", "first", "second", "third"] { try await group.expectArrival(party, .committed) }
+                try expectEqual(
+                    try await arrive("third", adding: 1), .alreadyReleased, "the result of one that has come")
+                try await group.expectArrival("last", .opened)
+                try expectEqual(try await arrive("late", adding: 1), .alreadyReleased, "the result once it is complete")
+                try expectEqual(try await group.release(), .committed, "the result of the release")
+                try expectEqual(try await arrive("later", adding: 1), .alreadyReleased, "the result after the release")
+                try await next.expectArrival("x", .opened)
+            }
+        },
     ]
 
     /// What goes wrong on the way.

@@ -168,7 +168,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// What a task's end means for the run that it belongs to; `nil` if it belongs to none.
-    private func runStep(
+    func runStep(
         _ context: MessageContext,
         _ callbacks: [CompletionCallback],
         _ party: String,
@@ -204,7 +204,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         return message
     }
 
-    private func creations(_ plan: WorkflowPlan) -> [StateCommit.Creation] {
+    func creations(_ plan: WorkflowPlan) -> [StateCommit.Creation] {
         plan.barriers.map { frame in
             StateCommit.Creation(
                 barrier: barrierKey(frame.completionID, keptFor: .milliseconds(frame.longestDelay)),
@@ -219,7 +219,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// at it.
     ///
     /// - Parameter wait: for how long the message is put aside before it waits in its queue.
-    private func barrierKey(_ completionID: String, keptFor wait: Duration = .zero) -> BarrierKey {
+    func barrierKey(_ completionID: String, keptFor wait: Duration = .zero) -> BarrierKey {
         barriers.key(completionID, ttl: Self.limited(wait) + longestWait + barrierTTL)
     }
 
@@ -237,8 +237,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         let message = context.delivered.message
         if context.isSuccess {
             if let reference = message.ownCallbacks {
-                return try await advance(
-                    &context, Message.WorkflowTies(reference: reference, party: message.messageID), .succeeded)
+                let ties = Message.WorkflowTies(reference: reference, party: message.messageID)
+                if context.result.note != nil, try await startAdded(&context, ties) { return }
+                return try await advance(&context, ties, .succeeded)
             }
             // The next message of its pipeline has them.
             guard let ties = message.workflowTies else { return }
@@ -367,6 +368,18 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             identities: .derived,
             makeCompletionID: derivedIDs(from: callback.completionID, context.broker)
         )
+        try await send(plan, &context)
+        arrival.creations += creations(plan)
+        arrival.run?.sent += plan.taskCounts
+        if !plan.tasks.isEmpty {
+            let delay = Duration.milliseconds(plan.longestDelay)
+            arrival.refreshes = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
+        }
+        return plan.completionCount == 0
+    }
+
+    /// Adds to the commit the tasks that a plan starts with.
+    func send(_ plan: WorkflowPlan, _ context: inout MessageContext) async throws {
         for task in plan.tasks {
             try await store(task.frame)
             let message = message(for: task)
@@ -375,13 +388,6 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
                 try await context.enqueueSuccessor(message, delay: delay)
             }
         }
-        arrival.creations += creations(plan)
-        arrival.run?.sent += plan.taskCounts
-        if !plan.tasks.isEmpty {
-            let delay = Duration.milliseconds(plan.longestDelay)
-            arrival.refreshes = arrival.callbacks.map { barrierKey($0.completionID, keptFor: delay) }
-        }
-        return !plan.isComplete
     }
 
     /// Arrives at a barrier. Only if that completes it, what comes after it is worked out.
@@ -418,7 +424,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// The same ids whenever a step is repeated.
-    private func derivedIDs(from completionID: String, _ broker: Broker) -> () -> String {
+    func derivedIDs(from completionID: String, _ broker: Broker) -> () -> String {
         let prefix = barrierKeyPrefix(broker)
         var count = 0
         return {

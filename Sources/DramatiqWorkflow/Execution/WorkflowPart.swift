@@ -81,6 +81,7 @@ struct MessageIdentities {
     /// The first id, which is often the only one.
     private var first: String?
     private var seen: Set<TextKey> = []
+    private var renamesAll = false
     private var makeID: (String) -> String
 
     /// Random ids, for a workflow that is started by a program.
@@ -95,6 +96,19 @@ struct MessageIdentities {
             count += 1
             return UniqueID.derived(from: id, count)
         }
+    }
+
+    /// Ids that are the same when a task adds the same again, whatever ids it has given to its messages.
+    ///
+    /// - Parameter party: the task.
+    static func added(by party: String) -> MessageIdentities {
+        var count = 0
+        var identities = MessageIdentities { _ in
+            count += 1
+            return UniqueID.derived(from: "\(party)+", count)
+        }
+        identities.renamesAll = true
+        return identities
     }
 
     private init(_ makeID: @escaping (String) -> String) {
@@ -115,6 +129,7 @@ struct MessageIdentities {
     }
 
     private mutating func distinctLink(_ message: Message) -> Message {
+        if renamesAll { return message.renamed(makeID(message.messageID)) }
         guard let first else {
             self.first = message.messageID
             return message

@@ -20,17 +20,19 @@ struct WorkflowPlan {
     }
 
     private(set) var tasks: [Task] = []
-    /// Whether everything has completed at once, so that what is around the part goes on.
-    private(set) var isComplete = false
+    /// How many of the parts that were started completed at once, so that what is around them goes on.
+    private(set) var completionCount = 0
     private var identities: MessageIdentities
     /// What is started.
-    private let root: WorkflowPart
+    private let parts: WorkflowParts
     /// The queue of what came before.
     private let earlierQueue: String?
     private var frames: [CompletionFrame] = []
     private var steps: [Step] = []
     private var makeCompletionID: () -> String
 
+    /// Starts a part.
+    ///
     /// - Parameters:
     ///   - part: what is started.
     ///   - origin: the stored content that it is a part of, if it is one.
@@ -49,17 +51,50 @@ struct WorkflowPlan {
         identities: MessageIdentities,
         makeCompletionID: @escaping () -> String
     ) throws {
-        root = part
-        self.earlierQueue = earlierQueue
-        self.identities = identities
-        self.makeCompletionID = makeCompletionID
+        self.init(WorkflowParts(part), after: earlierQueue, identities, makeCompletionID)
         var frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
         if let runID {
             let run = CompletionFrame(.group, parent: frame, completionID: runID, parties: 1)
             frames.append(run)
             frame = run
         }
-        steps = [.start(part, delay: 0, frame)]
+        try work(through: .start(part, delay: 0, frame), origin)
+    }
+
+    /// Starts parts side by side that count where they are started.
+    ///
+    /// - Parameters:
+    ///   - nodes: what is started.
+    ///   - outer: the entries that it is started with.
+    ///   - earlierQueue: the queue of the task that they are started by.
+    ///   - identities: tells messages apart.
+    ///   - makeCompletionID: names barriers.
+    /// - Throws: `ArgumentFailure` or `BrokerError` for a message that can't be sent.
+    init(
+        adding nodes: [WorkflowNode],
+        to outer: [CompletionCallback],
+        after earlierQueue: String,
+        identities: MessageIdentities,
+        makeCompletionID: @escaping () -> String
+    ) throws {
+        self.init(.nodes(nodes[...]), after: earlierQueue, identities, makeCompletionID)
+        try work(through: .startEach(parts, delay: 0, CompletionFrame(.outer(outer), parent: nil)), nil)
+    }
+
+    private init(
+        _ parts: WorkflowParts,
+        after earlierQueue: String?,
+        _ identities: MessageIdentities,
+        _ makeCompletionID: @escaping () -> String
+    ) {
+        self.parts = parts
+        self.earlierQueue = earlierQueue
+        self.identities = identities
+        self.makeCompletionID = makeCompletionID
+    }
+
+    private mutating func work(through first: Step, _ origin: StoredOrigin?) throws {
+        steps = [first]
         while let step = steps.popLast() { try take(step) }
         try setRests(origin)
     }
@@ -223,7 +258,7 @@ struct WorkflowPlan {
             }
             frame = current.parent
         }
-        return earlierQueue.map(QueueName.canonical) ?? WorkflowParts(root).firstQueue
+        return earlierQueue.map(QueueName.canonical) ?? parts.firstQueue
     }
 
     /// One who would have arrived is there already.
@@ -232,7 +267,7 @@ struct WorkflowPlan {
         while let current = frame {
             switch current.kind {
             case .outer:
-                isComplete = true
+                completionCount += 1
                 return
             case .group:
                 current.parties -= 1
@@ -243,7 +278,7 @@ struct WorkflowPlan {
             }
             frame = current.parent
         }
-        isComplete = true
+        completionCount += 1
     }
 
     private func sum(_ left: Int, _ right: Int) -> Int {

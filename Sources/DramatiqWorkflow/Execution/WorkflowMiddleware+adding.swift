@@ -1,0 +1,60 @@
+public import Dramatiq
+
+/// Tasks that a running one adds.
+extension WorkflowMiddleware: ProcessingMiddleware {
+    /// What a task has added, on its way to the hook that sends it.
+    private final class Added: Sendable {
+        let nodes: [WorkflowNode]
+
+        init(_ nodes: [WorkflowNode]) {
+            self.nodes = nodes
+        }
+    }
+
+    /// Runs the actor of a workflow's task so that it can add others: see ``WorkflowTask``.
+    public func process(
+        _ context: MessageContext,
+        next: (Message) async throws -> ActorResult
+    ) async throws -> ActorResult {
+        guard context.delivered.hasOptions, context.delivered.message.ownCallbacks != nil else {
+            return try await next(context.message)
+        }
+        let additions = WorkflowTask.Additions()
+        var result = try await WorkflowTask.$additions.withValue(additions) { try await next(context.message) }
+        let nodes = additions.close()
+        if !nodes.isEmpty { result.note = Added(nodes) }
+        return result
+    }
+
+    /// Adds to the commit what the task has added. Returns `false` if there is nothing.
+    ///
+    /// Members of a group are counted where the task itself is. Elsewhere the task is followed by one, which is what it has
+    /// added or the group that this makes up. Where messages and barriers aren't committed in one, and for the run as a
+    /// whole, which counts one party, that one takes the task's place: it arrives, and the task doesn't.
+    func startAdded(_ context: inout MessageContext, _ ties: Message.WorkflowTies) async throws -> Bool {
+        guard let nodes = (context.result.note as? Added)?.nodes else { return false }
+        let callbacks = try await callbacks(ties)
+        guard let innermost = callbacks.last else { return false }
+        let arrives = !innermost.isRun && context.broker.transport.includes(backend)
+        let joins = arrives && innermost.propagates
+        let parts = joins || nodes.count == 1 ? nodes : [.group(nodes)]
+        let plan = try WorkflowPlan(
+            adding: parts, to: callbacks, after: context.delivered.message.queueName,
+            identities: .added(by: ties.party), makeCompletionID: derivedIDs(from: ties.party, context.broker))
+        if plan.tasks.isEmpty { return false }
+        try await send(plan, &context)
+        var run = runStep(context, callbacks, ties.party, .succeeded)
+        run?.sent = plan.taskCounts
+        run?.added = RunStep.TaskCount.counts(
+            nodes.lazy.flatMap { $0.walkMessages() }.map(\.taskActorName))
+        let barriers = callbacks.map { barrierKey($0.completionID, keptFor: .milliseconds(plan.longestDelay)) }
+        var state = StateCommit(store: backend, creations: creations(plan), refreshes: barriers, run: run)
+        if arrives {
+            state.arrival = StateCommit.Arrival(
+                barrier: barriers[barriers.count - 1], party: ties.party, releases: false,
+                added: parts.count - plan.completionCount)
+        }
+        context.state = state
+        return true
+    }
+}

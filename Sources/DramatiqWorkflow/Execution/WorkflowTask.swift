@@ -1,0 +1,95 @@
+import Dramatiq
+import Synchronization
+
+/// The task of a workflow that is running: what its actor can do for its workflow.
+///
+///     let list = TaskActor("list", queue: "images") { (directory: String) in
+///         try WorkflowTask.add {
+///             for path in try await paths(in: directory) { resize.message(path, 200) }
+///         }
+///     }
+public enum WorkflowTask {
+    /// What the current task has added so far.
+    @TaskLocal static var additions: Additions?
+
+    /// Whether the code runs in an actor for a task of a workflow.
+    public static var isRunning: Bool { additions != nil }
+
+    /// Adds tasks to the workflow for which what follows this task waits, too: in a group, they are members of that group
+    /// from now on; behind a step of a chain, the next step starts when they are done.
+    ///
+    /// They run side by side and are sent with the end of this task, in the same commit, and only if it succeeds: one that
+    /// fails, or is tried again, has added nothing. So nothing that waits for the task can begin before them, and a task
+    /// that is delivered again adds nothing twice. Each may add others in turn; members of one group cost the messages
+    /// nothing more for that.
+    ///
+    /// The messages get other ids, which are the same whenever the task adds the same again. Where a store other than the
+    /// transport's has the barriers, that is what keeps a crash from running what was added twice, so a task should
+    /// then add the same again.
+    ///
+    /// - Throws: ``WorkflowError/Code/notInTask``; `ArgumentFailure` for a message with arguments that can't be encoded,
+    ///   `BrokerError` for one whose queue's name is none. Nothing is added then.
+    public static func add(_ components: any WorkflowComponent...) throws {
+        try add(components.map(\.node))
+    }
+
+    /// Adds what the closure lists: see ``add(_:)-(any_WorkflowComponent...)``.
+    ///
+    /// - Throws: what the closure throws, too.
+    public static func add(@WorkflowBuilder _ components: () throws -> [WorkflowNode]) throws {
+        try add(try components())
+    }
+
+    private static func add(_ nodes: [WorkflowNode]) throws {
+        guard let additions else { throw WorkflowError.notInTask }
+        for node in nodes {
+            try node.walkMessages { message in
+                if let failure = message.argumentFailure { throw failure }
+                try QueueName.check(message.queueName)
+            }
+        }
+        guard additions.add(nodes) else { throw WorkflowError.notInTask }
+    }
+
+    /// Runs an actor's code in place and returns what it adds, for tests.
+    ///
+    ///     let added = try await WorkflowTask.additions { try await list("holiday") }
+    ///     #expect(added == [resize.message("beach.png", 200).node])
+    ///
+    /// - Throws: what the code throws.
+    public static func additions<Failure: Error>(
+        of body: () async throws(Failure) -> Void
+    ) async throws(Failure) -> [WorkflowNode] {
+        let additions = Additions()
+        let result: Result<Void, Failure> = await $additions.withValue(additions) {
+            do throws(Failure) {
+                return .success(try await body())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+        return additions.close()
+    }
+
+    /// What a task adds, until it ends.
+    final class Additions: Sendable {
+        private let nodes = Mutex<[WorkflowNode]?>([])
+
+        /// - Returns: whether the task has not ended yet.
+        func add(_ more: [WorkflowNode]) -> Bool {
+            nodes.withLock { nodes in
+                nodes?.append(contentsOf: more)
+                return nodes != nil
+            }
+        }
+
+        /// Nothing can be added any more.
+        func close() -> [WorkflowNode] {
+            nodes.withLock { nodes in
+                defer { nodes = nil }
+                return nodes ?? []
+            }
+        }
+    }
+}
