@@ -101,10 +101,13 @@ struct WorkflowStage: Sendable {
         file: String = #fileID,
         line: Int = #line
     ) async throws {
-        try await eventually(
-            within: subject.patience, "task \(name) to run\(times == 1 ? "" : " \(times) times")", file: file,
-            line: line
-        ) { log.count(name) >= times }
+        let what = "task \(name) to run\(times == 1 ? "" : " \(times) times")"
+        do {
+            try await eventually(within: subject.patience, what) { log.count(name) >= times }
+        } catch is Deviation {
+            throw Deviation(
+                expected: what, seen: "in \(subject.patience) only \(log.names)", file: file, line: line)
+        }
     }
 
     /// Gives what was sent to the queue the time to run.
