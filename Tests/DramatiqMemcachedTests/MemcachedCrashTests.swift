@@ -37,9 +37,9 @@ import Testing
         let seed = TestSeed(lane + 1)
         let fleet = try WorkflowFleet(
             redis, namespace: "lane\(lane)", heartbeat: .milliseconds(300), memcached: servers.map(\.address))
-        #expect(
-            try await fleet.violations(killingWorkers: rounds, firstTree: lane * 1000, adding: lane % 2 * 3, seed)
-                == [],
-            "lane \(lane), \(seed)")
+        // In every other lane tasks add others.
+        let violations = try await fleet.violations(
+            killingWorkers: rounds, firstTree: lane * 1000, adding: lane % 2 * 3, seed)
+        #expect(violations == [], "lane \(lane), \(seed)")
     }
 }

@@ -16,6 +16,7 @@ let resize = TaskActor("resize", queue: "images") { (_: String, _: Int) in }
 let publish = TaskActor("publish") { (_: String) in }
 let fetch = TaskActor("fetch") { (_: String) in }
 let check = TaskActor("check") { (_: String) in }
+let recognise = TaskActor("recognise") { (_: String, _: Int) in }
 let tell = TaskActor("tell") { (_: String) in }
 
 let paths = ["a.png", "b.png"]
@@ -28,3 +29,4 @@ let notifies = true
 struct CardDeclined: Error {}
 
 func bill() async throws {}
+func countPages(of document: String) async throws -> Int { document.utf8.count }

@@ -17,11 +17,14 @@ package protocol SelectiveMiddleware: Middleware {
     /// Whether it may have after a success of a message without options whose actor has none either. Defaults to no.
     var concernsPlainMessages: Bool { get }
 
-    /// Whether one of the hooks `process`, `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return, or
-    /// than run the actor.
+    /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
     func isConcerned(_ context: MessageContext) -> Bool
+
+    /// Whether the hook `process` may do more than run the actor. Defaults to yes.
+    func surrounds(_ context: MessageContext) -> Bool
 }
 
 extension SelectiveMiddleware {
+    package func surrounds(_ context: MessageContext) -> Bool { true }
     package var concernsPlainMessages: Bool { false }
 }

@@ -67,7 +67,7 @@ final class MiddlewareChain: Sendable {
         init(_ middleware: any ProcessingMiddleware) {
             hook = { try await middleware.process($0, next: $1) }
             if let selective = middleware as? any SelectiveMiddleware {
-                concern = { selective.isConcerned($0) }
+                concern = { selective.surrounds($0) }
             } else {
                 concern = nil
             }

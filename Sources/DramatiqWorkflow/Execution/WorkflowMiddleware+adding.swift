@@ -11,14 +11,20 @@ extension WorkflowMiddleware: ProcessingMiddleware {
         }
     }
 
+    /// Where runs are not kept, nobody can tell a task that nothing waits for from a message of no workflow.
+    package func surrounds(_ context: MessageContext) -> Bool {
+        if !keepsRuns { return !context.delivered.message.isPiped }
+        return context.delivered.hasOptions && context.delivered.message.ownCallbacks != nil
+    }
+
+    package var concernsPlainMessages: Bool { !keepsRuns }
+
     /// Runs the actor of a workflow's task so that it can add others: see ``WorkflowTask``.
     public func process(
         _ context: MessageContext,
         next: (Message) async throws -> ActorResult
     ) async throws -> ActorResult {
-        guard context.delivered.hasOptions, context.delivered.message.ownCallbacks != nil else {
-            return try await next(context.message)
-        }
+        guard surrounds(context) else { return try await next(context.message) }
         let additions = WorkflowTask.Additions()
         var result = try await WorkflowTask.$additions.withValue(additions) { try await next(context.message) }
         let nodes = additions.close()
@@ -31,19 +37,23 @@ extension WorkflowMiddleware: ProcessingMiddleware {
     /// Members of a group are counted where the task itself is. Elsewhere the task is followed by one, which is what it has
     /// added or the group that this makes up. Where messages and barriers aren't committed in one, and for the run as a
     /// whole, which counts one party, that one takes the task's place: it arrives, and the task doesn't.
-    func startAdded(_ context: inout MessageContext, _ ties: Message.WorkflowTies) async throws -> Bool {
+    func startAdded(_ context: inout MessageContext) async throws -> Bool {
         guard let nodes = (context.result.note as? Added)?.nodes else { return false }
-        let callbacks = try await callbacks(ties)
-        guard let innermost = callbacks.last else { return false }
-        let arrives = !innermost.isRun && context.broker.transport.includes(backend)
-        let joins = arrives && innermost.propagates
-        let parts = joins || nodes.count == 1 ? nodes : [.group(nodes)]
+        let party = context.delivered.message.messageID
+        var callbacks: [CompletionCallback] = []
+        if let reference = context.delivered.message.ownCallbacks {
+            callbacks = try await self.callbacks(Message.WorkflowTies(reference: reference, party: party))
+        }
+        let arrives = callbacks.last.map { !$0.isRun } ?? false && context.broker.transport.includes(backend)
+        let joins = arrives && callbacks.last?.propagates ?? false
+        let parts = joins || callbacks.isEmpty || nodes.count == 1 ? nodes : [.group(nodes)]
         let plan = try WorkflowPlan(
             adding: parts, to: callbacks, after: context.delivered.message.queueName,
-            identities: .added(by: ties.party), makeCompletionID: derivedIDs(from: ties.party, context.broker))
+            identities: .added(by: party), makeCompletionID: derivedIDs(from: party, context.broker))
         if plan.tasks.isEmpty { return false }
         try await send(plan, &context)
-        var run = runStep(context, callbacks, ties.party, .succeeded)
+        if callbacks.isEmpty, plan.barriers.isEmpty { return true }
+        var run = runStep(context, callbacks, party, .succeeded)
         run?.sent = plan.taskCounts
         run?.added = RunStep.TaskCount.counts(
             nodes.lazy.flatMap { $0.walkMessages() }.map(\.taskActorName))
@@ -51,7 +61,7 @@ extension WorkflowMiddleware: ProcessingMiddleware {
         var state = StateCommit(store: backend, creations: creations(plan), refreshes: barriers, run: run)
         if arrives {
             state.arrival = StateCommit.Arrival(
-                barrier: barriers[barriers.count - 1], party: ties.party, releases: false,
+                barrier: barriers[barriers.count - 1], party: party, releases: false,
                 added: parts.count - plan.completionCount)
         }
         context.state = state

@@ -42,6 +42,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let longestWait: Duration
     /// Whether what becomes of a workflow is kept, for its handle.
     public let tracking: RunTracking
+    /// Whether it is, and the backend can.
+    var keepsRuns: Bool { tracking.isEnabled && backend.runStore != nil }
     /// The runs of which nothing is to start here.
     let stopped = StoppedRunList()
 
@@ -88,6 +90,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public var failurePolicy: MiddlewareFailurePolicy { .retryThenReject }
 
     package func isConcerned(_ context: MessageContext) -> Bool {
+        if context.result.note != nil { return true }
         guard context.delivered.hasOptions else { return false }
         let options = context.delivered.message.options
         if options.has(CallbackFormat.option) { return true }
@@ -148,9 +151,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// What is noted of a run when it begins; `nil` if it isn't tracked.
     private func beginning(_ workflow: Workflow) throws -> RunStep.Beginning? {
-        let isTracked = tracking.isEnabled && backend.runStore != nil
-        let callbacks = try callbacks(workflow, isTracked: isTracked)
-        guard isTracked else { return nil }
+        let callbacks = try callbacks(workflow, isTracked: keepsRuns)
+        guard keepsRuns else { return nil }
         try RunTracking.check(workflow)
         return RunStep.Beginning(
             name: workflow.name, labels: workflow.labels,
@@ -233,13 +235,13 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     // MARK: Going on
 
     public func beforeAck(_ context: inout MessageContext) async throws {
-        guard context.delivered.hasOptions else { return }
+        guard context.delivered.hasOptions || context.result.note != nil else { return }
         let message = context.delivered.message
         if context.isSuccess {
+            if context.result.note != nil, try await startAdded(&context) { return }
             if let reference = message.ownCallbacks {
-                let ties = Message.WorkflowTies(reference: reference, party: message.messageID)
-                if context.result.note != nil, try await startAdded(&context, ties) { return }
-                return try await advance(&context, ties, .succeeded)
+                return try await advance(
+                    &context, Message.WorkflowTies(reference: reference, party: message.messageID), .succeeded)
             }
             // The next message of its pipeline has them.
             guard let ties = message.workflowTies else { return }

@@ -12,8 +12,8 @@ public enum WorkflowTask {
     /// What the current task has added so far.
     @TaskLocal static var additions: Additions?
 
-    /// Whether the code runs in an actor for a task of a workflow. One that nothing waits for, of a run that is not tracked,
-    /// is none: its message is like any other.
+    /// Whether the code runs in an actor for a task of a workflow. Where runs are not kept, nobody can tell a task that
+    /// nothing waits for from a message of no workflow, so those are tasks, too.
     public static var isRunning: Bool { additions != nil }
 
     /// Adds tasks to the workflow for which what follows this task waits, too: in a group, they are members of that group
