@@ -27,7 +27,7 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidLabels = Code("invalidLabels")
         /// Callbacks that a run can't have.
         public static let invalidRunCallbacks = Code("invalidRunCallbacks")
-        /// Tasks can't be added, since the code doesn't run in an actor for a task of a workflow.
+        /// Tasks can't be added, since the code doesn't run in an actor, or not any more.
         public static let notInTask = Code("notInTask")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
@@ -108,8 +108,8 @@ extension WorkflowError {
 
     static let notInTask = WorkflowError(
         code: .notInTask,
-        description: "Only an actor can add tasks to a workflow, while it runs for one of its tasks on a broker with a "
-            + "WorkflowMiddleware")
+        description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware, and in a pipeline the "
+            + "last one")
 
     static func runUnknown(_ id: String) -> WorkflowError {
         WorkflowError(

@@ -295,7 +295,7 @@ final class MiddlewareChain: Sendable {
     /// Whether there is more to do after a message's actor than to commit its end.
     func isConcerned(_ context: MessageContext) -> Bool {
         if context.isSkipped || context.isFailed || context.error != nil { return true }
-        if isSelective, !context.delivered.hasAnyOptions { return false }
+        if isSelective, !context.delivered.hasAnyOptions, context.result.note == nil { return false }
         for step in afterProcess where step.isConcerned(context) { return true }
         return isConcernedWithEnd(context)
     }

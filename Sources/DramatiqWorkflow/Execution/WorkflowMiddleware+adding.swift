@@ -11,15 +11,12 @@ extension WorkflowMiddleware: ProcessingMiddleware {
         }
     }
 
-    /// Where runs are not kept, nobody can tell a task that nothing waits for from a message of no workflow.
+    /// A task that nothing waits for can't be told from a message of no workflow, so any message can add others.
     package func surrounds(_ context: MessageContext) -> Bool {
-        if !keepsRuns { return !context.delivered.message.isPiped }
-        return context.delivered.hasOptions && context.delivered.message.ownCallbacks != nil
+        !context.delivered.hasOptions || !context.delivered.message.isPiped
     }
 
-    package var concernsPlainMessages: Bool { !keepsRuns }
-
-    /// Runs the actor of a workflow's task so that it can add others: see ``WorkflowTask``.
+    /// Runs the actor so that it can add tasks: see ``WorkflowTask``.
     public func process(
         _ context: MessageContext,
         next: (Message) async throws -> ActorResult

@@ -42,8 +42,6 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let longestWait: Duration
     /// Whether what becomes of a workflow is kept, for its handle.
     public let tracking: RunTracking
-    /// Whether it is, and the backend can.
-    var keepsRuns: Bool { tracking.isEnabled && backend.runStore != nil }
     /// The runs of which nothing is to start here.
     let stopped = StoppedRunList()
 
@@ -151,8 +149,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     /// What is noted of a run when it begins; `nil` if it isn't tracked.
     private func beginning(_ workflow: Workflow) throws -> RunStep.Beginning? {
-        let callbacks = try callbacks(workflow, isTracked: keepsRuns)
-        guard keepsRuns else { return nil }
+        let isTracked = tracking.isEnabled && backend.runStore != nil
+        let callbacks = try callbacks(workflow, isTracked: isTracked)
+        guard isTracked else { return nil }
         try RunTracking.check(workflow)
         return RunStep.Beginning(
             name: workflow.name, labels: workflow.labels,

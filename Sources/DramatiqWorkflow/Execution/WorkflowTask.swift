@@ -1,7 +1,7 @@
 import Dramatiq
 import Synchronization
 
-/// The task of a workflow that is running: what its actor can do for its workflow.
+/// The task that is running: what its actor can do for the workflow that it belongs to.
 ///
 ///     let list = TaskActor("list", queue: "images") { (directory: String) in
 ///         try WorkflowTask.add {
@@ -12,12 +12,9 @@ public enum WorkflowTask {
     /// What the current task has added so far.
     @TaskLocal static var additions: Additions?
 
-    /// Whether the code runs in an actor for a task of a workflow. Where runs are not kept, nobody can tell a task that
-    /// nothing waits for from a message of no workflow, so those are tasks, too.
-    public static var isRunning: Bool { additions != nil }
-
-    /// Adds tasks to the workflow for which what follows this task waits, too: in a group, they are members of that group
-    /// from now on; behind a step of a chain, the next step starts when they are done.
+    /// Adds tasks for which what follows this task waits, too: in a group, they are members of that group from now on; behind
+    /// a step of a chain, the next step starts when they are done. Behind a task that nothing waits for, and in a message of
+    /// no workflow, they are just sent.
     ///
     /// They run side by side and are sent with the end of this task, in the same commit, and only if it succeeds: one that
     /// fails, or is tried again, has added nothing. So nothing that waits for the task can begin before them, and a task
