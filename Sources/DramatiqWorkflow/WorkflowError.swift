@@ -108,8 +108,8 @@ extension WorkflowError {
 
     static let notInTask = WorkflowError(
         code: .notInTask,
-        description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware, and in a pipeline the "
-            + "last one")
+        description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware; in a pipeline only "
+            + "the last one")
 
     static func runUnknown(_ id: String) -> WorkflowError {
         WorkflowError(
