@@ -27,6 +27,16 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidLabels = Code("invalidLabels")
         /// Callbacks that a run can't have.
         public static let invalidRunCallbacks = Code("invalidRunCallbacks")
+        /// A task takes a result that no earlier step on its way has.
+        public static let resultUnknown = Code("resultUnknown")
+        /// A name was given to two results of a workflow.
+        public static let resultNameRepeated = Code("resultNameRepeated")
+        /// A task takes more results than one can, or more different ones.
+        public static let tooManyResults = Code("tooManyResults")
+        /// The broker has no `Results` among its middleware, which keeps what tasks take.
+        public static let resultsNotKept = Code("resultsNotKept")
+        /// A `workflow_results` option that means nothing.
+        public static let invalidResults = Code("invalidResults")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
         /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
@@ -102,6 +112,40 @@ extension WorkflowError {
 
     static func invalidRunCallbacks(_ reason: String) -> WorkflowError {
         WorkflowError(code: .invalidRunCallbacks, description: "A workflow can't have its callbacks: \(reason)")
+    }
+
+    static func resultUnknown(_ taker: Message, _ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .resultUnknown,
+            description: PrintableText.escape(
+                "The task of actor '\(taker.actorName)' can't take what it asks for: \(reason)",
+                limit: PrintableText.logLimit))
+    }
+
+    static func resultNameRepeated(_ name: String) -> WorkflowError {
+        WorkflowError(
+            code: .resultNameRepeated,
+            description: "Two steps of the workflow have the name '\(PrintableText.escape(name, limit: 200))' for their "
+                + "results")
+    }
+
+    static func tooManyResults(_ taker: Message, _ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .tooManyResults,
+            description: "The task of actor '\(PrintableText.escape(taker.actorName, limit: 200))' takes too much: "
+                + reason)
+    }
+
+    static let resultsNotKept = WorkflowError(
+        code: .resultsNotKept,
+        description: "The broker has no Results, which keeps what tasks take of earlier ones. Add it when you make the "
+            + "broker: Broker(…, middleware: Broker.defaultMiddleware + [Results(backend: …), WorkflowMiddleware(…)])")
+
+    static func invalidResults(_ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .invalidResults,
+            description: PrintableText.escape(
+                "The option workflow_results can't be understood: \(reason)", limit: PrintableText.logLimit))
     }
 
     static func runUnknown(_ id: String) -> WorkflowError {

@@ -56,4 +56,11 @@ public final class InMemoryResultBackend: ResultBackend {
             try Task.checkCancellation()
         }
     }
+
+    public func results(for keys: [ResultKey]) async throws -> [[UInt8]?] {
+        let now = now()
+        return state.withLock { state in
+            keys.map { key in state.results[key].flatMap { $0.expiry > now ? $0.bytes : nil } }
+        }
+    }
 }

@@ -14,6 +14,20 @@ public protocol ResultBackend: Sendable {
     /// - Returns: `nil` if there is none by then.
     /// - Throws: if the backend can't be reached or refuses; `CancellationError` if the task is cancelled meanwhile.
     func result(for key: ResultKey, timeout: Duration) async throws -> [UInt8]?
+
+    /// Has a look at the results of several messages. One after the other unless implemented.
+    ///
+    /// - Returns: as many as there are keys, in their order; `nil` where there is none.
+    /// - Throws: as ``result(for:timeout:)``.
+    func results(for keys: [ResultKey]) async throws -> [[UInt8]?]
+}
+
+extension ResultBackend {
+    public func results(for keys: [ResultKey]) async throws -> [[UInt8]?] {
+        var results: [[UInt8]?] = []
+        for key in keys { results.append(try await result(for: key, timeout: .zero)) }
+        return results
+    }
 }
 
 /// What tells the result of one message from all others.

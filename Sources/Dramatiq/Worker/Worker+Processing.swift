@@ -141,9 +141,9 @@ extension Worker {
                 isCancelledOnShutdown: context.isCancelledOnShutdown)
             do {
                 if chain.processing.isEmpty {
-                    context.result = try await context.actor.perform(context.message)
+                    context.result = try await context.actor.perform(context.performedMessage)
                 } else {
-                    context.result = try await perform(context.message, context, chain.processing[...])
+                    context.result = try await perform(context.performedMessage, context, chain.processing[...])
                 }
             } catch {
                 context.error = error

@@ -73,4 +73,12 @@ public struct RedisResultBackend: ResultBackend {
         let reply = try await executor.block(RedisCommand("BRPOPLPUSH", name, name, seconds), timeout: timeout)
         return reply.isNull ? nil : try reply.bytes()
     }
+
+    /// - Throws: ``RedisError``, `CancellationError`.
+    public func results(for keys: [ResultKey]) async throws -> [[UInt8]?] {
+        try await executor.pipeline(keys.map { RedisCommand("LINDEX", name($0), 0) }).map { reply in
+            let reply = try reply.get()
+            return reply.isNull ? nil : try reply.bytes()
+        }
+    }
 }

@@ -49,6 +49,17 @@ public enum ResultPromises {
                     try await backend.result(for: key(queue, "b", id), timeout: .zero), [0], "that of the queue")
             }
         },
+        Promise("several results are found at once, in the order in which they are asked for") { subject in
+            let backend = try await subject.makeResultBackend()
+            let keys = (0..<300).map { _ in key() }
+            for (number, key) in keys.enumerated() where number % 3 > 0 {
+                try await backend.store([UInt8(number % 256)], for: key, ttl: subject.lifetime)
+            }
+            let expected = keys.indices.map { $0 % 3 > 0 ? [UInt8($0 % 256)] : nil }
+            try expectEqual(try await backend.results(for: keys), expected, "the results")
+            try expectEqual(try await backend.results(for: keys.reversed()), expected.reversed(), "the other way round")
+            try expectEqual(try await backend.results(for: []), [], "no results")
+        },
         Promise("there is no result before it is kept, and none when its time is over", needs: [.passingTime]) {
             subject in
             let backend = try await subject.makeResultBackend()
