@@ -57,10 +57,18 @@ public final class InMemoryResultBackend: ResultBackend {
         }
     }
 
-    public func results(for keys: [ResultKey]) async throws -> [[UInt8]?] {
+    public func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?] {
         let now = now()
         return state.withLock { state in
-            keys.map { key in state.results[key].flatMap { $0.expiry > now ? $0.bytes : nil } }
+            var results: [[UInt8]?] = []
+            var size = 0
+            for key in keys {
+                let result = state.results[key].flatMap { $0.expiry > now ? $0.bytes : nil }
+                size += result?.count ?? 0
+                if size > maxSize { break }
+                results.append(result)
+            }
+            return results
         }
     }
 }

@@ -17,15 +17,25 @@ public protocol ResultBackend: Sendable {
 
     /// Has a look at the results of several messages. One after the other unless implemented.
     ///
-    /// - Returns: as many as there are keys, in their order; `nil` where there is none.
+    /// - Parameters:
+    ///   - keys: some hundreds at most.
+    ///   - maxSize: how many bytes they may have together.
+    /// - Returns: the results in the order of the keys, `nil` where there is none; those before the one with which there would
+    ///   be too many bytes, if that is so.
     /// - Throws: as ``result(for:timeout:)``.
-    func results(for keys: [ResultKey]) async throws -> [[UInt8]?]
+    func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?]
 }
 
 extension ResultBackend {
-    public func results(for keys: [ResultKey]) async throws -> [[UInt8]?] {
+    public func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?] {
         var results: [[UInt8]?] = []
-        for key in keys { results.append(try await result(for: key, timeout: .zero)) }
+        var size = 0
+        for key in keys {
+            let result = try await result(for: key, timeout: .zero)
+            size += result?.count ?? 0
+            if size > maxSize { break }
+            results.append(result)
+        }
         return results
     }
 }

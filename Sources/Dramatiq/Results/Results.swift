@@ -111,8 +111,6 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
     /// The results of several messages that have ended: `null` for one that has failed for good, `nil` for one of which
     /// nothing is kept.
     ///
-    /// They are asked for in batches, each no larger than what has come so far lets expect to fit.
-    ///
     /// - Returns: as many as there are keys, in their order. Together they have ``maxSize`` at most, in bytes of JSON.
     /// - Throws: ``ResultError/Code/unreadable``, ``ResultError/Code/tooLarge``, or what the backend throws.
     package func values(for keys: [ResultKey]) async throws -> [JSONValue?] {
@@ -120,11 +118,9 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
         values.reserveCapacity(keys.count)
         var size = 0
         while values.count < keys.count {
-            let average = size / max(1, values.count)
-            let batch = values.isEmpty ? 16 : min(256, max(1, (maxSize - size) / (average + 1)))
-            let next = keys[values.count..<min(keys.count, values.count + batch)]
-            let found = try await backend.results(for: Array(next))
-            for (key, bytes) in zip(next, found) {
+            let batch = Array(keys[values.count..<min(keys.count, values.count + Self.batchSize)])
+            let found = try await backend.results(for: batch, maxSize: maxSize - size)
+            for (key, bytes) in zip(batch, found) {
                 guard let bytes else {
                     values.append(nil)
                     continue
@@ -133,10 +129,16 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
                 size += count
                 values.append(StoredResult.failure(value) == nil ? value : .null)
             }
-            // A backend that answers with less than it was asked for would be asked for ever.
-            for _ in found.count..<max(found.count, next.count) { values.append(nil) }
+            if found.count < batch.count { throw tooLarge(batch[found.count]) }
         }
         return values
+    }
+
+    /// How many results are asked for at once.
+    private static let batchSize = 256
+
+    private func tooLarge(_ key: ResultKey, _ error: (any Error)? = nil) -> ResultError {
+        ResultError(.tooLarge, key, "with those before it there are more than \(maxSize) bytes", error)
     }
 
     /// Reads what was kept.
@@ -155,9 +157,7 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
             return (try JSONValue(parsing: bytes), bytes.count)
         } catch {
             let isTooLarge = limit < maxSize && (error as? DecodeError)?.code == .tooLarge
-            throw isTooLarge
-                ? ResultError(.tooLarge, key, "with those before it there are more than \(maxSize) bytes", error)
-                : ResultError(.unreadable, key, "\(error)", error)
+            throw isTooLarge ? tooLarge(key, error) : ResultError(.unreadable, key, "\(error)", error)
         }
     }
 }

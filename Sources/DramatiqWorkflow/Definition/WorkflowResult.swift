@@ -91,7 +91,8 @@ extension Message {
         var results: [WorkflowResult] = []
         for element in array.elements {
             guard element.isNull || element.stringValue != nil else {
-                throw .invalidResults("a result is asked for by a name, not \(element.description.excerpt(maxBytes: 64))")
+                throw .invalidResults(
+                    "a result is asked for by a name, not \(element.description.excerpt(maxBytes: 64))")
             }
             results.append(WorkflowResult(name: element.stringValue))
         }

@@ -305,7 +305,8 @@ struct ResultPlan {
         let size = value.encoded().count
         guard size <= TakenResults.maxSize else {
             throw .tooManyResults(
-                taker, "saying where the results are takes \(size) bytes, of \(TakenResults.maxSize) at most: members of a "
+                taker,
+                "saying where the results are takes \(size) bytes, of \(TakenResults.maxSize) at most: members of a "
                     + "group that are alike, one after the other, take no more than a single one")
         }
         return value
