@@ -35,7 +35,7 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let tooManyResults = Code("tooManyResults")
         /// The broker has no `Results` among its middleware, which keeps what tasks take.
         public static let resultsNotKept = Code("resultsNotKept")
-        /// A `workflow_results` option that means nothing.
+        /// A `workflow_taken_results` option that means nothing.
         public static let invalidResults = Code("invalidResults")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
@@ -125,7 +125,8 @@ extension WorkflowError {
     static func resultNameRepeated(_ name: String) -> WorkflowError {
         WorkflowError(
             code: .resultNameRepeated,
-            description: "Two steps of the workflow have the name '\(PrintableText.escape(name, limit: 200))' for their "
+            description:
+                "Two steps of the workflow have the name '\(PrintableText.escape(name, limit: 200))' for their "
                 + "results")
     }
 
@@ -145,7 +146,7 @@ extension WorkflowError {
         WorkflowError(
             code: .invalidResults,
             description: PrintableText.escape(
-                "The option workflow_results can't be understood: \(reason)", limit: PrintableText.logLimit))
+                "The option workflow_taken_results can't be understood: \(reason)", limit: PrintableText.logLimit))
     }
 
     static func runUnknown(_ id: String) -> WorkflowError {

@@ -54,13 +54,13 @@ import Testing
     @Test func theFirstArgumentsComeFromResults() {
         let one = Message(sum, taking: .previous, "summer")
         #expect(one.actorName == "sum" && one.args == ["summer"])
-        #expect(one.options == ["workflow_results": [nil]])
+        #expect(one.options == ["workflow_taken_results": [nil]])
         let all = Message(tell, taking: .named("total"), .previous, .named("names"), "summer")
-        #expect(all.args == ["summer"] && all.options == ["workflow_results": ["total", nil, "names"]])
+        #expect(all.args == ["summer"] && all.options == ["workflow_taken_results": ["total", nil, "names"]])
         let two = Message(tell, taking: .named("total"), .previous, ["a"], "summer")
-        #expect(two.args == [["a"], "summer"] && two.options == ["workflow_results": ["total", nil]])
+        #expect(two.args == [["a"], "summer"] && two.options == ["workflow_taken_results": ["total", nil]])
         let plain = Message(queueName: "q", actorName: "a", args: [1])
-        #expect(plain.taking(.previous).taking(.named("b")).options == ["workflow_results": ["b"]])
+        #expect(plain.taking(.previous).taking(.named("b")).options == ["workflow_taken_results": ["b"]])
         #expect(plain.taking(.previous).taking().options.isEmpty)
         #expect(WorkflowResult.named("\u{E9}") != .named("e\u{301}"))
     }
@@ -106,10 +106,10 @@ import Testing
         }
         let all = try messages(commit)
         let takers = ["sum", "tell"].map { name in all.first { $0.actorName == name }! }
-        let taken = try takers.map { try TakenResults($0.options["workflow_results"] ?? nil) }
+        let taken = try takers.map { try TakenResults($0.options["workflow_taken_results"] ?? nil) }
         #expect(try taken[0].keys() == sent.map { ResultKey($0) })
         #expect(try taken[1].keys() == [ResultKey(takers[0])] + sent.map { ResultKey($0) })
-        #expect(takers.allSatisfy { $0.options["workflow_results"]!.encoded().count < 400 })
+        #expect(takers.allSatisfy { $0.options["workflow_taken_results"]!.encoded().count < 400 })
         #expect(takers[1].options["store_results"] == nil && takers[1].options["workflow_result_name"] == nil)
         #expect(takers[1].args == [["a"], "summer"])
     }
@@ -122,7 +122,7 @@ import Testing
                 Group(children: Array(repeating: album.node, count: count)),
                 Message(tell, taking: .previous, [], [], "x"))
             let taker = try messages(commit).first { $0.actorName == "tell" }
-            sizes.append(taker?.options["workflow_results"]?.encoded().count ?? 0)
+            sizes.append(taker?.options["workflow_taken_results"]?.encoded().count ?? 0)
         }
         #expect(sizes[1] <= sizes[0] + 3 && sizes[0] > 0)
     }
@@ -159,7 +159,7 @@ import Testing
         #expect(await error(m("a").piped(into: previous).named("a")) == .resultUnknown)
         var wrong = m("b")
         for value in [1, ["a": 1], [1], [["a"]]] as [JSONValue] {
-            wrong.options["workflow_results"] = value
+            wrong.options["workflow_taken_results"] = value
             #expect(await error(m("a"), wrong) == .invalidResults)
         }
     }
@@ -192,6 +192,27 @@ import Testing
         #expect(await error(m, Message(sum, taking: .previous, "x"), broker: broker([])) == .resultsNotKept)
         // A name alone needs none.
         _ = try await Workflow(Chain(m.named("a"), m), broker: broker([])).prepare()
+    }
+
+    @Test func theWorkerReadsResults() async throws {
+        let producer = broker()
+        let consumer = broker([])
+        try await consumer.declare(sum, measure)
+        try await producer.declare(sum, measure)
+        try await Workflow(Chain(measure.message("a"), Message(sum, taking: .previous, "x")), broker: producer).run()
+        try await withWorker(Worker(consumer)) {
+            try await eventually { try await deadLetter(consumer) != nil }
+        }
+        #expect(try await deadLetter(consumer)?.reason.contains("The broker has no Results") == true)
+    }
+
+    @Test func aRunsCallbacksTakeNothing() async {
+        for message in [Message(sum, taking: .previous, "x"), measure.message("a").named("a")] {
+            let error = await #expect(throws: WorkflowError.self) {
+                _ = try await Workflow(measure.message("b"), onEnd: message, broker: broker()).prepare()
+            }
+            #expect(error?.code == .invalidRunCallbacks)
+        }
     }
 
     @Test func whatIsSentOutsideOfAWorkflowIsADeadLetter() async throws {

@@ -166,14 +166,14 @@ extension WorkflowPromises {
             let hostile = hostileValues
             for value in hostile {
                 var message = stage.show.message(1, "hostile")
-                message.options["workflow_results"] = value
+                message.options["workflow_taken_results"] = value
                 try await stage.base.broker.enqueue(message)
             }
             let letters = try await stage.base.workUntilDead(hostile.count)
             try expectEqual(letters.count, hostile.count, "the number of dead letters")
             for letter in letters {
                 try expect(
-                    letter.reason.contains("workflow_results can't be understood"), "what is wrong as the reason",
+                    letter.reason.contains("workflow_taken_results can't be understood"), "what is wrong as the reason",
                     saw: letter.reason)
             }
             try expectEqual(stage.all("hostile").count, 0, "the number of those that ran")

@@ -50,7 +50,7 @@ extension Message {
     static let resultNameOption = "workflow_result_name"
     /// The option that says which results a message takes. In a definition it is a list, with `null` for the step before;
     /// what is sent carries an object, which says where they are.
-    static let takenResultsOption = "workflow_results"
+    static let takenResultsOption = "workflow_taken_results"
 
     /// The same with a name, for later steps of its workflow to take its result by: see ``WorkflowComponent/named(_:)``.
     public func named(_ name: String) -> Message {

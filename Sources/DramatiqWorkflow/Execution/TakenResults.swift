@@ -1,7 +1,7 @@
 import Dramatiq
 
-/// The results that a message takes before its own arguments, as it carries them (`workflow_results`): where they are, never
-/// what they are.
+/// The results that a message takes before its own arguments, as it carries them (`workflow_taken_results`): where they are,
+/// never what they are.
 ///
 ///     {"take": [{"ids": "3b0c…:0", "first": 0, "of": {"all": [{"queue": "images", "actor": "measure", "times": 1000}]}}]}
 ///
