@@ -10,12 +10,13 @@ import Testing
     private let sum = TaskActor("sum") { (sizes: [Int], album: String) in sizes.reduce(0, +) }
     private let tell = TaskActor("tell") { (total: Int, sizes: [Int], names: [String], album: String) in }
     private let transport = InMemoryTransport()
+    private let barriers = InMemoryRateLimiterBackend()
 
     private func broker(_ middleware: [any Middleware] = [Results(backend: InMemoryResultBackend())]) -> Broker {
         Broker(
             transport: transport,
             middleware: Broker.defaultMiddleware + middleware + [
-                WorkflowMiddleware(backend: InMemoryRateLimiterBackend())
+                WorkflowMiddleware(backend: barriers)
             ], logger: RecordingLog().logger)
     }
 
