@@ -85,8 +85,10 @@ public struct Workflow: Sendable {
     ///
     /// - Returns: the run, to ask what becomes of it.
     /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``,
-    ///   ``WorkflowError/Code/invalidFailurePolicy``, ``WorkflowError/Code/invalidRunCallbacks``, or what the callback storage,
-    ///   the encoder, a middleware, the rate limiter backend or the transport throws.
+    ///   ``WorkflowError/Code/invalidFailurePolicy``, ``WorkflowError/Code/invalidRunCallbacks``; if tasks take results,
+    ///   ``WorkflowError/Code/resultUnknown``, ``WorkflowError/Code/resultNameRepeated``,
+    ///   ``WorkflowError/Code/tooManyResults``, ``WorkflowError/Code/resultsNotKept``; or what the callback storage, the
+    ///   encoder, a middleware, the rate limiter backend or the transport throws.
     @discardableResult
     public func run() async throws -> WorkflowRun {
         let (commit, runID) = try await prepareRun()
@@ -101,8 +103,7 @@ public struct Workflow: Sendable {
     /// What the callback storage keeps is stored already. The run's id, if it is tracked, is that of the commit's
     /// `state?.run`.
     ///
-    /// - Throws: ``WorkflowError/Code/middlewareMissing``, ``WorkflowError/Code/invalidLabels``, or what the callback
-    ///   storage or a middleware throws.
+    /// - Throws: `WorkflowError` as ``run()``, or what the callback storage or a middleware throws.
     public func prepare() async throws -> Commit {
         try await prepareRun().commit
     }

@@ -29,6 +29,16 @@ public struct WorkflowError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let invalidRunCallbacks = Code("invalidRunCallbacks")
         /// Tasks can't be added, since the code doesn't run in an actor, or not any more.
         public static let notInTask = Code("notInTask")
+        /// A task takes a result that no earlier step on its way has.
+        public static let resultUnknown = Code("resultUnknown")
+        /// A name was given to two results of a workflow.
+        public static let resultNameRepeated = Code("resultNameRepeated")
+        /// A task takes more results than one can, or more different ones.
+        public static let tooManyResults = Code("tooManyResults")
+        /// The broker has no `Results` among its middleware, which keeps what tasks take.
+        public static let resultsNotKept = Code("resultsNotKept")
+        /// A `workflow_taken_results` option that means nothing.
+        public static let invalidResults = Code("invalidResults")
         /// Nothing is known of a run.
         public static let runUnknown = Code("runUnknown")
         /// The backend of this program's ``WorkflowMiddleware`` keeps no runs.
@@ -110,6 +120,45 @@ extension WorkflowError {
         code: .notInTask,
         description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware; in a pipeline only "
             + "the last one")
+
+    static func resultUnknown(_ taker: Message, _ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .resultUnknown,
+            description: PrintableText.escape(
+                "The task of actor '\(taker.actorName)' can't take what it asks for: \(reason)",
+                limit: PrintableText.logLimit))
+    }
+
+    static let resultsOfAdded = WorkflowError(
+        code: .resultUnknown,
+        description: "Tasks that are added while a workflow runs can't take results, and have no names to take theirs by")
+
+    static func resultNameRepeated(_ name: String) -> WorkflowError {
+        WorkflowError(
+            code: .resultNameRepeated,
+            description:
+                "Two steps of the workflow have the name '\(PrintableText.escape(name, limit: 200))' for their "
+                + "results")
+    }
+
+    static func tooManyResults(_ taker: Message, _ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .tooManyResults,
+            description: "The task of actor '\(PrintableText.escape(taker.actorName, limit: 200))' takes too much: "
+                + reason)
+    }
+
+    static let resultsNotKept = WorkflowError(
+        code: .resultsNotKept,
+        description: "The broker has no Results, which keeps what tasks take of earlier ones. Add it when you make the "
+            + "broker: Broker(…, middleware: Broker.defaultMiddleware + [Results(backend: …), WorkflowMiddleware(…)])")
+
+    static func invalidResults(_ reason: String) -> WorkflowError {
+        WorkflowError(
+            code: .invalidResults,
+            description: PrintableText.escape(
+                "The option workflow_taken_results can't be understood: \(reason)", limit: PrintableText.logLimit))
+    }
 
     static func runUnknown(_ id: String) -> WorkflowError {
         WorkflowError(

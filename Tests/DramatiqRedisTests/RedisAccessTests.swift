@@ -168,6 +168,7 @@ import Testing
                 async let found = backend.result(for: key, timeout: .patience)
                 try await backend.store([1], for: key, ttl: .seconds(100))
                 #expect(try await found == [1])
+                #expect(try await backend.results(for: [key], maxSize: 1) == [[1]])
             }
         }
     }

@@ -64,6 +64,11 @@ import Testing
                         try await backend.store([UInt8(number)], for: key, ttl: .seconds(100))
                         #expect(try await found == [UInt8(number)])
                     }
+                    let keys = (0..<10).map {
+                        ResultKey(queueName: "q", actorName: "a", messageID: "\(node.url) \($0)")
+                    }
+                    let all = try await backend.results(for: keys, maxSize: 10)
+                    #expect(all == (0..<10).map { [$0] })
                 }
             }
         }

@@ -1,5 +1,6 @@
 import Dramatiq
 import DramatiqRedis
+import DramatiqWorkflow
 import RedisTestSupport
 import TestSupport
 import Testing
@@ -97,6 +98,52 @@ import Testing
             }
             #expect(error?.code == .failed && error?.errorType == "Failure")
             worker.kill()
+        }
+    }
+
+    /// Python keeps what its tasks return since their messages ask for it, and may do so after it has sent what follows.
+    @Test(arguments: ["all", "asked"]) func stepsTakeWhatPythonsTasksReturn(kept: String) async throws {
+        try await withRedisServer { server in
+            let redis = try RedisClient(url: server.url)
+            let broker = Broker(
+                transport: RedisTransport(redis),
+                middleware: Broker.defaultMiddleware + [
+                    Results(backend: RedisResultBackend(redis)),
+                    WorkflowMiddleware(backend: RedisRateLimiterBackend(redis)),
+                ],
+                logger: RecordingLog().logger)
+            let taken = Recorder<[Int]>()
+            let swift = TaskActor("swift", queue: "swift") { (_: Int, task: Int, _: Int, _: Int) in ["task": task] }
+            let collect = TaskActor("collect", queue: "swift") { (results: [[String: Int]], first: [String: Int]) in
+                taken.add((results + [first]).compactMap { $0["task"] })
+            }
+            try await broker.declare(swift, collect)
+            let worker = try PythonPeer.startWorker(server, environment: ["RESULTS": kept])
+            func task(_ language: String, _ number: Int) -> Message {
+                Message(queueName: language, actorName: language, args: [0, .integer(number), 0, 0])
+            }
+            for workflow in 0..<20 {
+                let numbers = (0..<8).map { workflow * 10 + $0 }
+                try await Workflow(broker: broker) {
+                    Chain {
+                        task("python", workflow).named("first")
+                        Group {
+                            for number in numbers {
+                                let languages = number.isMultiple(of: 3) ? ["python", "swift"] : ["swift", "python"]
+                                Chain { for language in languages { task(language, number) } }
+                            }
+                        }
+                        Message(collect, taking: .previous, .named("first"))
+                    }
+                }.run()
+            }
+            try await withWorker(Worker(broker)) {
+                try await eventually { taken.count == 20 }
+            }
+            let expected = (0..<20).map { workflow in (0..<8).map { workflow * 10 + $0 } + [workflow] }
+            #expect(Set(taken.values) == Set(expected))
+            worker.kill()
+            await redis.shutDown()
         }
     }
 }

@@ -29,6 +29,7 @@ public struct MessageContext: Sendable {
             var failureReason: String?
             var failureLevel = Logger.Level.error
             var amendedMessage: SharedBox<Message>?
+            var precedingArguments: SharedBox<[JSONValue]>?
             var isRequeued = false
             var isWithheld = false
             var sends: Envelopes = []
@@ -71,6 +72,10 @@ public struct MessageContext: Sendable {
             set { rare.amendedMessage = newValue.map { SharedBox($0) } }
         }
         var isAmended: Bool { box?.value.amendedMessage != nil }
+        var precedingArguments: [JSONValue]? {
+            get { box?.value.precedingArguments?.value }
+            set { rare.precedingArguments = newValue.map { SharedBox($0) } }
+        }
         var isFailed: Bool { box?.value.failureReason != nil }
         var isRequeued: Bool { box?.value.isRequeued ?? false }
         var isWithheld: Bool { box?.value.isWithheld ?? false }
@@ -246,6 +251,20 @@ public struct MessageContext: Sendable {
     /// them. The message in the queue stays as it is, also if it becomes a dead letter.
     public mutating func amend(_ options: MessageOptions) {
         effects.amendedMessage = message.copy(options: options)
+    }
+
+    /// Gives the actor arguments before the message's own, in this attempt only: neither the message in the queue nor what
+    /// is sent because of it has them.
+    package mutating func precedeArguments(with arguments: [JSONValue]) {
+        effects.precedingArguments = arguments
+    }
+
+    /// A message as the actor gets it that the middleware around it pass on.
+    func performed(_ message: Message) -> Message {
+        guard let arguments = effects.precedingArguments else { return message }
+        var performed = message
+        performed.args = JSONArray(arguments + performed.args.elements)
+        return performed
     }
 
     /// The message's value of an option, or else its actor's.

@@ -289,7 +289,7 @@ final class MiddlewareChain: Sendable {
             guard first.concern?(context) ?? true else { continue }
             return try await first.hook(context) { [middleware] in try await perform($0, context, middleware) }
         }
-        return try await context.actor.perform(message)
+        return try await context.actor.perform(context.performed(message))
     }
 
     /// Whether there is more to do after a message's actor than to commit its end.

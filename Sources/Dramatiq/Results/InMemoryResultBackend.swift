@@ -56,4 +56,19 @@ public final class InMemoryResultBackend: ResultBackend {
             try Task.checkCancellation()
         }
     }
+
+    public func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?] {
+        let now = now()
+        return state.withLock { state in
+            var results: [[UInt8]?] = []
+            var size = 0
+            for key in keys {
+                let result = state.results[key].flatMap { $0.expiry > now ? $0.bytes : nil }
+                size += result?.count ?? 0
+                if size > maxSize { break }
+                results.append(result)
+            }
+            return results
+        }
+    }
 }

@@ -14,6 +14,30 @@ public protocol ResultBackend: Sendable {
     /// - Returns: `nil` if there is none by then.
     /// - Throws: if the backend can't be reached or refuses; `CancellationError` if the task is cancelled meanwhile.
     func result(for key: ResultKey, timeout: Duration) async throws -> [UInt8]?
+
+    /// Has a look at the results of several messages. One after the other unless implemented.
+    ///
+    /// - Parameters:
+    ///   - keys: some hundreds at most.
+    ///   - maxSize: how many bytes they may have together.
+    /// - Returns: the results in the order of the keys, `nil` where there is none; those before the one with which there would
+    ///   be too many bytes, if that is so.
+    /// - Throws: as ``result(for:timeout:)``.
+    func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?]
+}
+
+extension ResultBackend {
+    public func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?] {
+        var results: [[UInt8]?] = []
+        var size = 0
+        for key in keys {
+            let result = try await result(for: key, timeout: .zero)
+            size += result?.count ?? 0
+            if size > maxSize { break }
+            results.append(result)
+        }
+        return results
+    }
 }
 
 /// What tells the result of one message from all others.

@@ -30,11 +30,10 @@ public struct ResultError: Error, Sendable, CustomStringConvertible {
     public private(set) var errorType: String?
     public private(set) var underlyingError: (any Error)?
 
-    init(_ code: Code, _ message: Message, _ reason: String, errorType: String? = nil, _ underlying: (any Error)? = nil)
-    {
+    init(_ code: Code, _ key: ResultKey, _ reason: String, errorType: String? = nil, _ underlying: (any Error)? = nil) {
         self.code = code
-        messageID = message.messageID
-        actorName = message.actorName
+        messageID = key.messageID
+        actorName = key.actorName
         self.reason = PrintableText.escape(reason, limit: PrintableText.reasonLimit)
         self.errorType = errorType.map { PrintableText.escape($0, limit: 200) }
         underlyingError = underlying

@@ -83,7 +83,8 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
         }
         var bytes = Array(value.description.utf8)
         guard bytes.count <= maxSize else {
-            throw ResultError(.tooLarge, message, "it has \(bytes.count) bytes, more than \(maxSize)")
+            throw ResultError(
+                .tooLarge, ResultKey(message), "it has \(bytes.count) bytes, more than \(maxSize)")
         }
         if let compressor {
             let compressed = try compressor.compress(bytes)
@@ -96,26 +97,68 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
     ///
     /// - Throws: ``ResultError``, or what the backend throws.
     func value(of message: Message, timeout: Duration) async throws -> JSONValue {
-        guard var bytes = try await backend.result(for: ResultKey(message), timeout: timeout) else {
-            throw ResultError(
-                .missing, message, timeout > .zero ? "nothing has come within \(timeout)" : "nothing is kept")
+        let key = ResultKey(message)
+        guard let bytes = try await backend.result(for: key, timeout: timeout) else {
+            throw ResultError(.missing, key, timeout > .zero ? "nothing has come within \(timeout)" : "nothing is kept")
         }
-        let value: JSONValue
-        do {
-            if let compressor, compressor.recognizes(bytes) {
-                bytes = try compressor.decompress(bytes, maxSize: maxSize)
-            }
-            guard bytes.count <= maxSize else {
-                throw DecodeError(.tooLarge, "It has \(bytes.count) bytes, more than \(maxSize)", offset: maxSize)
-            }
-            value = try JSONValue(parsing: bytes)
-        } catch {
-            throw ResultError(.unreadable, message, "\(error)", error)
-        }
+        let (value, _) = try read(bytes, for: key, maxSize: maxSize)
         if let failure = StoredResult.failure(value) {
-            throw ResultError(.failed, message, failure.reason, errorType: failure.type)
+            throw ResultError(.failed, key, failure.reason, errorType: failure.type)
         }
         return value
+    }
+
+    /// The results of several messages that have ended: `null` for one that has failed for good, `nil` for one of which
+    /// nothing is kept.
+    ///
+    /// - Returns: as many as there are keys, in their order. Together they have ``maxSize`` at most, in bytes of JSON.
+    /// - Throws: ``ResultError/Code/unreadable``, ``ResultError/Code/tooLarge``, or what the backend throws.
+    package func values(for keys: [ResultKey]) async throws -> [JSONValue?] {
+        var values: [JSONValue?] = []
+        values.reserveCapacity(keys.count)
+        var size = 0
+        while values.count < keys.count {
+            let batch = Array(keys[values.count..<min(keys.count, values.count + Self.batchSize)])
+            let found = try await backend.results(for: batch, maxSize: maxSize - size)
+            for (key, bytes) in zip(batch, found) {
+                guard let bytes else {
+                    values.append(nil)
+                    continue
+                }
+                let (value, count) = try read(bytes, for: key, maxSize: maxSize - size)
+                size += count
+                values.append(StoredResult.failure(value) == nil ? value : .null)
+            }
+            if found.count < batch.count { throw tooLarge(batch[found.count]) }
+        }
+        return values
+    }
+
+    /// How many results are asked for at once.
+    private static let batchSize = 256
+
+    private func tooLarge(_ key: ResultKey, _ error: (any Error)? = nil) -> ResultError {
+        ResultError(.tooLarge, key, "with those before it there are more than \(maxSize) bytes", error)
+    }
+
+    /// Reads what was kept.
+    ///
+    /// - Returns: also how many bytes of JSON it has.
+    /// - Throws: ``ResultError``.
+    private func read(_ kept: [UInt8], for key: ResultKey, maxSize limit: Int) throws -> (value: JSONValue, size: Int) {
+        do {
+            var bytes = kept
+            if let compressor, compressor.recognizes(bytes) {
+                bytes = try compressor.decompress(bytes, maxSize: limit)
+            }
+            guard bytes.count <= limit else {
+                throw DecodeError(.tooLarge, "It has \(bytes.count) bytes, more than \(limit)", offset: limit)
+            }
+            return (try JSONValue(parsing: bytes), bytes.count)
+        } catch {
+            let isTooLarge = limit < maxSize && (error as? DecodeError)?.code == .tooLarge
+            throw isTooLarge ? tooLarge(key, error) : ResultError(.unreadable, key, "\(error)", error)
+        }
     }
 }
 
@@ -158,7 +201,7 @@ extension Message {
         timeout: Duration = Results.defaultTimeout
     ) async throws -> Value {
         guard let results = broker.middleware(of: Results.self) else {
-            throw ResultError(.middlewareMissing, self, "the broker has no Results among its middleware")
+            throw ResultError(.middlewareMissing, ResultKey(self), "the broker has no Results among its middleware")
         }
         return try ValueDecoder(try await results.value(of: self, timeout: timeout)).decode(type)
     }

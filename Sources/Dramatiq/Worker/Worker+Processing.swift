@@ -143,7 +143,7 @@ extension Worker {
                 if chain.surrounds(context) {
                     context.result = try await chain.perform(context)
                 } else {
-                    context.result = try await context.actor.perform(context.message)
+                    context.result = try await context.actor.perform(context.performed(context.message))
                 }
             } catch {
                 context.error = error

@@ -73,4 +73,39 @@ public struct RedisResultBackend: ResultBackend {
         let reply = try await executor.block(RedisCommand("BRPOPLPUSH", name, name, seconds), timeout: timeout)
         return reply.isNull ? nil : try reply.bytes()
     }
+
+    /// - Throws: ``RedisError``, `CancellationError`.
+    public func results(for keys: [ResultKey], maxSize: Int) async throws -> [[UInt8]?] {
+        let replies = try await executor.pipeline(
+            keys.map { RedisCommand(Self.looking, keys: [name($0)], Self.smallSize) })
+        var results: [[UInt8]?] = []
+        var size = 0
+        for (key, reply) in zip(keys, replies) {
+            var found: [UInt8]?
+            switch try reply.get() {
+            case .null: break
+            case .integer(let count):
+                if count > maxSize - size { return results }
+                // One after the other, so that no more are held than are wanted.
+                found = try await result(for: key, timeout: .zero)
+            case let value: found = try value.bytes()
+            }
+            size += found?.count ?? 0
+            if size > maxSize { return results }
+            results.append(found)
+        }
+        return results
+    }
+
+    /// Up to how many bytes results are small.
+    private static let smallSize = 1 << 16
+
+    /// The result in `KEYS[1]`, or its size if that is more than `ARGV[1]`: how much a batch takes is known then before it is
+    /// here.
+    private static let looking = RedisScript(
+        """
+        local found = redis.call('LINDEX', KEYS[1], 0)
+        if found and #found > tonumber(ARGV[1]) then return #found end
+        return found
+        """)
 }

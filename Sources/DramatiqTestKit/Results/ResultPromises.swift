@@ -49,6 +49,33 @@ public enum ResultPromises {
                     try await backend.result(for: key(queue, "b", id), timeout: .zero), [0], "that of the queue")
             }
         },
+        Promise("several results are found at once, in the order in which they are asked for") { subject in
+            let backend = try await subject.makeResultBackend()
+            let keys = (0..<300).map { _ in key() }
+            for (number, key) in keys.enumerated() where number % 3 > 0 {
+                try await backend.store([UInt8(number % 256)], for: key, ttl: subject.lifetime)
+            }
+            let expected = keys.indices.map { $0 % 3 > 0 ? [UInt8($0 % 256)] : nil }
+            for (keys, expected) in [(keys, expected), (keys.reversed(), expected.reversed()), ([], [])] {
+                let found = try await backend.results(for: keys, maxSize: 200)
+                try expectEqual(found, expected, "the results")
+            }
+        },
+        Promise("of several results there are those that are not too large together") { subject in
+            let backend = try await subject.makeResultBackend()
+            let sizes = [0, 100, 1 << 20, 7, 1 << 20, 1 << 17, 1]
+            let keys = sizes.map { _ in key() }
+            for (key, size) in zip(keys, sizes) {
+                try await backend.store([UInt8](repeating: 1, count: size), for: key, ttl: subject.lifetime)
+            }
+            for (maxSize, count) in [
+                (0, 1), (99, 1), (100, 2), (1 << 20, 2), ((1 << 20) + 107, 4), ((2 << 20) + 107, 5),
+                ((2 << 20) + (1 << 17) + 107, 6), ((2 << 20) + (1 << 17) + 108, 7), (.max, 7),
+            ] {
+                let found = try await backend.results(for: keys, maxSize: maxSize)
+                try expectEqual(found.map { $0?.count }, Array(sizes.prefix(count)), "those within \(maxSize) bytes")
+            }
+        },
         Promise("there is no result before it is kept, and none when its time is over", needs: [.passingTime]) {
             subject in
             let backend = try await subject.makeResultBackend()

@@ -45,6 +45,15 @@ enum JSONNode {
         }
     }
 
+    /// The name of a node that is no message. Only definitions have names: what is sent of a workflow has none.
+    ///
+    /// - Throws: ``WorkflowError/Code/invalidNode``.
+    static func name(of value: JSONValue) throws -> String? {
+        guard let name = value.objectValue?["name"], !name.isNull else { return nil }
+        guard let text = name.stringValue else { throw invalid("a name must be a string", value) }
+        return text
+    }
+
     /// The text of a chain of nodes that are JSON already.
     static func chain(of children: JSONArray) -> JSONValue {
         ["__type__": "chain", "children": .array(children)]

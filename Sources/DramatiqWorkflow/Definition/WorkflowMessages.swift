@@ -83,9 +83,9 @@ private struct OpenPart {
     var finished: WorkflowNode {
         switch node.content {
         case .message: node
-        case .chain: .chain(changed)
-        case .group: .group(changed)
-        case .withDelay(_, let delay): .withDelay(changed[0], delay)
+        case .chain: WorkflowNode(.chain(changed), resultName: node.resultName)
+        case .group: WorkflowNode(.group(changed), resultName: node.resultName)
+        case .withDelay(_, let delay): WorkflowNode(.withDelay(changed[0], delay), resultName: node.resultName)
         }
     }
 }

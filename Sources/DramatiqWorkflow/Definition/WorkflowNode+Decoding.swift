@@ -13,15 +13,18 @@ extension WorkflowNode {
             }
 
             let kind: Kind
+            let name: String?
             var rest: JSONArray
             var children: [WorkflowNode] = []
 
             var node: WorkflowNode? {
-                switch kind {
-                case .chain: .chain(children)
-                case .group: .group(children)
-                case .delay(let milliseconds): children.first.map { .withDelay($0, .milliseconds(milliseconds)) }
-                }
+                let content: Content? =
+                    switch kind {
+                    case .chain: .chain(children)
+                    case .group: .group(children)
+                    case .delay(let milliseconds): children.first.map { .withDelay($0, .milliseconds(milliseconds)) }
+                    }
+                return content.map { WorkflowNode($0, resultName: name) }
             }
         }
         // A stack of its own, since the text can be nested deeper than the thread's stack allows.
@@ -33,10 +36,13 @@ extension WorkflowNode {
                 next = nil
                 switch try JSONNode(current) {
                 case .message(let message): finished = .message(message)
-                case .chain(let children): stack.append(Open(kind: .chain, rest: children))
-                case .group(let children): stack.append(Open(kind: .group, rest: children))
+                case .chain(let children):
+                    stack.append(Open(kind: .chain, name: try JSONNode.name(of: current), rest: children))
+                case .group(let children):
+                    stack.append(Open(kind: .group, name: try JSONNode.name(of: current), rest: children))
                 case .withDelay(let task, let delay):
-                    stack.append(Open(kind: .delay(delay), rest: JSONArray([task])))
+                    stack.append(
+                        Open(kind: .delay(delay), name: try JSONNode.name(of: current), rest: JSONArray([task])))
                 }
             }
             if let node = finished {

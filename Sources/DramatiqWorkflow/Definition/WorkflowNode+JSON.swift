@@ -35,6 +35,14 @@ extension WorkflowNode {
                 if index > 0 { steps.append(.comma) }
             }
         }
+        func open(_ type: StaticString, _ node: WorkflowNode, _ writer: inout JSONWriter) {
+            writer.append("{\"__type__\":\"")
+            writer.append(type)
+            guard let name = node.resultName else { return writer.append("\",") }
+            writer.append("\",\"name\":")
+            writer.write(.string(name))
+            writer.append(UInt8(ascii: ","))
+        }
         var checkedQueue = ""
         var steps: [Step] = []
         push(nodes, &steps)
@@ -55,15 +63,18 @@ extension WorkflowNode {
                     writer.writeFields(distinct(message))
                     writer.append(UInt8(ascii: "}"))
                 case .chain(let children):
-                    writer.append("{\"__type__\":\"chain\",\"children\":[")
+                    open("chain", node, &writer)
+                    writer.append("\"children\":[")
                     steps.append(.endOfChildren)
                     push(children[...], &steps)
                 case .group(let children):
-                    writer.append("{\"__type__\":\"group\",\"children\":[")
+                    open("group", node, &writer)
+                    writer.append("\"children\":[")
                     steps.append(.endOfChildren)
                     push(children[...], &steps)
                 case .withDelay(let child, let delay):
-                    writer.append("{\"__type__\":\"with_delay\",\"delay\":")
+                    open("with_delay", node, &writer)
+                    writer.append("\"delay\":")
                     writer.write(delay.milliseconds)
                     writer.append(",\"task\":")
                     steps += [.endOfObject, .node(child)]

@@ -33,9 +33,25 @@ public struct WorkflowNode: Sendable {
     private final class Storage: Sendable {
         private let content: Mutex<Content?>
         private let isMessage: Bool
+        /// Under which later steps take its result, if it isn't a message, whose options say so.
+        let resultName: String?
+        /// Whether it has a name, or anything in it has one or takes results. Known from the start, so that nothing of it has
+        /// to be looked for in workflows without.
+        let usesResults: Bool
 
-        init(_ content: Content) {
-            if case .message = content { isMessage = true } else { isMessage = false }
+        init(_ content: Content, resultName: String? = nil) {
+            switch content {
+            case .message(let message):
+                isMessage = true
+                usesResults = message.usesResults
+            case .chain(let children), .group(let children):
+                isMessage = false
+                usesResults = resultName != nil || children.contains(where: \.storage.usesResults)
+            case .withDelay(let child, _):
+                isMessage = false
+                usesResults = resultName != nil || child.storage.usesResults
+            }
+            self.resultName = resultName
             self.content = Mutex(content)
         }
 
@@ -67,8 +83,22 @@ public struct WorkflowNode: Sendable {
         storage = Storage(content)
     }
 
+    /// - Parameter resultName: the name under which later steps take its result; a message has its own.
+    init(_ content: Content, resultName: String?) {
+        storage = Storage(content, resultName: resultName)
+    }
+
     /// What the node is.
     public var content: Content { storage.value }
+
+    /// The name under which later steps take its result, if it has one: see ``WorkflowComponent/named(_:)``.
+    public var resultName: String? {
+        if case .message(let message) = content { return message.resultName }
+        return storage.resultName
+    }
+
+    /// Whether it has a name, or anything in it has one or takes results.
+    var usesResults: Bool { storage.usesResults }
 
     /// A single task.
     public static func message(_ message: Message) -> WorkflowNode { WorkflowNode(.message(message)) }
@@ -106,6 +136,9 @@ extension WorkflowNode: Equatable {
         var pairs = [(left, right)]
         while let (left, right) = pairs.popLast() {
             if left.isIdentical(to: right) { continue }
+            guard left.storage.resultName.map({ TextKey($0) }) == right.storage.resultName.map({ TextKey($0) }) else {
+                return false
+            }
             switch (left.content, right.content) {
             case (.message(let left), .message(let right)):
                 guard left == right else { return false }
@@ -132,9 +165,9 @@ extension WorkflowNode: CustomStringConvertible {
         }
         var text = ""
         var steps = [Step.node(self)]
-        func open(_ name: String, _ children: [WorkflowNode]) {
+        func open(_ name: String, _ children: [WorkflowNode], end: String) {
             text += name
-            steps.append(.text(")"))
+            steps.append(.text(end))
             for (index, child) in children.enumerated().reversed() {
                 steps.append(.node(child))
                 if index > 0 { steps.append(.text(", ")) }
@@ -145,16 +178,17 @@ extension WorkflowNode: CustomStringConvertible {
             case .text(let part):
                 text += part
             case .node(let node):
+                let end = node.resultName.map { ").named(\(JSONValue.string($0)))" } ?? ")"
                 switch node.content {
                 case .message(let message):
-                    text += message.description
+                    text += message.description + end.dropFirst()
                 case .withDelay(let child, let delay):
                     text += "WithDelay("
-                    steps += [.text(", delay: \(delay))"), .node(child)]
+                    steps += [.text(", delay: \(delay)" + end), .node(child)]
                 case .chain(let children):
-                    open("Chain(", children)
+                    open("Chain(", children, end: end)
                 case .group(let children):
-                    open("Group(", children)
+                    open("Group(", children, end: end)
                 }
             }
         }

@@ -14,6 +14,10 @@ extension WorkflowMiddleware {
         let objects = try messages.map { message -> JSONObject? in
             guard let message else { return nil }
             if let failure = message.argumentFailure { throw failure }
+            guard !message.usesResults else {
+                throw WorkflowError.invalidRunCallbacks(
+                    "they are no steps, so they can't take results and have no names")
+            }
             try QueueName.check(message.queueName)
             let object = message.jsonValue.objectValue
             size += object?.description.utf8.count ?? 0

@@ -79,6 +79,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public var servedOptions: [ServedOption] {
         [
             ServedOption(CallbackFormat.option),
+            ServedOption(TakenResults.option),
             ServedOption(WorkflowFailurePolicy.optionName) { value in
                 try WorkflowFailurePolicy(value)?.address.map { [$0] } ?? []
             },
@@ -113,8 +114,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             mark = text
         }
         let id = barrierKeyPrefix(broker) + UniqueID.make() + mark + RunStep.idSuffix
+        let root = workflow.root.usesResults ? try resolvingResults(workflow) : workflow.root
         let plan = try WorkflowPlan(
-            starting: .node(workflow.root), inRun: beginning == nil ? nil : id, identities: .random,
+            starting: .node(root), inRun: beginning == nil ? nil : id, identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)

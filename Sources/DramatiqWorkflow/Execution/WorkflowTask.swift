@@ -25,7 +25,8 @@ public enum WorkflowTask {
     /// transport's has the barriers, that is what keeps a crash from running what was added twice, so a task should
     /// then add the same again.
     ///
-    /// - Throws: ``WorkflowError/Code/notInTask``; `ArgumentFailure` for a message with arguments that can't be encoded,
+    /// - Throws: ``WorkflowError/Code/notInTask``; ``WorkflowError/Code/resultUnknown`` for what takes results or has a name to
+    ///   take one by, which only the definition of a workflow can; `ArgumentFailure` for a message with arguments that can't be encoded,
     ///   `BrokerError` for one whose queue's name is none. Nothing is added then.
     public static func add(_ components: any WorkflowComponent...) throws {
         try add(components.map(\.node))
@@ -41,6 +42,7 @@ public enum WorkflowTask {
     private static func add(_ nodes: [WorkflowNode]) throws {
         guard let additions else { throw WorkflowError.notInTask }
         for node in nodes {
+            guard !node.usesResults else { throw WorkflowError.resultsOfAdded }
             try node.walkMessages { message in
                 if let failure = message.argumentFailure { throw failure }
                 try QueueName.check(message.queueName)

@@ -19,7 +19,8 @@
                                                   lines of its input say, each a JSON array; prints results as JSON
 
 With STORAGE in the environment what remains of workflows is stored, as Swift's SharedStorage has it. With LZ4 messages are compressed, as in dramatiq-workflow's example of an encoder. With HOLD tasks with a
-negative time never end. With RESULTS the results of all tasks are kept. With GROUPS dramatiq's groups are served. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
+negative time never end. With RESULTS the results of all tasks are kept, of those
+that ask for it if it is "asked". With GROUPS dramatiq's groups are served. With MEMCACHED, a list of servers, barriers are kept there, and with COUNTING_BARRIERS they are
 dramatiq's own.
 """
 
@@ -165,7 +166,7 @@ def make_broker(url, namespace, heartbeat=60_000, role="work"):
     )
     broker.add_middleware(CurrentMessage())
     if "RESULTS" in os.environ:
-        broker.add_middleware(Results(backend=RedisResultBackend(url=url), store_results=True))
+        broker.add_middleware(Results(backend=RedisResultBackend(url=url), store_results=os.environ["RESULTS"] != "asked"))
     barrier_type = Barrier if "COUNTING_BARRIERS" in os.environ else AtMostOnceBarrier
     storage = make_storage(url, namespace, role)
     broker.add_middleware(
