@@ -50,6 +50,11 @@ public struct FileWorkflowStore: WorkflowStore {
     public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try await directory.renew(ContentDigest(reading: reference), for: wait)
     }
+
+    /// - Throws: as ``refresh(_:completionID:)``.
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        try await directory.remove(ContentDigest(reading: reference))
+    }
 }
 
 extension ContentDigest {

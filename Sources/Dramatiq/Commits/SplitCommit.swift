@@ -54,9 +54,9 @@ struct SplitCommit {
 
     /// What the commit means for its run before the messages are sent.
     private var sentOfRun: RunStep? {
-        guard var run = state.run, run.beginning != nil || !run.sent.isEmpty || !state.creations.isEmpty else {
-            return nil
-        }
+        guard var run = state.run,
+            run.beginning != nil || !run.sent.isEmpty || !run.stored.isEmpty || !state.creations.isEmpty
+        else { return nil }
         run.ended = nil
         run.returned = []
         return run
@@ -67,6 +67,7 @@ struct SplitCommit {
         guard var run = state.run else { return nil }
         run.beginning = nil
         run.sent = []
+        run.stored = []
         if !isReleased { run.returned = [] }
         return run
     }

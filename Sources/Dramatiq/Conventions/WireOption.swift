@@ -33,6 +33,7 @@ struct WireOption: Sendable {
     static let all = [
         WireOption("redis_message_id", .transportID),
         WireOption("workflow_completion_callbacks", .tie, servedBy: "WorkflowMiddleware", losesWork: true),
+        WireOption("workflow_run", .tie),
         WireOption("group_completion_callbacks", .tie, servedBy: "GroupCallbacks", losesWork: true),
         WireOption("group_completion_uuid", .tie, servedBy: "GroupCallbacks"),
         WireOption("retries", .history),

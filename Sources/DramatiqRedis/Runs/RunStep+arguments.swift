@@ -21,8 +21,10 @@ extension RedisCommand {
         } else {
             append("")
         }
+        // Mostly there is nothing, and then it takes no argument.
+        let mark = step.stored.isEmpty ? "" : "s"
         if let beginning = step.beginning {
-            append("1")
+            append("1" + mark)
             append(RunEntry.about(beginning))
             append(max(.milliseconds(1), beginning.retention).redisMilliseconds)
             append(beginning.maxEnded)
@@ -32,14 +34,19 @@ extension RedisCommand {
             append(beginning.tasks)
             for callback in beginning.callbacks.all { append(callback?.description ?? "") }
         } else if !step.returned.isEmpty {
-            append("2")
+            append("2" + mark)
             append(step.returned.count)
             for message in step.returned {
                 append(message.messageID)
                 append(message.actorName)
             }
         } else {
-            append("0")
+            append("0" + mark)
+        }
+        if !step.stored.isEmpty {
+            let stored = step.noted
+            append(stored.count)
+            for content in stored { append((content.isKey ? "k" : "n") + content.name) }
         }
     }
 
@@ -59,7 +66,15 @@ extension RunStep {
         if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        if !stored.isEmpty { count += 1 + noted.count }
         return count
+    }
+
+    /// As much of ``stored`` as can be noted.
+    fileprivate var noted: [Content] {
+        Array(
+            stored.lazy.filter { $0.name.utf8.count <= RunLimits.maxContentNameLength }
+                .prefix(RunLimits.maxContents))
     }
 }
 

@@ -25,6 +25,8 @@ struct WorkflowPlan {
     private var identities: MessageIdentities
     /// What is started.
     private let root: WorkflowPart
+    /// The run that it is part of, if that is tracked.
+    private let run: String?
     /// The queue of what came before.
     private let earlierQueue: String?
     private var frames: [CompletionFrame] = []
@@ -50,6 +52,7 @@ struct WorkflowPlan {
         makeCompletionID: @escaping () -> String
     ) throws {
         root = part
+        run = runID ?? outer.first.flatMap { $0.isRun ? $0.completionID : nil }
         self.earlierQueue = earlierQueue
         self.identities = identities
         self.makeCompletionID = makeCompletionID
@@ -180,8 +183,8 @@ struct WorkflowPlan {
             }
         }
         // They are all of one kind, which is that of what is started.
-        if !arrays.isEmpty { return PlannedRests(parts, children: arrays) }
-        let (text, children) = content.finish()
+        if !arrays.isEmpty { return PlannedRests(parts, children: arrays, ofRun: run) }
+        let (text, children) = content.finish(ofRun: run)
         return PlannedRests(parts, text: text, children: children)
     }
 
