@@ -31,9 +31,9 @@ extension Message {
 
     /// The run that the message says it is of, if its callbacks are kept apart from it.
     var runOption: String? {
-        if let text = options.value(WorkflowMiddleware.runOption)?.stringValue { return text }
+        if let text = options.value(CallbackFormat.runOption)?.stringValue { return text }
         guard isPiped else { return nil }
-        return Pipeline(self).messages.last?.options.value(WorkflowMiddleware.runOption)?.stringValue
+        return Pipeline(self).messages.last?.options.value(CallbackFormat.runOption)?.stringValue
     }
 
     /// The message as a task of a workflow, or of none if there are no callbacks.
@@ -55,8 +55,8 @@ extension Message {
     }
 
     private mutating func setRun(_ run: String?) {
-        if run != nil || options.has(WorkflowMiddleware.runOption) {
-            options[WorkflowMiddleware.runOption] = run.map { .string($0) }
+        if run != nil || options.has(CallbackFormat.runOption) {
+            options[CallbackFormat.runOption] = run.map { .string($0) }
         }
     }
 }

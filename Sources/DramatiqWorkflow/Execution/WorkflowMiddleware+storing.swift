@@ -6,12 +6,8 @@ public import Dramatiq
 /// after that: who has committed the end asks for what was noted and removes it. If that process is killed first, it stays
 /// until it is swept.
 extension WorkflowMiddleware: CommitObserver {
-    /// The option in which messages say which run they are of, if the storage keeps their callbacks apart: these go with the
-    /// run, and a message that comes once more finds out that it is over.
-    static let runOption = "workflow_run"
-
     /// How long a worker that ends waits for what is being removed.
-    private static let farewell = Duration.seconds(2)
+    private static let cleanupFarewell = Duration.seconds(2)
 
     /// Stores the callbacks of a frame's messages, once.
     ///
@@ -70,12 +66,7 @@ extension WorkflowMiddleware: CommitObserver {
 
     /// Waits for what is being removed, for a short while.
     func finishCleanup() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await cleanup.finish() }
-            group.addTask { try? await Task.sleep(for: Self.farewell) }
-            await group.next()
-            group.cancelAll()
-        }
+        await cleanup.finish(within: Self.cleanupFarewell)
     }
 
     // MARK: Messages that come once more

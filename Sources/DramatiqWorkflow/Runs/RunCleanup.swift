@@ -12,7 +12,7 @@ final class RunCleanup: Sendable {
         var failureCount = 0
         var logger = Logger(label: "dramatiq.workflows")
         /// Who waits until nothing is to be done.
-        var finished: [CheckedContinuation<Void, Never>] = []
+        var finished: [Signal] = []
     }
 
     /// How many runs are looked at together.
@@ -40,15 +40,14 @@ final class RunCleanup: Sendable {
         state.withLock { $0.logger = logger }
     }
 
-    /// Waits until nothing is to be done.
-    func finish() async {
-        await withCheckedContinuation { continuation in
-            let isFinished = state.withLock { state in
-                if state.isRunning { state.finished.append(continuation) }
-                return !state.isRunning
-            }
-            if isFinished { continuation.resume() }
+    /// Waits until nothing is to be done, for a while at most.
+    func finish(within limit: Duration) async {
+        let signal = Signal()
+        let isFinished = state.withLock { state in
+            if state.isRunning { state.finished.append(signal) }
+            return !state.isRunning
         }
+        if !isFinished { await signal.wait(until: .now + limit) }
     }
 
     private func run(_ store: any RunStore, _ storage: any CallbackStorage) async {
@@ -75,12 +74,12 @@ final class RunCleanup: Sendable {
         let (ids, finished) = state.withLock { state in
             let batch = state.waiting.prefix(Self.batchSize)
             state.waiting.subtract(batch)
-            guard batch.isEmpty else { return (batch.map(\.text), [] as [CheckedContinuation<Void, Never>]) }
+            guard batch.isEmpty else { return (batch.map(\.text), [] as [Signal]) }
             state.isRunning = false
             defer { state.finished = [] }
             return ([], state.finished)
         }
-        for continuation in finished { continuation.resume() }
+        for signal in finished { signal.signal() }
         return ids.isEmpty ? nil : ids
     }
 }
