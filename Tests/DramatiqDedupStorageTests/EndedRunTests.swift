@@ -151,8 +151,10 @@ import Testing
 
     @Test func whatAnOlderStorageHasGoesAsWell() async throws {
         let older = InMemoryWorkflowStore()
-        let (stage, _) = try await makeRuns(storage: DedupCallbackStorage(older, inlineLimit: 0, cache: cache))
-        let runs = try await StoredRuns(stage.broker, older)
+        let (stage, made) = try await makeRuns(
+            storage: DedupCallbackStorage(older, inlineLimit: 0, cache: cache))
+        var runs = made
+        runs.store = older
         try await runs.workflow("x").run()
         let newer = try await stage.swapping(
             to: DedupCallbackStorage(memory.tiered(above: 0, to: memory), inlineLimit: 0, cache: WorkflowCache())

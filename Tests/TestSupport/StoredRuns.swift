@@ -10,7 +10,7 @@ public struct StoredRuns: Sendable {
 
     public let broker: Broker
     /// Has what the broker's storage keeps.
-    public let store: any WorkflowStoreOperations
+    public var store: any WorkflowStoreOperations
     /// A task for each of a workflow's, which records its argument.
     public let task: TaskActor<String, Void>
     /// A task that fails until ``mend()``, and isn't tried again by itself.
@@ -58,7 +58,7 @@ public struct StoredRuns: Sendable {
                     Chain(task("b"), Group(Chain(task("c"), task("d")), task("e")), task("f")),
                     Chain(fails ? fragile.message("\(name) g") : task("g"), task("h"))),
                 task("i")),
-            failurePolicy: .failFast, broker: broker)
+            failurePolicy: fails ? .failFast : nil, broker: broker)
     }
 
     /// How many tasks such a workflow has.

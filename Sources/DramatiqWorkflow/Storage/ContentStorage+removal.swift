@@ -82,6 +82,6 @@ extension ContentAddress {
             parts.count >= 2, let name = parts[0].stringValue.flatMap({ ContentName($0) }),
             let storage = parts[1].stringValue
         else { return nil }
-        self.init(storage: storage, name: name, place: parts.count > 2 ? parts[2] : nil)
+        self.init(storage: storage, name: name, place: parts.dropFirst(2).first)
     }
 }
