@@ -357,6 +357,7 @@ let package = Package(
             dependencies: [
                 "Dramatiq",
                 "DramatiqDedupStorage",
+                "DramatiqFileStorage",
                 "DramatiqLZ4",
                 "DramatiqRedis",
                 "DramatiqTestKit",

@@ -34,6 +34,16 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
         try await contents.store(callbacks)
     }
 
+    /// - Throws: what the store throws.
+    public func storeForRun(_ callbacks: [CompletionCallback]) async throws -> StoredCallbacks {
+        try await contents.storeForRun(callbacks)
+    }
+
+    /// - Throws: what the store throws.
+    public func remove(_ contents: [String]) async throws {
+        try await self.contents.remove(contents)
+    }
+
     /// - Throws: `WorkflowError.Code.invalidCallbacks`, `WorkflowError.Code.foreignReference`. What the store throws, that
     ///   the content is not what was stored (`StoredContentError`) and `WorkflowError.Code.invalidCursor` are thrown when
     ///   a workflow is loaded.
@@ -48,5 +58,15 @@ public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
     /// - Throws: as ``retrieve(_:)``, and what the store throws.
     public func refresh(_ reference: JSONValue, for wait: Duration) async throws {
         try await contents.refresh(reference, for: wait)
+    }
+}
+
+extension DedupCallbackStorage: KeyedCallbackStorage {
+    package func key(of content: String, in place: StoreIdentity, beside key: String) -> String? {
+        contents.key(of: content, in: place, beside: key)
+    }
+
+    package func hasKeys(in place: StoreIdentity, beside key: String) -> Bool {
+        contents.hasKeys(in: place, beside: key)
     }
 }

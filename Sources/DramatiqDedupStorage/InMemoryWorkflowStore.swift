@@ -4,7 +4,7 @@ import Synchronization
 
 /// Keeps workflows in this process's memory, for tests and for programs of one process. Counts what it is asked for.
 ///
-/// Nothing is removed unless you do it, and nothing outlives the process.
+/// Nothing is removed but what ended runs have stored and what you remove, and nothing outlives the process.
 public final class InMemoryWorkflowStore: WorkflowStore {
     private struct Entry {
         var content: [UInt8]
@@ -35,6 +35,7 @@ public final class InMemoryWorkflowStore: WorkflowStore {
         public var stores = 0
         public var loads = 0
         public var refreshes = 0
+        public var removals = 0
     }
 
     /// A century; what is to be kept for longer is kept for that long.
@@ -93,6 +94,14 @@ public final class InMemoryWorkflowStore: WorkflowStore {
         try state.withLock { state in
             state.counts.refreshes += 1
             state.use(try state.key(reference, completionID), at: now + min(max(.zero, wait), Self.longest))
+        }
+    }
+
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        state.withLock { state in
+            state.counts.removals += 1
+            guard let key = try? state.key(reference, completionID) else { return }
+            state.entries[key] = nil
         }
     }
 

@@ -61,6 +61,16 @@ public struct FileCallbackStorage: CallbackStorage {
         try await contents.store(callbacks)
     }
 
+    /// - Throws: as ``store(_:)``.
+    public func storeForRun(_ callbacks: [CompletionCallback]) async throws -> StoredCallbacks {
+        try await contents.storeForRun(callbacks)
+    }
+
+    /// - Throws: ``FileStorageError``.
+    public func remove(_ contents: [String]) async throws {
+        try await self.contents.remove(contents)
+    }
+
     /// - Throws: ``FileStorageError``, `WorkflowError.Code.invalidCallbacks`, `WorkflowError.Code.foreignReference`. What
     ///   is wrong with a workflow is thrown when it is loaded.
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {

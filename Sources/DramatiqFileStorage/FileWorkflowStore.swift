@@ -5,7 +5,7 @@ public import DramatiqWorkflow
 ///
 ///     DedupCallbackStorage(FileWorkflowStore(directory: "/var/lib/app/workflows"))
 ///
-/// The same workflow stored twice takes the space once. Machines can share the directory.
+/// What a tracked run has stored goes when the run has ended. Machines can share the directory.
 public struct FileWorkflowStore: WorkflowStore {
     /// Where the files are; sweep it now and then.
     public let directory: StorageDirectory
@@ -49,6 +49,11 @@ public struct FileWorkflowStore: WorkflowStore {
     /// - Throws: as ``refresh(_:completionID:)``.
     public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try await directory.renew(ContentDigest(reading: reference), for: wait)
+    }
+
+    /// - Throws: as ``refresh(_:completionID:)``.
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        try await directory.remove(ContentDigest(reading: reference))
     }
 }
 

@@ -92,6 +92,12 @@ public final class StorageDirectory: Sendable {
         try await writers.run { [files, wait] in try files.renew(digest, for: duration, wait($0)) }
     }
 
+    /// Removes a content however old it is. What isn't there is no error.
+    func remove(_ digest: ContentDigest) async throws {
+        // A date in the future, for what a message waits with, is a negative age.
+        _ = try await remove(digest, olderThan: .seconds(Int64.min / 2))
+    }
+
     private var wait: @Sendable (Cancellation) -> LockWait {
         { [lockTimeout, access] in LockWait(timeout: lockTimeout, cancellation: $0, access: access) }
     }

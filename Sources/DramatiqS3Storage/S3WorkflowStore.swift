@@ -12,7 +12,8 @@ public import Logging
 /// certificates are verified. Nothing but the server's answers is waited for, and a task that is cancelled gets on at once.
 ///
 /// The credentials need `s3:GetObject` and `s3:PutObject` for the objects, and `s3:ListBucket` for the bucket, without
-/// which S3 says of what isn't there that it is not allowed. Sweeps need `s3:DeleteObject` besides.
+/// which S3 says of what isn't there that it is not allowed. To remove what ended runs have stored, and to sweep, they need
+/// `s3:DeleteObject` besides; without it a lifecycle rule of the bucket removes what is old.
 public struct S3WorkflowStore: WorkflowStore {
     /// The longest name of a content, in bytes.
     private static let maxNameLength = 256
@@ -104,6 +105,13 @@ public struct S3WorkflowStore: WorkflowStore {
             throw error(.missing, "refresh", key, "There is no such object")
         }
         try await renewIfDue(object, key, for: wait)
+    }
+
+    /// In a bucket with versions it leaves the earlier version, as ``sweep(olderThan:isDryRun:)`` does.
+    ///
+    /// - Throws: ``S3StoreError``.
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        try await objects.remove(try key(of: completionID, "remove", reference))
     }
 
     private func renewIfDue(_ object: S3Object, _ key: String, for wait: Duration) async throws {

@@ -118,8 +118,8 @@ extension WorkflowError {
 
     static let notInTask = WorkflowError(
         code: .notInTask,
-        description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware; in a pipeline only "
-            + "the last one")
+        description: "Only an actor can add tasks, while it runs on a broker with a WorkflowMiddleware; in a "
+            + "pipeline only the last one")
 
     static func resultUnknown(_ taker: Message, _ reason: String) -> WorkflowError {
         WorkflowError(
@@ -131,7 +131,8 @@ extension WorkflowError {
 
     static let resultsOfAdded = WorkflowError(
         code: .resultUnknown,
-        description: "Tasks that are added while a workflow runs can't take results, and have no names to take theirs by")
+        description: "Tasks that are added while a workflow runs can't take results, and have no names to take "
+            + "theirs by")
 
     static func resultNameRepeated(_ name: String) -> WorkflowError {
         WorkflowError(

@@ -31,7 +31,7 @@ import Testing
         #expect(stage.ran.count == 10_001)
         #expect(stage.ran.values.last == "after")
         // Nothing is left to be stored after the last one. The members arrive within the refreshing interval.
-        #expect(store.counts == InMemoryWorkflowStore.Counts(stores: 1, loads: 1, refreshes: 0))
+        #expect(store.counts.stores == 1 && store.counts.loads == 1 && store.counts.refreshes == 0)
     }
 
     /// The shapes that used to store once for each step, member or level.

@@ -8,7 +8,7 @@ import Testing
 /// The promises to callbacks over a store, and to the store in memory, with all that stores can be built of.
 @Suite(.timeLimit(.minutes(10))) struct DedupConformanceTests {
     private struct Subject: CallbackStorageSubject, WorkflowStoreSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations, .removing]
 
         let claims: Set<Claim> = Subject.claims
         private let parts: StoreParts

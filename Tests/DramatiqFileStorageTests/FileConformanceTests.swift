@@ -13,7 +13,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct FileConformanceTests {
     /// Files whose dates go back as time passes, and are swept then.
     private struct Subject: CallbackStorageSubject, WorkflowStoreSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations, .removing]
 
         let claims: Set<Claim> = Subject.claims
         let lifetime: Duration = StorageRetention().age

@@ -52,7 +52,7 @@ import Testing
             let held = lives.keys.count { $0.hasSuffix("_held") }
             let arrived = lives.keys.count { $0.hasSuffix("_arrived") }
             #expect(arrived + held == 1)
-            #expect(lives.count == 11, "three barriers, who arrived at one, what follows, and three keys of the run")
+            #expect(lives.count == 12, "three barriers, who arrived at one, what follows, and four keys of the run")
             for (key, life) in lives { #expect(life > Self.base + 7 * Self.day, "\(key)") }
         }
     }
@@ -97,7 +97,7 @@ import Testing
                 }
             }
             let lives = try await lives(stage)
-            #expect(lives.count == 8, "three barriers, what follows, and the key of the run")
+            #expect(lives.count == 9, "three barriers, what follows, and two keys of the run")
             // Half of the longest wait is the shortest.
             for (key, life) in lives { #expect(life > Self.base + 7 * Self.day / 2, "\(key)") }
         }
@@ -121,7 +121,7 @@ import Testing
             }
             #expect(stage.ran.values.sorted() == ["b", "c"])
             let lives = try await lives(stage)
-            #expect(lives.count == 10, "three barriers, who arrived at one, what follows, and two keys of the run")
+            #expect(lives.count == 11, "three barriers, who arrived at one, what follows, and three keys of the run")
             for (key, life) in lives { #expect(life > Self.base + 364 * Self.day, "\(key)") }
         }
     }

@@ -10,7 +10,7 @@ import Testing
 /// The promises to stores, and to callbacks over this one.
 @Suite(.timeLimit(.minutes(10))) struct S3ConformanceTests {
     private final class Subject: CallbackStorageSubject, WorkflowStoreSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations, .removing]
         let s3: FaultyS3
         private let passed = Mutex(Duration.zero)
 

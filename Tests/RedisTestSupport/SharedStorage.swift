@@ -97,6 +97,14 @@ private struct NotingStorage: CallbackStorage {
         return reference
     }
 
+    func storeForRun(_ callbacks: [CompletionCallback]) async throws -> StoredCallbacks {
+        let stored = try await base.storeForRun(callbacks)
+        if isStarting { try await note(stored.reference) }
+        return stored
+    }
+
+    func remove(_ contents: [String]) async throws { try await base.remove(contents) }
+
     func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         if !isStarting { try await note(reference) }
         return try await base.retrieve(reference)

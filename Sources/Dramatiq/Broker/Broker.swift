@@ -39,7 +39,10 @@ public final class Broker: Sendable {
         let logger = logger.printable
         self.transport = transport
         pipeline = CommitPipeline(
-            transport, observers: middleware.compactMap { $0 as? any CommitObserver }, logger: logger)
+            transport,
+            observers: middleware.compactMap { $0 as? any CommitObserver }.filter {
+                ($0 as? any SelectiveObserver)?.observesCommits ?? true
+            }, logger: logger)
         let traits = transport.traits
         isImmediate = traits.isImmediate
         countsCrashes = traits.countsCrashes

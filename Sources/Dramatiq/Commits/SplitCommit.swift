@@ -55,10 +55,9 @@ struct SplitCommit {
     /// What the commit means for its run before the messages are sent.
     private var sentOfRun: RunStep? {
         guard var run = state.run,
-            run.beginning != nil || !run.sent.isEmpty || !run.added.isEmpty || !state.creations.isEmpty
-        else {
-            return nil
-        }
+            run.beginning != nil || !run.sent.isEmpty || !run.added.isEmpty || !run.stored.isEmpty
+                || !state.creations.isEmpty
+        else { return nil }
         run.ended = nil
         run.returned = []
         return run
@@ -70,6 +69,7 @@ struct SplitCommit {
         run.beginning = nil
         run.sent = []
         run.added = []
+        run.stored = []
         if !isReleased { run.returned = [] }
         return run
     }

@@ -34,6 +34,7 @@ struct WireOption: Sendable {
         WireOption("redis_message_id", .transportID),
         WireOption("workflow_completion_callbacks", .tie, servedBy: "WorkflowMiddleware", losesWork: true),
         WireOption("workflow_taken_results", servedBy: "WorkflowMiddleware", losesWork: true),
+        WireOption("workflow_run", .tie),
         WireOption("group_completion_callbacks", .tie, servedBy: "GroupCallbacks", losesWork: true),
         WireOption("group_completion_uuid", .tie, servedBy: "GroupCallbacks"),
         WireOption("retries", .history),

@@ -28,3 +28,9 @@ extension SelectiveMiddleware {
     package func surrounds(_ context: MessageContext) -> Bool { true }
     package var concernsPlainMessages: Bool { false }
 }
+
+/// A middleware that sees beforehand whether it has anything to look at in commits.
+package protocol SelectiveObserver: CommitObserver {
+    /// Whether it has. Doesn't change.
+    var observesCommits: Bool { get }
+}

@@ -192,6 +192,15 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         return state.withLock { $0.runs.page(query, now) }
     }
 
+    public func isOver(_ id: String) async throws -> Bool {
+        let now = now()
+        return state.withLock { $0.runs.isOver(id, now) ?? $0.released.contains(TextKey(id)) }
+    }
+
+    public func takeContents(of ids: [String]) async throws -> [String] {
+        state.withLock { $0.runs.takeContents(of: ids) }
+    }
+
     public func change(_ id: String, _ transition: RunTransition, index: String) async throws -> RunChange? {
         let now = now()
         return state.withLock { state in

@@ -23,6 +23,8 @@ struct InMemoryRuns {
         var open: Set<TextKey> = []
         var failures: [TextKey: RunStatus.Failure] = [:]
         var held: [TextKey: HeldMessage] = [:]
+        /// What is kept elsewhere for it alone.
+        var contents: Set<RunStep.Content> = []
 
         /// The first actors of a definition are counted apart, all others together, as in Redis.
         mutating func count(
@@ -59,6 +61,10 @@ struct InMemoryRuns {
                 if !open.isEmpty { for barrier in released { open.remove(TextKey(barrier.key)) } }
                 for task in step.added { count(task.actorName, isOfDefinition: true) { $0.total += task.count } }
                 for sent in step.sent { count(sent.actorName) { $0.sent += sent.count } }
+                for content in step.stored
+                where contents.count < RunLimits.maxContents
+                    && content.name.utf8.count <= RunLimits.maxContentNameLength
+                { contents.insert(content) }
             }
             if let end = step.ended { note(end) }
             if isOver, !state.isEnded || state == .failed {
@@ -103,6 +109,9 @@ struct InMemoryRuns {
             open = []
         }
 
+        /// Whether nothing of it needs any more what is kept for it.
+        var isOver: Bool { state == .succeeded || state == .cancelled && failures.isEmpty && isQuiet }
+
         /// Whether nothing of it is in a queue or being processed, as far as is known here.
         var isQuiet: Bool { tasks.values.allSatisfy { $0.inFlight == 0 } }
 
@@ -122,6 +131,10 @@ struct InMemoryRuns {
     /// Which version workers keep to, and when they were heard.
     private var workers: [TextKey: (version: Int, heard: Moment)] = [:]
     private var sweepThreshold = 1024
+    /// What is kept elsewhere for runs that need it no more.
+    private var leftovers: [TextKey: Set<RunStep.Content>] = [:]
+    /// The most runs whose leftovers are remembered: they are asked for at once, if at all.
+    private static let maxLeftovers = 10_000
 
     /// - Parameters:
     ///   - opened: the barriers that were made in the same step.
@@ -146,12 +159,30 @@ struct InMemoryRuns {
             step, opened: opened, released: released, isCommitted: isCommitted, isOver: isOver && isCommitted, now)
         let run = runs.values[place]
         guard run.state.isEnded else { return }
+        releaseContents(key, place)
         if run.state != earlier {
             version += 1
             stopped[key] = run.state == .failed ? (.failed, stopExpiry) : nil
             if !earlier.isEnded { noteEnd(key, run.maxEnded) }
         }
         if !stopped.isEmpty, run.state == .cancelled, run.isQuiet { stopped[key] = nil }
+    }
+
+    /// Whether nothing of a run is to come; `nil` if nothing is known of it.
+    func isOver(_ id: String, _ now: Moment) -> Bool? {
+        guard let run = runs[TextKey(id)], run.expiry > now else { return nil }
+        return run.state == .succeeded || run.state == .cancelled
+    }
+
+    mutating func takeContents(of ids: [String]) -> [String] {
+        ids.flatMap { (leftovers.removeValue(forKey: TextKey($0)) ?? []).map(\.name) }
+    }
+
+    /// A run that needs no more what is kept for it leaves it to who asks.
+    private mutating func releaseContents(_ key: TextKey, _ place: Dictionary<TextKey, Run>.Index) {
+        guard !runs.values[place].contents.isEmpty, runs.values[place].isOver else { return }
+        if leftovers.count < Self.maxLeftovers { leftovers[key] = runs.values[place].contents }
+        runs.values[place].contents = []
     }
 
     private mutating func noteEnd(_ key: TextKey, _ maxEnded: Int) {
@@ -227,6 +258,7 @@ struct InMemoryRuns {
             let expiry = stopped[key]?.expiry ?? run.expiry
             runs.values[place].cancel(now)
             stopped[key] = runs.values[place].isQuiet ? nil : (.cancelled, expiry)
+            releaseContents(key, place)
             if !run.state.isEnded { noteEnd(key, run.maxEnded) }
         }
         return RunChange(state: transition.target, version: version)

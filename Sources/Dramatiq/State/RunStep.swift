@@ -109,6 +109,26 @@ public struct RunStep: Sendable {
         }
     }
 
+    /// Something that is kept for a run alone, for as long as something of it may need it.
+    public struct Content: Sendable, Hashable {
+        /// What it is called where it is kept.
+        public var name: String
+        /// Whether the name is a key in the place of the store itself, which removes it in the step in which the run succeeds.
+        /// What is kept elsewhere is handed out by ``RunStore/takeContents(of:)``.
+        public var isKey: Bool
+
+        public init(name: String, isKey: Bool = false) {
+            self.name = name
+            self.isKey = isKey
+        }
+
+        public static func == (left: Content, right: Content) -> Bool {
+            left.isKey == right.isKey && left.name.hasSameBytes(as: right.name)
+        }
+
+        public func hash(into hasher: inout Hasher) { name.hashBytes(into: &hasher) }
+    }
+
     /// What the ids of runs end with, which tells them from other barriers.
     public static let idSuffix = ":run"
 
@@ -127,6 +147,9 @@ public struct RunStep: Sendable {
     /// Messages that were put aside and go back to their queues with the commit's successors. Unless all of them are
     /// still there and the run is under way, nothing is done: the steps come to ``StateCommit/Result/alreadyReleased``.
     public var returned: [HeldMessage]
+    /// What was stored for what is sent, and for this run alone. It is noted if the steps are committed; see
+    /// ``RunLimits/maxContents``.
+    public var stored: [Content] = []
     /// Whether the steps may end the run although it has callbacks: they are sent as the commit's successors. Otherwise steps
     /// that would end such a run come to ``StateCommit/Result/opened``, and nothing is done. If somebody else has ended it
     /// meanwhile, they come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
@@ -150,7 +173,8 @@ public struct RunStep: Sendable {
 
     /// Whether a message is a task that is done, and nothing else is counted.
     func isPlainSuccess(of messageID: String) -> Bool {
-        guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, let ended, ended.outcome == .succeeded
+        guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, stored.isEmpty, let ended,
+            ended.outcome == .succeeded
         else { return false }
         return ended.messageID.hasSameBytes(as: messageID)
     }

@@ -16,6 +16,31 @@ public protocol RunStore: RunControl {
     ///
     /// - Throws: if the store can't be reached or refuses.
     func runs(_ query: RunQuery) async throws -> RunPage
+
+    /// Whether nothing of a run is to come any more: it has succeeded or was cancelled, also if that is all that is known of
+    /// it. Defaults to what ``run(_:index:limit:)`` says.
+    ///
+    /// - Throws: if the store can't be reached or refuses.
+    func isOver(_ id: String) async throws -> Bool
+
+    /// What is kept elsewhere for runs that need it no more, for the caller to remove: it is handed out once. What the store
+    /// itself has of them it removes.
+    ///
+    /// A run needs it no more if it has succeeded; or if it was cancelled, nothing of it is in a queue or being processed, and
+    /// none of its tasks is among the dead letters. Defaults to nothing, for a store that takes no note of
+    /// ``RunStep/stored``.
+    ///
+    /// - Throws: if the store can't be reached or refuses.
+    func takeContents(of ids: [String]) async throws -> [String]
+}
+
+extension RunStore {
+    public func isOver(_ id: String) async throws -> Bool {
+        guard let state = try await run(id, index: "", limit: 0)?.run.state else { return false }
+        return state == .succeeded || state == .cancelled
+    }
+
+    public func takeContents(of ids: [String]) async throws -> [String] { [] }
 }
 
 /// Which runs to list.
@@ -75,10 +100,14 @@ public enum RunLimits {
     public static let maxNameLength = 200
     /// How many labels a run has at most: 20.
     public static let maxLabels = 20
+    /// How much of what is stored for a run is noted, so that it can be removed when the run has ended: 1000 contents, each
+    /// with a name of at most 1024 bytes of UTF-8.
+    public static let maxContents = 1000
     /// For how long a worker that says nothing is waited for when a run is stopped: 15 seconds.
     public static let workerPatience = Duration.seconds(15)
     /// What no name and no label has, so that stores can write several of them one after the other: U+001F.
     package static let separator = UInt8(ascii: "\u{1F}")
+    package static let maxContentNameLength = 1024
     /// How much of the reason of a failure is kept, in bytes of UTF-8: 500.
     package static let maxReasonLength = 500
 }

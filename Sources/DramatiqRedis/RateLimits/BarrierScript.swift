@@ -216,7 +216,7 @@ enum BarrierScript {
 
           local function commit_barriers(steps)
             local run = steps.run
-            if run then use_runs().look_at(run) end
+            if run then use_runs().look_at(run, steps) end
             if run and run.returned and not use_runs().endings().stops().can_give_back(run) then return 'released' end
             local verdict = run and use_runs().verdict(run, steps)
             if verdict then

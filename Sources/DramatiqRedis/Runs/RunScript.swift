@@ -8,6 +8,7 @@ import Dramatiq
 /// | `<id>_open` | a set: the keys of groups' barriers that are open |
 /// | `<id>_failures` | a hash: a message's id and what there is to know about its failure, as JSON |
 /// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused or has failed: see `HeldMessage.text` |
+/// | `<id>_stored` | a set: what is stored for the run alone, `k` and its key, or `n` and what it is called elsewhere. `stored` in the hash says that there is some |
 /// | `<index>.running` | a sorted set of ``RunEntry`` (ms of the start): the runs that are under way |
 /// | `<index>.<state>` | a sorted set of ``RunEntry`` (ms): those that have ended so, and when they are to be forgotten |
 /// | `<index>.stopped.runs` | a sorted set (ms): state and id of the runs that are stopped, and until when a message of them may come |
@@ -31,7 +32,11 @@ enum RunScript {
     /// From how many on those that have ended are removed now and then only.
     private static let exactMaxEnded = 1000
 
-    /// Defines `use_runs()`, which has `read()`, which reads a ``RunStep``, `look_at(run)`, which writes nothing, `note`,
+    /// For how long it is known of a run that has succeeded what is stored elsewhere for it, in milliseconds: an hour. It is
+    /// asked for at once, if at all.
+    private static let leftoverTTL = 3_600_000
+
+    /// Defines `use_runs()`, which has `read()`, which reads a ``RunStep``, `look_at(run, steps)`, which writes nothing, `note`,
     /// which can't fail after that, and `write()`, which has to be called when all is noted. Expects `take()` and
     /// `use_barriers()`.
     ///
@@ -61,7 +66,8 @@ enum RunScript {
                 run.reason, run.attempt, run.queue, run.letter, run.fails = take(), take(), take(), take(), take() == '1'
               end
             end
-            local kind = take()
+            local marked = take()
+            local kind = string.sub(marked, 1, 1)
             if kind == '1' then
               local beginning = { about = take(), retention = use_barriers().duration(take()), max_ended = take() }
               beginning.lists = {}
@@ -78,11 +84,21 @@ enum RunScript {
             elseif kind == '3' then
               run.added = read_counts()
             end
+            if #marked > 1 then
+              run.stored = {}
+              for i = 1, tonumber(take()) do run.stored[i] = take() end
+            end
             return run
           end
 
-          -- Reads all that a step may need or change, at once. There is nothing of a run that begins.
-          local function look_at(run)
+          local function ends(run, steps)
+            for _, barrier in ipairs(steps.releases) do if barrier.key == run.id then return true end end
+            return steps.arrival and steps.arrival.releases and steps.arrival.key == run.id
+          end
+
+          -- Reads all that a step may need or change, at once. There is nothing of a run that begins. Without steps the run
+          -- does not end; it may if they are true.
+          local function look_at(run, steps)
             local record = records[run.id]
             run.record = record or { id = run.id, key = run.id .. '_state', values = {}, changes = {} }
             if run.beginning then return end
@@ -98,6 +114,7 @@ enum RunScript {
                 need(kind .. ':')
               end
             end
+            if run.stored or run.fails or steps == true or steps and ends(run, steps) then need('stored') end
             for _, message in ipairs(run.returned or {}) do
               need('total:' .. message.actor)
               need('held:' .. message.actor)
@@ -148,11 +165,6 @@ enum RunScript {
 
         \(endings)
 
-          local function ends(run, steps)
-            for _, barrier in ipairs(steps.releases) do if barrier.key == run.id then return true end end
-            return steps.arrival and steps.arrival.releases and steps.arrival.key == run.id
-          end
-
           -- What steps come to that are about the end of a run with callbacks; nil if they can be taken.
           local function verdict(run, steps)
             local values = run.record.values
@@ -166,11 +178,19 @@ enum RunScript {
           -- Does what steps mean for their run. They were taken before.
           local function note(run, steps, is_committed)
             local record = run.record
-            if run.beginning then
-              if is_committed then use_endings().begin(run, steps) end
-              return
+            if run.beginning and is_committed then use_endings().begin(run, steps) end
+            if run.stored and is_committed and record.values.state then
+              local key = run.id .. '_stored'
+              local size = redis.pcall('SCARD', key)
+              if type(size) == 'number' and size < \(RunLimits.maxContents) then
+                if type(redis.pcall('SADD', key, unpack(run.stored))) == 'number' then
+                  local ttl = redis.call('PTTL', record.key)
+                  if ttl > 0 then redis.pcall('PEXPIRE', key, ttl) end
+                  if not record.values.stored then set(record, 'stored', '1') end
+                end
+              end
             end
-            if not record.values.state then return end
+            if run.beginning or not record.values.state then return end
             local is_over, has_groups = false, #steps.releases > 0
             if is_committed then
               for _, creation in ipairs(steps.creations) do has_groups = has_groups or creation.parties ~= '1' end
@@ -265,6 +285,7 @@ enum RunScript {
               if state == 'failed' then
                 redis.pcall('PEXPIRE', run.id .. '_open', retention)
                 redis.pcall('PEXPIRE', run.id .. '_held', retention)
+                if values.stored then redis.pcall('PEXPIRE', run.id .. '_stored', retention) end
               end
               local list, text = run.index .. '.' .. state, entry(record)
               redis.pcall('ZREM', run.index .. '.' .. earlier, text)
@@ -300,6 +321,19 @@ enum RunScript {
             local function succeed(run)
               local state = run.record.values.state
               if state ~= 'running' and state ~= 'paused' and state ~= 'failed' then return end
+              -- Nothing of it needs any more what is stored for it. What isn't here is asked for.
+              if run.record.values.stored then
+                local key, has_others = run.id .. '_stored', false
+                local stored = redis.pcall('SRANDMEMBER', key, \(2 * RunLimits.maxContents))
+                for _, content in ipairs(stored) do
+                  if string.sub(content, 1, 1) == 'k' then
+                    redis.pcall('UNLINK', string.sub(content, 2))
+                  else
+                    has_others = true
+                  end
+                end
+                if has_others then redis.pcall('PEXPIRE', key, \(leftoverTTL)) else redis.pcall('UNLINK', key) end
+              end
               finish(run, 'succeeded')
               if state ~= 'running' then use_stops().unstop(run, state) end
             end
@@ -384,18 +418,19 @@ enum RunScript {
 
             -- A run is kept for as long as its barrier, until it has ended.
             local function keep(id, ttl)
-              local state = redis.pcall('HGET', id .. '_state', 'state')
-              if state ~= 'running' and state ~= 'paused' then return end
+              local values = redis.pcall('HMGET', id .. '_state', 'state', 'stored')
+              if values[1] ~= 'running' and values[1] ~= 'paused' then return end
               if redis.call('PEXPIRE', id .. '_state', ttl) == 0 then return end
               redis.pcall('PEXPIRE', id .. '_open', ttl)
               redis.pcall('PEXPIRE', id .. '_failures', ttl)
               redis.pcall('PEXPIRE', id .. '_held', ttl)
+              if values[2] then redis.pcall('PEXPIRE', id .. '_stored', ttl) end
             end
 
             -- Notes that a run has ended if its barrier is open: Python's workers don't.
             local function settle(id, index)
               local run = { id = id, index = index, sent = {}, outcome = '' }
-              runs.look_at(run)
+              runs.look_at(run, true)
               local values = run.record.values
               if values.kind ~= 'r' then return end
               local ran = redis.call('GET', id .. '_ran')

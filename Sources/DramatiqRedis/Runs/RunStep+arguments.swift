@@ -21,8 +21,10 @@ extension RedisCommand {
         } else {
             append("")
         }
+        // Mostly there is nothing, and then it takes no argument.
+        let mark = step.stored.isEmpty ? "" : "s"
         if let beginning = step.beginning {
-            append("1")
+            append("1" + mark)
             append(RunEntry.about(beginning))
             append(max(.milliseconds(1), beginning.retention).redisMilliseconds)
             append(beginning.maxEnded)
@@ -32,17 +34,22 @@ extension RedisCommand {
             append(beginning.tasks)
             for callback in beginning.callbacks.all { append(callback?.description ?? "") }
         } else if !step.returned.isEmpty {
-            append("2")
+            append("2" + mark)
             append(step.returned.count)
             for message in step.returned {
                 append(message.messageID)
                 append(message.actorName)
             }
         } else if !step.added.isEmpty {
-            append("3")
+            append("3" + mark)
             append(step.added)
         } else {
-            append("0")
+            append("0" + mark)
+        }
+        if !step.stored.isEmpty {
+            let stored = step.noted
+            append(stored.count)
+            for content in stored { append((content.isKey ? "k" : "n") + content.name) }
         }
     }
 
@@ -63,7 +70,15 @@ extension RunStep {
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if beginning == nil, returned.isEmpty, !added.isEmpty { count += 1 + 2 * added.count }
         if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        if !stored.isEmpty { count += 1 + noted.count }
         return count
+    }
+
+    /// As much of ``stored`` as can be noted.
+    fileprivate var noted: [Content] {
+        Array(
+            stored.lazy.filter { $0.name.utf8.count <= RunLimits.maxContentNameLength }
+                .prefix(RunLimits.maxContents))
     }
 }
 

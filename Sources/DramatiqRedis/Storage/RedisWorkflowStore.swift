@@ -94,6 +94,12 @@ public struct RedisWorkflowStore: WorkflowStore {
         guard try isThere.boolean() else { throw RedisStoreError.notFound(completionID: completionID) }
     }
 
+    /// - Throws: ``RedisStoreError``, `RedisError`.
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        try check(reference, completionID)
+        _ = try await executor.execute(RedisCommand("UNLINK", key(completionID)))
+    }
+
     private func check(_ reference: JSONValue, _ completionID: String) throws(RedisStoreError) {
         guard Self.isValid(completionID), reference.stringValue == completionID else { throw .invalidReference }
     }
@@ -105,5 +111,16 @@ public struct RedisWorkflowStore: WorkflowStore {
 
     static func isValid(_ completionID: String) -> Bool {
         !completionID.isEmpty && completionID.utf8.count <= maxIDLength
+    }
+}
+
+extension RedisWorkflowStore: KeyedWorkflowStore {
+    /// On the same client; on a cluster, which barriers have a tag for, in the slot of that.
+    package func key(of name: String, in place: StoreIdentity, beside key: String) -> String? {
+        let tag = KeySlot.tag(of: key)
+        guard StoreIdentity(executor) == place, tag.isEmpty || KeySlot.tag(of: keyPrefix).hasSameBytes(as: tag) else {
+            return nil
+        }
+        return self.key(name)
     }
 }

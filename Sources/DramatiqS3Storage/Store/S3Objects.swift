@@ -174,6 +174,15 @@ struct S3Objects: Sendable {
         }
     }
 
+    /// Removes an object. What isn't there is no error.
+    ///
+    /// - Throws: ``S3StoreError``.
+    func remove(_ key: String) async throws {
+        var request = S3Request("remove", "DELETE", key: key)
+        request.expected = [200, 204, 404]
+        _ = try await client.send(request)
+    }
+
     private var encryption: [(name: String, value: String)] {
         (configuration.encryption?.headers ?? []).map { ($0[0], $0[1]) }
     }

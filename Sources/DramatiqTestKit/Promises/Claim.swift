@@ -52,6 +52,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let pausing = Claim("queues can be paused")
     /// A store is a `WorkflowStoreOperations`.
     public static let storeOperations = Claim("stored contents can be looked after")
+    /// A `WorkflowStore` removes what it is told to, or a `CallbackStorage` what a run has stored.
+    public static let removing = Claim("what ended runs have stored is removed")
     /// An encoder reads what `JSONMessageEncoder` writes.
     public static let plainJSON = Claim("plain JSON is read")
 

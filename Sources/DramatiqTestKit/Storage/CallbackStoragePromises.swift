@@ -3,7 +3,10 @@ import DramatiqWorkflow
 
 /// What a `CallbackStorage` promises: callbacks come back as they were, and what can't be had is an error.
 public enum CallbackStoragePromises {
-    public static let all: [Promise<any CallbackStorageSubject>] = [
+    public static let all: [Promise<any CallbackStorageSubject>] = keeping + removing
+
+    /// Storing, retrieving and keeping.
+    static let keeping: [Promise<any CallbackStorageSubject>] = [
         Promise("callbacks come back as they were, outermost first") { subject in
             let storage = try await subject.makeStorage()
             for remaining in [nil] + SampleWorkflows.all.map(Optional.some) {
@@ -139,11 +142,11 @@ public enum CallbackStoragePromises {
         func makeTransport() async throws -> any Transport { transport }
     }
 
-    private static func load(_ callback: CompletionCallback) async throws -> JSONValue {
+    static func load(_ callback: CompletionCallback) async throws -> JSONValue {
         try await unwrap(callback.remaining, "a remaining workflow").load()
     }
 
-    private static func expectSame(
+    static func expectSame(
         _ seen: [CompletionCallback],
         _ stored: [CompletionCallback],
         _ remaining: JSONValue?,

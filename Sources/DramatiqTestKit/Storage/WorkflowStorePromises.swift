@@ -23,7 +23,7 @@ extension Promise where Subject == any WorkflowStoreSubject {
 
 /// What a `WorkflowStore` promises: what is stored is loaded, to the byte, and what can't be had is an error.
 public enum WorkflowStorePromises {
-    public static let all: [Promise<any WorkflowStoreSubject>] = keeping + StoreOperationsPromises.all
+    public static let all: [Promise<any WorkflowStoreSubject>] = keeping + removing + StoreOperationsPromises.all
 
     /// Storing, loading and keeping.
     static let keeping: [Promise<any WorkflowStoreSubject>] = [
@@ -116,7 +116,7 @@ public enum WorkflowStorePromises {
         },
     ]
 
-    private static func overTheWire(_ reference: JSONValue) throws -> JSONValue {
+    static func overTheWire(_ reference: JSONValue) throws -> JSONValue {
         try JSONValue(parsing: reference.encoded())
     }
 }

@@ -10,6 +10,9 @@ package import Dramatiq
 package enum CallbackFormat {
     /// The option's name.
     package static let option = "workflow_completion_callbacks"
+    /// The option in which messages say which run they are of, if the storage keeps their callbacks apart: these go with the
+    /// run, and a message that comes once more finds out that it is over.
+    static let runOption = "workflow_run"
     /// The most values that callbacks may consist of, each entry, what is in it and the members of its remaining workflow
     /// counted: far more than the deepest workflow has that an encoder lets pass.
     private static let maxParts = 1 << 16

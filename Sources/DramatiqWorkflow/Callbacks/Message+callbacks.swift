@@ -29,17 +29,34 @@ extension Message {
     /// The callbacks that the message itself carries.
     var ownCallbacks: JSONValue? { options.value(CallbackFormat.option) }
 
+    /// The run that the message says it is of, if its callbacks are kept apart from it.
+    var runOption: String? {
+        if let text = options.value(CallbackFormat.runOption)?.stringValue { return text }
+        guard isPiped else { return nil }
+        return Pipeline(self).messages.last?.options.value(CallbackFormat.runOption)?.stringValue
+    }
+
     /// The message as a task of a workflow, or of none if there are no callbacks.
-    mutating func setCallbacks(_ reference: JSONValue?) {
+    ///
+    /// - Parameter run: the run that it says it is of.
+    mutating func setCallbacks(_ reference: JSONValue?, run: String? = nil) {
         guard isPiped else {
             if reference != nil || !options.isEmpty { options[CallbackFormat.option] = reference }
+            setRun(run)
             return
         }
         var pipeline = Pipeline(self)
         for index in pipeline.messages.indices {
             let isLast = index == pipeline.messages.count - 1
             pipeline.messages[index].options[CallbackFormat.option] = isLast ? reference : nil
+            pipeline.messages[index].setRun(isLast ? run : nil)
         }
         self = pipeline.joined
+    }
+
+    private mutating func setRun(_ run: String?) {
+        if run != nil || options.has(CallbackFormat.runOption) {
+            options[CallbackFormat.runOption] = run.map { .string($0) }
+        }
     }
 }

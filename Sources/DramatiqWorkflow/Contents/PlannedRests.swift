@@ -29,17 +29,22 @@ package final class PlannedRests: Sendable {
     }
 
     package let parts: [Part]
+    /// The run that they are part of, if it is tracked.
+    private let run: String?
     private let source: Source
     private let state = Mutex(State())
 
-    /// - Parameter text: what a ``ContentWriter`` has written, a chain for each part.
+    /// - Parameter text: what a ``ContentWriter`` has written, a chain for each part, with the run that they are part of.
     package init(_ parts: [Part], text: [UInt8], children: [Range<Int>]) {
         self.parts = parts
+        run = nil
         source = .text(text, children)
     }
 
-    package init(_ parts: [Part], children: [JSONArray]) {
+    /// - Parameter run: the run that they are part of, if it is tracked.
+    package init(_ parts: [Part], children: [JSONArray], ofRun run: String? = nil) {
         self.parts = parts
+        self.run = run
         source = .arrays(children)
     }
 
@@ -69,7 +74,7 @@ package final class PlannedRests: Sendable {
                 ?? Result {
                     switch source {
                     case .text(let text, _): try WorkflowContent(text)
-                    case .arrays(let arrays): try WorkflowContent(WorkflowContent.text(arrays))
+                    case .arrays(let arrays): try WorkflowContent(WorkflowContent.text(arrays, ofRun: run))
                     }
                 }
             state.content = content

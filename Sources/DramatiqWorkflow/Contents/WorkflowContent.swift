@@ -6,6 +6,9 @@ package import Dramatiq
 ///
 /// What remains later is a part of it: the children of a chain, from one of them on. A *cursor* says which: it is the
 /// number of that child among all nodes of the content, in the order in which they begin in the text, from 0.
+///
+/// The content of a run that is tracked says so in its last chain, `"run":"…"`, so that it is that run's alone: another run
+/// of the same workflow has another content, and what is removed with the one is not missed by the other.
 package final class WorkflowContent: Sendable {
     package let text: [UInt8]
     let places: NodePlaces
@@ -53,11 +56,17 @@ package final class WorkflowContent: Sendable {
         return places.rest(from: first) != nil && places.parents[first] == places.outermost[index] ? first : nil
     }
 
+    /// Whether it is that of a run and of no other.
+    func belongs(to run: String) -> Bool {
+        let mark = ContentWriter.mark(of: run) + Array("}]".utf8)
+        return text.count >= mark.count && text.suffix(mark.count).elementsEqual(mark)
+    }
+
     /// The text for chains with these children.
-    package static func text(_ chains: [JSONArray]) -> [UInt8] {
+    package static func text(_ chains: [JSONArray], ofRun run: String? = nil) -> [UInt8] {
         var writer = ContentWriter()
         for children in chains { writer.add { $0.append(children.validatedText ?? JSONArray.content(children)) } }
-        return writer.finish().text
+        return writer.finish(ofRun: run).text
     }
 }
 
@@ -74,18 +83,29 @@ package struct ContentWriter {
     package mutating func add<Failure: Error>(_ writeChildren: (inout JSONWriter) throws(Failure) -> Void)
         throws(Failure)
     {
-        if !ranges.isEmpty { writer.append(UInt8(ascii: ",")) }
+        if !ranges.isEmpty { writer.append("},") }
         writer.append("{\"__type__\":\"chain\",\"children\":[")
         let start = writer.bytes.count
         try writeChildren(&writer)
         ranges.append(start..<writer.bytes.count)
-        writer.append("]}")
+        writer.append("]")
     }
 
     /// The text, and where the children of each chain are.
-    package consuming func finish() -> (text: [UInt8], children: [Range<Int>]) {
+    ///
+    /// - Parameter run: the run that it is the content of, if it is tracked.
+    package consuming func finish(ofRun run: String? = nil) -> (text: [UInt8], children: [Range<Int>]) {
+        if !ranges.isEmpty {
+            if let run { writer.append(Self.mark(of: run)[...]) }
+            writer.append(UInt8(ascii: "}"))
+        }
         writer.append(UInt8(ascii: "]"))
         return (writer.bytes, ranges)
+    }
+
+    /// What a chain says of the run that it belongs to.
+    static func mark(of run: String) -> [UInt8] {
+        Array(",\"run\":".utf8) + JSONValue.string(run).encoded()
     }
 }
 

@@ -21,6 +21,8 @@ final class CompletionFrame {
     private(set) var longestDelay = 0
     /// What the tasks' messages carry, stored once for all of them.
     var reference: JSONValue?
+    /// The run that the messages say they are of, since that can't be seen at the reference.
+    var runOption: String?
     /// What comes after a step.
     var remaining: RemainingWorkflow?
     /// The tasks that are started here and in no frame inside.

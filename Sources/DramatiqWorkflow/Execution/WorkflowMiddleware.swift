@@ -34,6 +34,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// How barriers are kept.
     public let barriers: BarrierStyle
     public let callbackStorage: any CallbackStorage
+    /// Whether the storage keeps anything elsewhere than in the messages.
+    let storesContents: Bool
     /// What becomes of a workflow when one of its tasks fails for good or is skipped.
     public let onFailure: WorkflowFailurePolicy
     /// How long barriers are kept beyond the time for which what can arrive at them may wait.
@@ -44,6 +46,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     public let tracking: RunTracking
     /// The runs of which nothing is to start here.
     let stopped = StoppedRunList()
+    /// The runs of which something may have to be removed.
+    let cleanup = RunCleanup()
 
     /// - Parameters:
     ///   - backend: keeps the barriers.
@@ -69,6 +73,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         self.backend = backend
         self.barriers = barriers
         self.callbackStorage = callbackStorage
+        storesContents = !(callbackStorage is InlineCallbackStorage)
         self.onFailure = onFailure
         self.barrierTTL = max(.zero, barrierTTL)
         self.longestWait = max(.zero, longestWait)
@@ -120,8 +125,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(plan.tasks.count)
+        var stored: [RunStep.Content] = []
         for task in plan.tasks {
-            try await store(task.frame)
+            stored += try await store(task.frame)
             let message = message(for: task)
             let delay = Self.duration(task.delay)
             if let envelope = broker.envelopeNow(message, delay: delay) {
@@ -145,6 +151,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         var state = creations.isEmpty && beginning == nil ? nil : StateCommit(store: backend, creations: creations)
         if let beginning {
             state?.run = RunStep(id: id, index: runIndex(broker), beginning: beginning, sent: plan.taskCounts)
+            state?.run?.stored = stored
         }
         return (Commit(sends: Envelopes(envelopes), state: state), id)
     }
@@ -191,19 +198,11 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         return RunStep(id: run.completionID, index: failsRun ? runIndex(context.broker) : "", ended: end)
     }
 
-    /// Stores the callbacks of a frame's messages, once.
-    private func store(_ frame: CompletionFrame?) async throws {
-        guard let frame, frame.reference == nil else { return }
-        let reference = try await callbackStorage.store(frame.callbacks)
-        if let delay = Self.duration(frame.longestDelay) { try await callbackStorage.refresh(reference, for: delay) }
-        frame.reference = reference
-    }
-
     private func message(for task: WorkflowPlan.Task) -> Message {
         var message = task.message
         // The time when it was made says nothing about how long it waited in a queue.
         message.messageTimestamp = .fractionalNow
-        message.setCallbacks(task.frame?.reference)
+        message.setCallbacks(task.frame?.reference, run: task.frame?.runOption)
         return message
     }
 
@@ -229,7 +228,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// A wait that others can be added to.
     private static func limited(_ wait: Duration) -> Duration { min(wait, .seconds(100 * 365 * 86_400)) }
 
-    private static func duration(_ milliseconds: Int) -> Duration? {
+    static func duration(_ milliseconds: Int) -> Duration? {
         milliseconds > 0 ? .milliseconds(milliseconds) : nil
     }
 
@@ -239,7 +238,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         guard context.delivered.hasOptions || context.result.note != nil else { return }
         let message = context.delivered.message
         if context.isSuccess {
-            if context.result.note != nil, try await startAdded(&context) { return }
+            if context.result.note != nil, try await startsAdded(&context) { return }
             if let reference = message.ownCallbacks {
                 return try await advance(
                     &context, Message.WorkflowTies(reference: reference, party: message.messageID), .succeeded)
@@ -276,9 +275,14 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         _ outcome: RunStep.TaskEnd.Outcome,
         _ reason: String = ""
     ) async throws {
-        let callbacks = try await callbacks(ties)
-        let run = runStep(context, callbacks, ties.party, outcome, reason)
-        try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party, run: run))
+        do {
+            let callbacks = try await callbacks(ties, of: context.delivered.message)
+            let run = runStep(context, callbacks, ties.party, outcome, reason)
+            try await advance(&context, Arrival(callbacks: callbacks[...], party: ties.party, run: run))
+        } catch is RunIsOver {
+            // It has come once more.
+            context.state = nil
+        }
     }
 
     /// Keeps what a message needs that is put aside.
@@ -361,9 +365,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         _ arrival: inout Arrival
     ) async throws -> Bool {
         guard let remaining = callback.remaining else { return false }
-        let workflow: JSONValue
-        var origin: StoredOrigin?
-        if let value = remaining.value { workflow = value } else { (workflow, origin) = try await remaining.open() }
+        let (workflow, origin) = try await open(remaining, ofRun: arrival.callbacks.first)
         let plan = try WorkflowPlan(
             starting: .json(workflow), of: origin,
             outer: Array(arrival.callbacks),
@@ -371,8 +373,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             identities: .derived,
             makeCompletionID: derivedIDs(from: callback.completionID, context.broker)
         )
-        try await send(plan, &context)
+        let stored = try await send(plan, &context)
         arrival.creations += creations(plan)
+        arrival.run?.stored += stored
         arrival.run?.sent += plan.taskCounts
         if !plan.tasks.isEmpty {
             let delay = Duration.milliseconds(plan.longestDelay)
@@ -382,15 +385,19 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// Adds to the commit the tasks that a plan starts with.
-    func send(_ plan: WorkflowPlan, _ context: inout MessageContext) async throws {
+    ///
+    /// - Returns: what was stored for their run alone.
+    func send(_ plan: WorkflowPlan, _ context: inout MessageContext) async throws -> [RunStep.Content] {
+        var stored: [RunStep.Content] = []
         for task in plan.tasks {
-            try await store(task.frame)
+            stored += try await store(task.frame)
             let message = message(for: task)
             let delay = Self.duration(task.delay)
             if !context.enqueueSuccessorNow(message, delay: delay) {
                 try await context.enqueueSuccessor(message, delay: delay)
             }
         }
+        return stored
     }
 
     /// Arrives at a barrier. Only if that completes it, what comes after it is worked out.
@@ -409,8 +416,12 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         next.party = callback.completionID
         context.whenBarrierOpens = { [next] context in
             var next = next
-            if callback.propagates { _ = try await start(callback, &context, &next) }
-            try await advance(&context, next)
+            do {
+                if callback.propagates { _ = try await start(callback, &context, &next) }
+                try await advance(&context, next)
+            } catch is RunIsOver {
+                context.state = nil
+            }
         }
     }
 

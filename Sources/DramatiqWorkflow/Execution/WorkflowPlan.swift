@@ -25,6 +25,8 @@ struct WorkflowPlan {
     private var identities: MessageIdentities
     /// What is started.
     private let parts: WorkflowParts
+    /// The run that it is part of, if that is tracked.
+    private let run: String?
     /// The queue of what came before.
     private let earlierQueue: String?
     private var frames: [CompletionFrame] = []
@@ -51,7 +53,8 @@ struct WorkflowPlan {
         identities: MessageIdentities,
         makeCompletionID: @escaping () -> String
     ) throws {
-        self.init(WorkflowParts(part), after: earlierQueue, identities, makeCompletionID)
+        self.init(
+            WorkflowParts(part), ofRun: runID ?? Self.run(outer), after: earlierQueue, identities, makeCompletionID)
         var frame = outer.isEmpty ? nil : CompletionFrame(.outer(outer), parent: nil)
         if let runID {
             let run = CompletionFrame(.group, parent: frame, completionID: runID, parties: 1)
@@ -77,20 +80,26 @@ struct WorkflowPlan {
         identities: MessageIdentities,
         makeCompletionID: @escaping () -> String
     ) throws {
-        self.init(.nodes(nodes[...]), after: earlierQueue, identities, makeCompletionID)
+        self.init(.nodes(nodes[...]), ofRun: Self.run(outer), after: earlierQueue, identities, makeCompletionID)
         try work(through: .startEach(parts, delay: 0, CompletionFrame(.outer(outer), parent: nil)), nil)
     }
 
     private init(
         _ parts: WorkflowParts,
+        ofRun run: String?,
         after earlierQueue: String?,
         _ identities: MessageIdentities,
         _ makeCompletionID: @escaping () -> String
     ) {
         self.parts = parts
+        self.run = run
         self.earlierQueue = earlierQueue
         self.identities = identities
         self.makeCompletionID = makeCompletionID
+    }
+
+    private static func run(_ outer: [CompletionCallback]) -> String? {
+        outer.first.flatMap { $0.isRun ? $0.completionID : nil }
     }
 
     private mutating func work(through first: Step, _ origin: StoredOrigin?) throws {
@@ -215,8 +224,8 @@ struct WorkflowPlan {
             }
         }
         // They are all of one kind, which is that of what is started.
-        if !arrays.isEmpty { return PlannedRests(parts, children: arrays) }
-        let (text, children) = content.finish()
+        if !arrays.isEmpty { return PlannedRests(parts, children: arrays, ofRun: run) }
+        let (text, children) = content.finish(ofRun: run)
         return PlannedRests(parts, text: text, children: children)
     }
 

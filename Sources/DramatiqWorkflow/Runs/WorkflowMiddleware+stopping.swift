@@ -19,9 +19,14 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
     }
 
     package func withhold(_ context: inout MessageContext) async throws {
-        guard let ties = context.delivered.message.workflowTies, let store = backend.runStore,
-            let run = try await callbacks(ties).first, run.isRun, let state = stopped[run.completionID]
-        else { return }
+        guard let ties = context.delivered.message.workflowTies, let store = backend.runStore else { return }
+        let callbacks: [CompletionCallback]
+        do {
+            callbacks = try await self.callbacks(ties, of: context.delivered.message)
+        } catch is RunIsOver {
+            return context.withhold(nil)
+        }
+        guard let run = callbacks.first, run.isRun, let state = stopped[run.completionID] else { return }
         if state == .cancelled {
             return context.withhold(cancellation(context.delivered.message, ties.party, of: run.completionID))
         }
@@ -66,6 +71,7 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
     /// Asks until it is cancelled.
     package func accompany(_ worker: Worker) async {
         guard let store = backend.runStore else { return }
+        cleanup.setLogger(worker.broker.logger)
         var failures = 0
         while !Task.isCancelled {
             do {
@@ -84,6 +90,7 @@ extension WorkflowMiddleware: MessageGate, WorkerCompanion {
             }
             try? await Task.sleep(for: Self.interval * min(1 + failures, 10))
         }
+        await Task { await finishCleanup() }.value
         guard let id = stopped.remove(worker) else { return }
         // Nobody has to wait for it then. In an outage it is forgotten by itself.
         let index = runIndex(worker.broker)

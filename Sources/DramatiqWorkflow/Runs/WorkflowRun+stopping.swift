@@ -39,7 +39,9 @@ extension WorkflowRun {
     ///   what the backend throws.
     @discardableResult
     public func cancel(timeout: Duration = defaultConfirmationTimeout) async throws -> RunStop {
-        try await stop(.cancel, timeout)
+        let stop = try await stop(.cancel, timeout)
+        broker.middleware(of: WorkflowMiddleware.self)?.removeContents(of: id)
+        return stop
     }
 
     /// Keeps what has not begun from beginning, until ``resume(perSecond:)``.

@@ -58,6 +58,11 @@ package final class ContentStorage: Sendable {
 
     /// - Throws: what the store throws, or the storage that has a remaining workflow.
     package func store(_ callbacks: [CompletionCallback]) async throws -> JSONValue {
+        try await storeForRun(callbacks).reference
+    }
+
+    /// - Parameter notes: gets what is stored now.
+    func store(_ callbacks: [CompletionCallback], _ notes: inout Notes) async throws -> JSONValue {
         var outermost: ContentAddress?
         var isInline = false
         var rests: [JSONValue] = []
@@ -67,7 +72,7 @@ package final class ContentStorage: Sendable {
                 rests.append(.null)
                 continue
             }
-            switch try await standIn(for: remaining) {
+            switch try await standIn(for: remaining, &notes) {
             case .inline(let workflow):
                 isInline = true
                 rests.append(workflow)
@@ -84,7 +89,7 @@ package final class ContentStorage: Sendable {
             } else {
                 CallbackFormat.write(callbacks, rests: rests)
             }
-        return isInline ? written : try await spilled(written)
+        return isInline ? written : try await spilled(written, &notes)
     }
 
     private enum StandIn {
@@ -92,33 +97,35 @@ package final class ContentStorage: Sendable {
         case part(ContentAddress, cursor: Int)
     }
 
-    private func standIn(for remaining: RemainingWorkflow) async throws -> StandIn {
+    private func standIn(for remaining: RemainingWorkflow, _ notes: inout Notes) async throws -> StandIn {
         switch remaining.origin {
         case .planned(let rests, let part):
-            let address = try await rests.address(in: self) { try await place(rests) }
+            let address = try await rests.address(in: self) { try await place(rests, &notes) }
             guard let address, let cursor = try rests.content().cursor(ofChain: part) else {
                 return .inline(try await remaining.load())
             }
             return .part(address, cursor: cursor)
         case .stored(let rest):
-            return .part(try await carry(rest.address) { try await rest.content() }, cursor: rest.cursor)
+            return .part(try await carry(rest.address, &notes) { try await rest.content() }, cursor: rest.cursor)
         case .other:
-            return try await standIn(forOther: remaining)
+            return try await standIn(forOther: remaining, &notes)
         }
     }
 
     /// For what another storage has, or a version of this one that knew no contents, or stood in the message.
-    private func standIn(forOther remaining: RemainingWorkflow) async throws -> StandIn {
+    private func standIn(forOther remaining: RemainingWorkflow, _ notes: inout Notes) async throws -> StandIn {
         // It may be this storage's, and somebody else's that wraps it.
         if let carried = try part(remaining.reference), carried.address.storage.hasSameBytes(as: name),
-            let address = try? await carry(carried.address, { throw CancellationError() })
+            let address = try? await carry(carried.address, &notes, { throw CancellationError() })
         {
             return .part(address, cursor: carried.cursor)
         }
         let reference = try await remaining.reference(in: self) {
             let workflow = try await remaining.load()
-            let rests = PlannedRests([PlannedRests.Part(outer: nil, taskCount: 1)], children: [chained(workflow)])
-            guard let address = try await place(rests), let cursor = try rests.content().cursor(ofChain: 0) else {
+            let rests = PlannedRests(
+                [PlannedRests.Part(outer: nil, taskCount: 1)], children: [chained(workflow)], ofRun: notes.run)
+            guard let address = try await place(rests, &notes), let cursor = try rests.content().cursor(ofChain: 0)
+            else {
                 return workflow
             }
             return StoredRest.reference(to: address, cursor: cursor).jsonValue
@@ -142,10 +149,10 @@ package final class ContentStorage: Sendable {
     }
 
     /// Stores what was planned, if that is better than to let messages carry it.
-    private func place(_ rests: PlannedRests) async throws -> ContentAddress? {
+    private func place(_ rests: PlannedRests, _ notes: inout Notes) async throws -> ContentAddress? {
         guard pays(rests), let content = try? rests.content(), content.depth <= JSONMessageEncoder.defaultMaxDepth / 2
         else { return nil }
-        return try await put(content)
+        return try await put(content, &notes)
     }
 
     private func pays(_ rests: PlannedRests) -> Bool {
@@ -158,23 +165,26 @@ package final class ContentStorage: Sendable {
         return cost.inline > Self.leastGain * (Double(size) + Self.referenceSize * Double(cost.carriers))
     }
 
-    private func put(_ content: WorkflowContent) async throws -> ContentAddress {
+    private func put(_ content: WorkflowContent, _ notes: inout Notes) async throws -> ContentAddress {
         let name = digest(content.text)
         let place = try await store.store(content.text, completionID: name.text)
         cache.insert(content, key(name))
         refreshes.note(name.text)
-        return ContentAddress(storage: self.name, name: name, place: place)
+        let address = ContentAddress(storage: self.name, name: name, place: place)
+        if let run = notes.run, content.belongs(to: run) { notes.add(address) }
+        return address
     }
 
     /// Sees to it that the store keeps a content that messages carry on: stores it if it comes from somewhere else, or is
     /// not there any more.
     private func carry(
         _ address: ContentAddress,
+        _ notes: inout Notes,
         _ content: () async throws -> WorkflowContent
     ) async throws -> ContentAddress {
         guard address.storage.hasSameBytes(as: name) else {
             if let known = moved.withLock({ $0[address.name] }), !refreshes.wouldBeDue(known.name.text) { return known }
-            let own = try await put(try await content())
+            let own = try await put(try await content(), &notes)
             moved.withLock { moved in
                 if moved.count >= Self.maxMoved { moved = [:] }
                 moved[own.name] = own
@@ -188,7 +198,7 @@ package final class ContentStorage: Sendable {
         } catch {
             // It may still be had, from memory or from where it came, such as the directory used before this one.
             do {
-                return try await put(try await content())
+                return try await put(try await content(), &notes)
             } catch let other {
                 throw (other as? WorkflowError)?.code == .foreignReference ? error : other
             }
@@ -200,7 +210,7 @@ package final class ContentStorage: Sendable {
     }
 
     /// What stands for callbacks in messages: themselves, or the content that they are.
-    private func spilled(_ callbacks: JSONValue) async throws -> JSONValue {
+    private func spilled(_ callbacks: JSONValue, _ notes: inout Notes) async throws -> JSONValue {
         guard let callbackLimit else { return callbacks }
         let text = callbacks.encoded()
         guard text.count > callbackLimit else { return callbacks }
@@ -209,6 +219,11 @@ package final class ContentStorage: Sendable {
         cache.insert(WorkflowContent(withoutNodes: text), callbacksKey(name))
         refreshes.note(name.text)
         let address = ContentAddress(storage: self.name, name: name, place: place)
+        // They begin with their run.
+        if notes.run != nil {
+            notes.add(address)
+            notes.isApart = true
+        }
         return reference(address.isNamePlace ? .string(name.text) : address.reference(to: .null))
     }
 
@@ -362,6 +377,14 @@ package final class ContentStorage: Sendable {
     }
 
     // MARK: Contents
+
+    /// Forgets contents that are removed. That they were needed a short while ago is remembered: a message that comes once
+    /// more shall not store them again.
+    func forget(_ addresses: [ContentAddress]) {
+        for address in addresses { cache.remove([key(address.name), callbacksKey(address.name)]) }
+        let names = Set(addresses.map(\.name))
+        moved.withLock { moved in moved = moved.filter { !names.contains($0.value.name) } }
+    }
 
     private func key(_ name: ContentName) -> WorkflowCache.Key {
         WorkflowCache.Key(store: cacheKey, name: name)

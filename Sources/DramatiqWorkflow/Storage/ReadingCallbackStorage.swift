@@ -21,6 +21,23 @@ struct ReadingCallbackStorage: CallbackStorage {
         try await current.store(callbacks)
     }
 
+    func storeForRun(_ callbacks: [CompletionCallback]) async throws -> StoredCallbacks {
+        try await current.storeForRun(callbacks)
+    }
+
+    /// Each removes what it has stored itself.
+    func remove(_ contents: [String]) async throws {
+        var failure: (any Error)?
+        for storage in [current] + older {
+            do {
+                try await storage.remove(contents)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
     func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         try await firstThatWorks { storage in mending(try await storage.retrieve(reference), reference) }
     }

@@ -72,6 +72,12 @@ public final class WorkflowCache: Sendable {
 
     // MARK: Contents
 
+    /// Forgets workflows that are removed from their store.
+    func remove(_ keys: [Key]) {
+        let dropped = state.withLock { state in keys.compactMap { state.remove($0) } }
+        _ = consume dropped
+    }
+
     func insert(_ content: WorkflowContent, _ key: Key) {
         let dropped = state.withLock { $0.insert(content, key, maxSize) }
         // Freed here, outside of the lock.
@@ -138,6 +144,14 @@ extension WorkflowCache.State {
         guard let index = entries.index(forKey: key) else { return nil }
         if !entries.values[index].isInUse { entries.values[index].isInUse = true }
         return entries.values[index].content
+    }
+
+    mutating func remove(_ key: WorkflowCache.Key) -> WorkflowContent? {
+        guard let entry = entries.removeValue(forKey: key) else { return nil }
+        size -= entry.content.size
+        // Its turn comes with those of the others, unless most of them are gone by then.
+        if queue.count > 2 * entries.count + 64 { queue = queue.filter { entries[$0] != nil } }
+        return entry.content
     }
 
     /// Returns what was dropped for it.

@@ -39,12 +39,20 @@ public protocol WorkflowStore: Sendable {
     ///
     /// - Throws: as ``refresh(_:completionID:)``.
     func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws
+
+    /// Removes what a reference stands for: the run has ended that it was stored for. Its bytes say which run that is, so no
+    /// other has stored the same. Removing what isn't there is no error. Does nothing unless implemented: what is stored stays
+    /// until it is swept.
+    ///
+    /// - Throws: if it can't be removed.
+    func remove(_ reference: JSONValue, completionID: String) async throws
 }
 
 extension WorkflowStore {
     public var name: String { "\(Self.self)" }
     public var identity: String? { nil }
     public func refresh(_ reference: JSONValue, completionID: String) async throws {}
+    public func remove(_ reference: JSONValue, completionID: String) async throws {}
     public func refresh(_ reference: JSONValue, completionID: String, for wait: Duration) async throws {
         try await refresh(reference, completionID: completionID)
     }

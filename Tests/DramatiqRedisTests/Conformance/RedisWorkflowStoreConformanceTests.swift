@@ -9,7 +9,7 @@ import Testing
 /// The promises to workflows on a server.
 @Suite(.timeLimit(.minutes(10))) struct RedisWorkflowStoreConformanceTests {
     private struct Subject: WorkflowStoreSubject, CallbackStorageSubject {
-        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations]
+        static let claims: Set<Claim> = [.forgetting, .passingTime, .storeOperations, .removing]
 
         let claims: Set<Claim> = Subject.claims
         let place: RedisPlace

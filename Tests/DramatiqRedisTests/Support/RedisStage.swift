@@ -28,7 +28,9 @@ struct RedisStage {
         store: (any StateStore)? = nil,
         storage: any CallbackStorage = InlineCallbackStorage(),
         tracking: RunTracking = .enabled,
-        wrapping: (RedisClient) -> any RedisExecutor = { $0 }
+        middleware: [any Middleware] = [],
+        wrapping: (RedisClient) -> any RedisExecutor = { $0 },
+        storing: ((any RedisExecutor) -> any CallbackStorage)? = nil
     ) async throws {
         let log = RecordingLog()
         self.log = log
@@ -43,8 +45,8 @@ struct RedisStage {
             transport: transport,
             middleware: Broker.defaultMiddleware + [
                 WorkflowMiddleware(
-                    backend: store ?? backend, callbackStorage: storage, tracking: tracking)
-            ],
+                    backend: store ?? backend, callbackStorage: storing?(executor) ?? storage, tracking: tracking)
+            ] + middleware,
             logger: log.logger)
         let ran = ran
         task = TaskActor("task", options: [.minBackoff(.milliseconds(1)), .maxBackoff(.milliseconds(3))]) { name in

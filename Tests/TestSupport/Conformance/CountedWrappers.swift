@@ -118,6 +118,11 @@ public struct CountedStorage: CallbackStorage {
         calls.add("store")
         return try await base.store(callbacks)
     }
+    public func storeForRun(_ callbacks: [CompletionCallback]) async throws -> StoredCallbacks {
+        calls.add("store")
+        return try await base.storeForRun(callbacks)
+    }
+    public func remove(_ contents: [String]) async throws { try await base.remove(contents) }
     public func retrieve(_ reference: JSONValue) async throws -> [CompletionCallback] {
         calls.add("retrieve")
         return try await base.retrieve(reference)

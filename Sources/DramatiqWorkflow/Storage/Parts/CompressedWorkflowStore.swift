@@ -42,6 +42,10 @@ public struct CompressedWorkflowStore<Base: WorkflowStore>: WorkflowStore {
         try await base.refresh(reference, completionID: completionID, for: wait)
     }
 
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        try await base.remove(reference, completionID: completionID)
+    }
+
     private func pack(_ content: [UInt8], _ name: String) throws -> [UInt8] {
         guard content.count <= maxSize else { throw named(format.tooLarge(content.count), name) }
         return try format.pack(content)
@@ -59,6 +63,12 @@ public struct CompressedWorkflowStore<Base: WorkflowStore>: WorkflowStore {
         var error = error
         error.name = name
         return error
+    }
+}
+
+extension CompressedWorkflowStore: KeyedWorkflowStore where Base: KeyedWorkflowStore {
+    package func key(of name: String, in place: StoreIdentity, beside key: String) -> String? {
+        base.key(of: name, in: place, beside: key)
     }
 }
 

@@ -71,6 +71,17 @@ public struct TieredWorkflowStore<Small: WorkflowStore, Large: WorkflowStore>: W
         }
     }
 
+    /// Removes it from the store that it was stored in. A copy in the other one is left to who sweeps.
+    ///
+    /// - Throws: as ``load(_:completionID:)``.
+    public func remove(_ reference: JSONValue, completionID: String) async throws {
+        let (tier, place) = try Self.read(reference, completionID)
+        switch tier {
+        case .small: try await small.remove(place, completionID: completionID)
+        case .large: try await large.remove(place, completionID: completionID)
+        }
+    }
+
     // MARK: Places
 
     private static func place(_ place: JSONValue, _ tier: Tier) -> JSONValue { [.integer(tier.rawValue), place] }
