@@ -228,7 +228,9 @@ private struct ResultStage: Sendable {
 
     init(_ subject: any TransportSubject, onFailure: WorkflowFailurePolicy = .halt) async throws {
         base = try await WorkflowStage(
-            subject, onFailure: onFailure, adding: [Results(backend: backend), sizes])
+            subject, onFailure: onFailure,
+            // One of them passes on the message as it is in the queue.
+            adding: [Results(backend: backend), sizes, CurrentMessage()])
         let (taken, failures, log) = (taken, failures, base.log)
         number = TaskActor("number", queue: base.queue) { $0 * 10 }
         add = TaskActor("add", queue: base.queue) { $0 + $1 }
