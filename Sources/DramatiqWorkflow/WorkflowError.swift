@@ -149,6 +149,10 @@ extension WorkflowError {
                 + reason)
     }
 
+    static let resultsTooDeep = WorkflowError(
+        code: .tooManyResults,
+        description: "A task takes the result of groups that are nested deeper than \(TakenResults.maxDepth) levels")
+
     static let resultsNotKept = WorkflowError(
         code: .resultsNotKept,
         description: "The broker has no Results, which keeps what tasks take of earlier ones. Add it when you make the "

@@ -181,6 +181,9 @@ import Testing
         var deep = Group(m("a")).node
         for _ in 0..<64 { deep = Group(deep).node }
         #expect(await error(deep, taker) == .tooManyResults)
+        // Deeper than the thread's stack allows.
+        for _ in 0..<100_000 { deep = Group(deep).node }
+        #expect(await error(deep, taker) == .tooManyResults)
         let most = Group(children: Array(repeating: m("a").node, count: TakenResults.maxCount + 1))
         #expect(await error(most, taker) == .tooManyResults)
         // Those that differ from the one before are told one by one.

@@ -139,6 +139,8 @@ struct ResultPlan {
         let block: Block?
         /// The number of its first id.
         let first: Int
+        /// In how many groups it lies, itself included, whose results are part of the one that is taken.
+        let depth: Int
         var rest: ArraySlice<WorkflowNode>
         var changed: [WorkflowNode] = []
         /// The results of its children, of a chain only that of the last.
@@ -177,7 +179,8 @@ struct ResultPlan {
                     blockCount += 1
                 }
                 let frame = Frame(
-                    node: node, number: count, block: block, first: block?.count ?? 0, rest: Self.children(node)[...])
+                    node: node, number: count, block: block, first: block?.count ?? 0,
+                    depth: try depth(node, block), rest: Self.children(node)[...])
                 count += 1
                 if case .message(let message) = node.content {
                     finished = try resolve(message, block)
@@ -202,6 +205,15 @@ struct ResultPlan {
             guard !frames.isEmpty else { return finished.node }
             add(finished.node, finished.shape)
         }
+    }
+
+    /// Shapes are gone through with the thread's stack, so how deep they are has to be known before they are made.
+    private func depth(_ node: WorkflowNode, _ block: Block?) throws(WorkflowError) -> Int {
+        guard let block else { return 0 }
+        var depth = frames.last.map { $0.block === block ? $0.depth : 0 } ?? 0
+        if case .group = node.content { depth += 1 }
+        guard depth <= TakenResults.maxDepth else { throw .resultsTooDeep }
+        return depth
     }
 
     private static func children(_ node: WorkflowNode) -> [WorkflowNode] {
@@ -297,9 +309,6 @@ struct ResultPlan {
         }
         guard count <= TakenResults.maxCount else {
             throw .tooManyResults(taker, "\(count) results, of \(TakenResults.maxCount) at most")
-        }
-        guard taken.references.allSatisfy({ $0.shape.depth <= TakenResults.maxDepth }) else {
-            throw .tooManyResults(taker, "groups that are nested deeper than \(TakenResults.maxDepth) levels")
         }
         let value = taken.jsonValue
         let size = value.encoded().count

@@ -38,11 +38,6 @@ struct TakenResults {
             default: false
             }
         }
-
-        var depth: Int {
-            guard case .list(let runs) = self else { return 0 }
-            return 1 + runs.reduce(0) { max($0, $1.shape.depth) }
-        }
     }
 
     /// One result, which becomes one argument.
