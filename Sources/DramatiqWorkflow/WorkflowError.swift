@@ -149,9 +149,11 @@ extension WorkflowError {
                 + reason)
     }
 
-    static let resultsTooDeep = WorkflowError(
-        code: .tooManyResults,
-        description: "A task takes the result of groups that are nested deeper than \(TakenResults.maxDepth) levels")
+    static func resultsTooDeep(limit: Int) -> WorkflowError {
+        WorkflowError(
+            code: .tooManyResults,
+            description: "A task takes the result of groups that are nested deeper than \(limit) levels")
+    }
 
     static let resultsNotKept = WorkflowError(
         code: .resultsNotKept,

@@ -212,7 +212,7 @@ struct ResultPlan {
         guard let block else { return 0 }
         var depth = frames.last.map { $0.block === block ? $0.depth : 0 } ?? 0
         if case .group = node.content { depth += 1 }
-        guard depth <= TakenResults.maxDepth else { throw .resultsTooDeep }
+        guard depth <= TakenResults.maxDepth else { throw .resultsTooDeep(limit: TakenResults.maxDepth) }
         return depth
     }
 
