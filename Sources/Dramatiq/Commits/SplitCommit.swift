@@ -20,13 +20,24 @@ struct SplitCommit {
         releaseDidFail: (any Error) -> Void
     ) async throws -> CommitResult {
         if let run = state.run, !run.decides, state.endsRun, let store = state.store.runStore,
-            try await !store.callbacks(of: run.id).isEmpty
+            try await !store.callbacks(of: run.id, group: nil).isEmpty
         {
             return CommitResult(.opened)
         }
         var isReleased = true
         var releases = state.releases
-        if var arrival = state.arrival {
+        if let run = state.run, !run.groupFailures.isEmpty {
+            var failing = RunStep(id: run.id, index: run.index)
+            failing.groupFailures = run.groupFailures.filter { failure in
+                !releases.contains { $0.key.hasSameBytes(as: failure.barrier.key) }
+            }
+            switch try await apply({ $0.run = failing }) {
+            case .opened: return CommitResult(.opened)
+            case .alreadyReleased: isReleased = false
+            case .committed, .waiting: break
+            }
+        }
+        if isReleased, var arrival = state.arrival {
             let releasesIt = arrival.releases
             arrival.releases = false
             switch try await apply({ $0.arrival = arrival }) {
@@ -60,6 +71,7 @@ struct SplitCommit {
         else { return nil }
         run.ended = nil
         run.returned = []
+        run.groupFailures = []
         return run
     }
 
@@ -70,6 +82,7 @@ struct SplitCommit {
         run.sent = []
         run.added = []
         run.stored = []
+        run.groupFailures = []
         if !isReleased { run.returned = [] }
         return run
     }

@@ -19,6 +19,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         var entries: [TextKey: Entry] = [:]
         var released = ReleasedBarriers()
         var runs = InMemoryRuns()
+        var groups = InMemoryGroups()
         var waiters: [TextKey: [Waiter]] = [:]
         /// When expired entries are looked for next, in entries.
         var sweepThreshold = 1024
@@ -65,6 +66,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
             state.entries = [:]
             state.released = ReleasedBarriers()
             state.runs.removeAll()
+            state.groups = InMemoryGroups()
         }
     }
 
@@ -166,6 +168,10 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
                     if verdict == .alreadyReleased { state.note(run, steps, verdict, now) }
                     return verdict
                 }
+                if let verdict = try state.verdict(run.groupFailures, now) {
+                    if verdict == .alreadyReleased { state.note(run, steps, verdict, now) }
+                    return verdict
+                }
             }
             let (result, isRepeated) = try state.apply(steps, now)
             // What has come before was counted then.
@@ -229,7 +235,9 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
     public func hold(_ message: HeldMessage, of id: String, index: String) async throws -> HoldOutcome {
         let now = now()
         return state.withLock { state in
-            state.runs.hold(message, of: id, barrierExpiry: state.entries[TextKey(id)]?.expiry, now)
+            let outcome = state.runs.hold(message, of: id, barrierExpiry: state.entries[TextKey(id)]?.expiry, now)
+            if outcome == .revived { state.takeBackFailures(of: [message.messageID], in: id, now) }
+            return outcome
         }
     }
 
@@ -237,9 +245,18 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         state.withLock { $0.runs.heldMessages(of: id, limit: limit) }
     }
 
-    public func callbacks(of id: String) async throws -> RunCallbacks {
+    public func callbacks(of id: String, group: Int?) async throws -> RunCallbacks {
         let now = now()
-        return state.withLock { $0.runs.callbacks(of: id, now) }
+        return state.withLock { $0.runs.callbacks(of: id, group: group, now) }
+    }
+
+    public func failedMembers(at barrier: String, with party: String?) async throws -> FailedMembers {
+        state.withLock { $0.groups.failedMembers(at: TextKey(barrier), with: party.map { TextKey($0) }) }
+    }
+
+    public func takeBackFailures(of messageIDs: [String], in id: String) async throws {
+        let now = now()
+        state.withLock { $0.takeBackFailures(of: messageIDs, in: id, now) }
     }
 
     public func failures(
@@ -265,6 +282,7 @@ extension InMemoryRateLimiterBackend.State {
     /// Drops what has expired. The threshold grows with what is alive, so the cost per entry stays constant.
     private mutating func sweep(_ now: Moment) {
         entries = entries.filter { $0.value.expiry > now }
+        groups.keep { entries[$0] != nil }
         sweepThreshold = max(1024, entries.count * 2)
     }
 
@@ -285,6 +303,10 @@ extension InMemoryRateLimiterBackend.State {
             }
             let (isComplete, isNew) = record(arrival, places, now)
             isRepeated = !isNew
+            if isComplete, groups.isClosed(TextKey(arrival.barrier.key)) {
+                for barrier in steps.releases { release(barrier, now) }
+                return (.waiting, isRepeated)
+            }
             if isRepeated, arrival.added > 0 { return (.alreadyReleased, true) }
             if isComplete, !arrival.releases { return (.opened, isRepeated) }
             if !isComplete, arrival.releases {
@@ -299,6 +321,61 @@ extension InMemoryRateLimiterBackend.State {
         return (.committed, isRepeated)
     }
 
+    /// What steps come to that are about groups which lose members; `nil` if they can be taken.
+    fileprivate func verdict(
+        _ failures: [RunStep.GroupFailure],
+        _ now: Moment
+    ) throws(BarrierStateLost) -> StateCommit.Result? {
+        for failure in failures {
+            guard let places = try find(failure.barrier, now) else { return .alreadyReleased }
+            if let decider = failure.decider {
+                if groups.isDecided(TextKey(failure.barrier.key), besidesBy: decider) { return .alreadyReleased }
+            } else if let member = failure.member {
+                let entry = entries.values[places.count]
+                let hasCome = groups.hasFailed(TextKey(member.party), at: TextKey(failure.barrier.key))
+                if entry.isComplete || entry.value <= 1 && !hasCome { return .opened }
+            }
+        }
+        return nil
+    }
+
+    /// Notes that groups have lost members.
+    private mutating func apply(_ failures: [RunStep.GroupFailure], _ now: Moment) {
+        for (index, failure) in failures.enumerated() {
+            let key = TextKey(failure.barrier.key)
+            guard let places = try? find(failure.barrier, now) else { continue }
+            if let member = failure.member {
+                let (party, cause) = (TextKey(member.party), TextKey(member.cause))
+                if groups.note(party, cause, at: key), !entries.values[places.count].isComplete {
+                    let arrival = StateCommit.Arrival(barrier: failure.barrier, party: member.party, releases: false)
+                    _ = record(arrival, places, now)
+                }
+                if party != cause, entries[party] != nil { groups.close(party) }
+            }
+            if let decider = failure.decider {
+                let outer = index + 1 < failures.count ? TextKey(failures[index + 1].barrier.key) : nil
+                groups.decide(key, decider, outer: outer)
+            }
+        }
+    }
+
+    /// Takes back that groups have lost members because of messages.
+    fileprivate mutating func takeBackFailures(of messageIDs: [String], in id: String, _ now: Moment) {
+        for (messageID, keys) in runs.groups(ofFailures: messageIDs, in: id) {
+            for key in keys { takeBackFailure(at: TextKey(key), TextKey(messageID), now) }
+        }
+    }
+
+    /// - Parameter hasCome: whether the party that it was is known to have come, so that it doesn't have to come again.
+    private mutating func takeBackFailure(at key: TextKey, _ cause: TextKey, hasCome: Bool = false, _ now: Moment) {
+        var (key, cause, hasCome) = (key, cause, hasCome)
+        while let party = groups.takeBack(cause, at: key) {
+            if !hasCome, let entry = entries[key], entry.expiry > now { entries[key]?.takeBack(party) }
+            guard let outer = groups.takeBackDecision(at: key) else { return }
+            (key, cause, hasCome) = (outer, key, false)
+        }
+    }
+
     /// Does what the steps mean for their run. They were taken before.
     fileprivate mutating func note(
         _ run: RunStep,
@@ -308,6 +385,7 @@ extension InMemoryRateLimiterBackend.State {
     ) {
         var released = steps.releases
         if let arrival = steps.arrival, arrival.releases { released.append(arrival.barrier) }
+        if result != .alreadyReleased { apply(run.groupFailures, now) }
         runs.apply(run, opened: steps.creations, released: released, isCommitted: result == .committed, now)
     }
 
@@ -354,6 +432,13 @@ extension InMemoryRateLimiterBackend.State {
         _ now: Moment
     ) -> (isComplete: Bool, isNew: Bool) {
         let outcome = entries.values[places.count].record(arrival, now)
+        if arrival.barrier.isOfGroup {
+            if outcome.isNew { groups.add(arrival.added, to: TextKey(arrival.barrier.key)) }
+            // Its message was requeued, and has succeeded.
+            if !outcome.isNew {
+                takeBackFailure(at: TextKey(arrival.barrier.key), TextKey(arrival.party), hasCome: true, now)
+            }
+        }
         if let release = places.release { entries.values[release].keep(now, arrival.barrier.ttl) }
         return outcome
     }
@@ -366,6 +451,7 @@ extension InMemoryRateLimiterBackend.State {
         }
         entries[TextKey(barrier.key)] = nil
         entries[TextKey(releaseKey)] = nil
+        groups.remove(TextKey(barrier.key))
         released.insert(TextKey(barrier.key))
     }
 
@@ -387,6 +473,13 @@ extension InMemoryRateLimiterBackend.Entry {
         }
         self.value = value
         expiry = now + ttl
+    }
+
+    /// A party that has come is to come again.
+    fileprivate mutating func takeBack(_ party: TextKey) {
+        let isRecorded = arrivals.remove(party) != nil
+        // The last one has left the count at 1.
+        if isComplete { isComplete = false } else if isRecorded { value += 1 }
     }
 
     /// Lives on for at least a time, unless it has expired.

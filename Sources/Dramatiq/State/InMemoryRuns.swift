@@ -16,6 +16,7 @@ struct InMemoryRuns {
         let maxEnded: Int
         let taskCount: Int
         let callbacks: RunCallbacks
+        let groupCallbacks: [RunCallbacks]
         var state = RunState.running
         var ended: Date?
         var expiry: Moment
@@ -203,7 +204,8 @@ struct InMemoryRuns {
             name: beginning.name, labels: beginning.labels,
             started: Date(milliseconds: Double(SystemClock.milliseconds())), retention: beginning.retention,
             maxEnded: beginning.maxEnded,
-            taskCount: beginning.tasks.reduce(0) { $0 + $1.count }, callbacks: beginning.callbacks, expiry: now + ttl)
+            taskCount: beginning.tasks.reduce(0) { $0 + $1.count }, callbacks: beginning.callbacks,
+            groupCallbacks: beginning.groupCallbacks, expiry: now + ttl)
         for task in beginning.tasks { run.count(task.actorName, isOfDefinition: true) { $0.total += task.count } }
         runs[key] = run
         order.append(key)
@@ -328,15 +330,22 @@ struct InMemoryRuns {
         return Array(run.held.values.sorted { $0.since < $1.since }.prefix(max(1, limit)))
     }
 
-    func callbacks(of id: String, _ now: Moment) -> RunCallbacks {
+    func callbacks(of id: String, group: Int?, _ now: Moment) -> RunCallbacks {
         guard let run = runs[TextKey(id)], run.expiry > now else { return RunCallbacks() }
-        return run.callbacks
+        guard let group else { return run.callbacks }
+        return run.groupCallbacks.indices.contains(group) ? run.groupCallbacks[group] : RunCallbacks()
+    }
+
+    /// The groups around tasks that have failed, by the tasks.
+    func groups(ofFailures messageIDs: [String], in id: String) -> [(messageID: String, groups: [String])] {
+        guard let run = runs[TextKey(id)] else { return [] }
+        return messageIDs.compactMap { id in run.failures[TextKey(id)].map { (id, $0.groups) } }
     }
 
     /// What steps come to that are about the end of a run with callbacks; `nil` if they can be taken.
     func verdict(_ steps: StateCommit, _ now: Moment) -> StateCommit.Result? {
         guard let step = steps.run, steps.endsRun, let run = runs[TextKey(step.id)], run.expiry > now,
-            !run.callbacks.isEmpty
+            step.decides || !run.callbacks.isEmpty
         else { return nil }
         let fails = step.ended?.failsRun ?? false
         let isOpen = !run.state.isEnded || !fails && run.state == .failed
@@ -383,6 +392,6 @@ extension RunStatus.Failure {
         self.init(
             messageID: end.messageID, actorName: end.actorName,
             reason: PrintableText.escape(end.reason, limit: RunLimits.maxReasonLength), attempt: end.retries + 1,
-            queueName: end.queueName, deadLetterID: end.deadLetterID)
+            queueName: end.queueName, deadLetterID: end.deadLetterID, groups: end.groups)
     }
 }

@@ -48,10 +48,28 @@ public protocol RunControl: Sendable {
     /// - Throws: if the store can't be reached or refuses.
     func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage]
 
-    /// What is sent when a run ends; nothing if nothing is known of it.
+    /// What is sent when a run, or a group of it, ends; nothing if nothing is known of it.
     ///
+    /// - Parameter group: the group's number; `nil` for the run.
     /// - Throws: if the store can't be reached or refuses.
-    func callbacks(of id: String) async throws -> RunCallbacks
+    func callbacks(of id: String, group: Int?) async throws -> RunCallbacks
+
+    /// How many members of a group have failed.
+    ///
+    /// - Parameters:
+    ///   - barrier: the group's.
+    ///   - party: one that counts as failed, whether it is noted already or not.
+    /// - Throws: if the store can't be reached or refuses.
+    func failedMembers(at barrier: String, with party: String?) async throws -> FailedMembers
+
+    /// Takes back that groups have lost members because of these tasks, which run again: the members count as not having come
+    /// yet, also in groups that have failed by that.
+    ///
+    /// - Parameters:
+    ///   - messageIDs: the tasks. Those that are no failures of the run change nothing.
+    ///   - id: the run.
+    /// - Throws: if the store can't be reached or refuses.
+    func takeBackFailures(of messageIDs: [String], in id: String) async throws
 
     /// The tasks of a run that have failed and were not requeued with success since.
     ///
@@ -63,6 +81,18 @@ public protocol RunControl: Sendable {
     func failures(
         of id: String, from position: String?, limit: Int
     ) async throws -> (failures: [RunStatus.Failure], next: String?)
+}
+
+/// How many members of a group have failed.
+public struct FailedMembers: Sendable, Hashable {
+    public let count: Int
+    /// How many members the group has besides those of its definition.
+    public let added: Int
+
+    public init(count: Int, added: Int) {
+        self.count = count
+        self.added = added
+    }
 }
 
 /// How a run's state is changed on request.

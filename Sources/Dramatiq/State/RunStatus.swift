@@ -138,6 +138,8 @@ public struct RunStatus: Sendable, Hashable {
         public let queueName: String
         /// The id of the dead letter, if the transport gives its messages ids of its own.
         public let deadLetterID: String?
+        /// ``RunStep/TaskEnd/groups``.
+        public let groups: [String]
 
         public init(
             messageID: String,
@@ -145,7 +147,8 @@ public struct RunStatus: Sendable, Hashable {
             reason: String,
             attempt: Int,
             queueName: String = "",
-            deadLetterID: String? = nil
+            deadLetterID: String? = nil,
+            groups: [String] = []
         ) {
             self.messageID = messageID
             self.actorName = actorName
@@ -153,6 +156,7 @@ public struct RunStatus: Sendable, Hashable {
             self.attempt = attempt
             self.queueName = queueName
             self.deadLetterID = deadLetterID
+            self.groups = groups
         }
     }
 

@@ -19,6 +19,8 @@ public struct RunStep: Sendable {
         public var maxEnded: Int
         /// What is sent when it ends.
         public var callbacks: RunCallbacks
+        /// What is sent when its groups end, by their numbers.
+        public var groupCallbacks: [RunCallbacks]
 
         public init(
             name: String,
@@ -26,7 +28,8 @@ public struct RunStep: Sendable {
             tasks: [TaskCount],
             retention: Duration,
             maxEnded: Int,
-            callbacks: RunCallbacks = RunCallbacks()
+            callbacks: RunCallbacks = RunCallbacks(),
+            groupCallbacks: [RunCallbacks] = []
         ) {
             self.name = name
             self.labels = labels
@@ -34,6 +37,7 @@ public struct RunStep: Sendable {
             self.retention = retention
             self.maxEnded = maxEnded
             self.callbacks = callbacks
+            self.groupCallbacks = groupCallbacks
         }
     }
 
@@ -87,6 +91,8 @@ public struct RunStep: Sendable {
         public var deadLetterID: String?
         /// Whether the whole run has failed with it.
         public var failsRun: Bool
+        /// The keys of the barriers of groups around the task that count what has failed in them, the outermost first.
+        public var groups: [String] = []
 
         public init(
             actorName: String,
@@ -106,6 +112,41 @@ public struct RunStep: Sendable {
             self.queueName = queueName
             self.deadLetterID = deadLetterID
             self.failsRun = failsRun
+        }
+    }
+
+    /// What a failure means for a group that goes on without some of its members.
+    ///
+    /// Its barrier's key ends with ``BarrierKey/groupSuffix``. The store keeps beside it which members have failed, for as long
+    /// as the barrier is there.
+    public struct GroupFailure: Sendable, Hashable {
+        /// A member that has failed.
+        public struct Member: Sendable, Hashable {
+            /// Who counts at the group's barrier: the task itself, or else the key of the outermost barrier inside of the group
+            /// that the task counts at. That barrier counts on, and doesn't open any more.
+            public var party: String
+            /// Because of whom: the message, or the barrier of a group inside that has failed. Several can be of one party, which
+            /// arrives with the first of them.
+            public var cause: String
+
+            public init(party: String, cause: String) {
+                self.party = party
+                self.cause = cause
+            }
+        }
+
+        public var barrier: BarrierKey
+        /// The member that has failed with this; `nil` if the last one to come has succeeded.
+        public var member: Member?
+        /// The message whose end decides what it means that all members have come, in the same step; `nil` as long as it is
+        /// not known that they have. Steps with which they have come come to ``StateCommit/Result/opened`` then, and nothing is
+        /// done.
+        public var decider: String?
+
+        public init(barrier: BarrierKey, member: Member?, decider: String? = nil) {
+            self.barrier = barrier
+            self.member = member
+            self.decider = decider
         }
     }
 
@@ -150,6 +191,10 @@ public struct RunStep: Sendable {
     /// What was stored for what is sent, and for this run alone. It is noted if the steps are committed; see
     /// ``RunLimits/maxContents``.
     public var stored: [Content] = []
+    /// What the end of the task means for groups around it, the innermost first; each but the last is decided. They are noted
+    /// if the steps are committed, unless the group's barrier is released in them. If a barrier is released already, or somebody
+    /// else has decided, the steps come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
+    public var groupFailures: [GroupFailure] = []
     /// Whether the steps may end the run although it has callbacks: they are sent as the commit's successors. Otherwise steps
     /// that would end such a run come to ``StateCommit/Result/opened``, and nothing is done. If somebody else has ended it
     /// meanwhile, they come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
@@ -173,8 +218,8 @@ public struct RunStep: Sendable {
 
     /// Whether a message is a task that is done, and nothing else is counted.
     func isPlainSuccess(of messageID: String) -> Bool {
-        guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, stored.isEmpty, let ended,
-            ended.outcome == .succeeded
+        guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, stored.isEmpty, groupFailures.isEmpty,
+            let ended, ended.outcome == .succeeded, !ended.failsRun
         else { return false }
         return ended.messageID.hasSameBytes(as: messageID)
     }

@@ -14,6 +14,11 @@ public struct BarrierKey: Sendable, Hashable {
         self.ttl = min(max(.milliseconds(1), ttl), Self.longestTTL)
     }
 
+    /// What the keys end with of barriers that count which of their parties have failed: see ``RunStep/GroupFailure``.
+    public static let groupSuffix = ":group"
+
+    var isOfGroup: Bool { key.hasByteSuffix(Self.groupSuffix) }
+
     private static let longestTTL = Duration.seconds(100 * 365 * 86_400)
 }
 

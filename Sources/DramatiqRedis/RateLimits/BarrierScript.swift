@@ -8,7 +8,7 @@ import Dramatiq
 /// |-|-|
 /// | `<id>` | parties left; stays at 1 when the last one has come |
 /// | `<id>_ran` | -1 until the barrier is released, 0 after |
-/// | `<id>_arrived` | ours: a set of who has come, with a mark once the last one has |
+/// | `<id>_arrived` | ours: a set of who has come, with a mark once the last one has, and one if it counts on and doesn't open: see ``GroupScript`` |
 ///
 /// Python counts arrivals without names, by decrementing `<id>`. An arrival that we record decrements it as well, so
 /// both see how many are left; what is `released` is decided by `<id>_ran` alone, which both write in one step.
@@ -37,9 +37,11 @@ enum BarrierScript {
         use_barriers = function()
           if barriers then return barriers end
           local complete_mark = '\\0complete'
+          local group_suffix = '\(BarrierKey.groupSuffix)'
           local run_suffix = '\(RunStep.idSuffix)'
           -- For how long barriers were kept in this run.
           local kept = {}
+          local use_groups
 
           -- A number of milliseconds for which a key can be kept. Redis would refuse others in the middle of a step.
           local function duration(text)
@@ -87,7 +89,10 @@ enum BarrierScript {
               local values = redis.call('MGET', barrier.key, barrier.ran)
               local ran = whole(values[2])
               if not ran then return 'lost' end
-              if ran >= 0 then return 'released' end
+              if ran >= 0 then
+                if redis.call('SISMEMBER', barrier.key .. '_arrived', '\(GroupScript.closedMark)') == 0 then return 'released' end
+                barrier.is_closed = true
+              end
               value = values[1]
             end
             local left = whole(value)
@@ -104,6 +109,7 @@ enum BarrierScript {
               redis.call('SET', barrier.ran, '0', 'PX', ttl)
             end
             if has_arrivals then redis.call('UNLINK', barrier.key .. '_arrived') end
+            if string.sub(barrier.key, -#group_suffix) == group_suffix then redis.call('UNLINK', barrier.key .. '_failed') end
             kept[barrier.key] = nil
           end
 
@@ -122,6 +128,9 @@ enum BarrierScript {
               redis.call('PEXPIRE', barrier.key, ttl)
               if barrier.ran ~= '' then redis.call('PEXPIRE', barrier.ran, ttl) end
               if redis.call('PEXPIRE', arrived, ttl) == 0 then kept[barrier.key] = nil end
+              if string.sub(barrier.key, -#group_suffix) == group_suffix then
+                redis.call('PEXPIRE', barrier.key .. '_failed', ttl)
+              end
               if string.sub(barrier.key, -#run_suffix) == run_suffix then
                 use_runs().endings().keep(barrier.key, ttl)
               end
@@ -142,7 +151,7 @@ enum BarrierScript {
             if left <= 1 and (is_run or redis.call('EXISTS', arrived) == 0) then
               -- The only party of a chain's step, or the last one after others without a name.
               is_complete, is_new = true, true
-              if arrival.releases then return true, false, true end
+              if arrival.releases and not arrival.is_closed then return true, false, true end
               redis.call('SADD', arrived, complete_mark)
             elseif left <= 1 and redis.call('SISMEMBER', arrived, complete_mark) == 1 then
               is_complete = true
@@ -156,6 +165,10 @@ enum BarrierScript {
               end
             end
             keep(arrival)
+            if not is_new and string.sub(arrival.key, -#group_suffix) == group_suffix then
+              -- Its message was requeued, and has succeeded.
+              use_groups().take_back(arrival.key, arrival.party, true)
+            end
             return is_complete, true, is_new
           end
 
@@ -165,6 +178,7 @@ enum BarrierScript {
             if redis.call('SISMEMBER', arrived, complete_mark) == 1 then return false end
             if redis.call('SADD', arrived, arrival.party) == 0 then return false end
             if arrival.added > 1 then redis.call('DECRBY', arrival.key, 1 - arrival.added) end
+            if string.sub(arrival.key, -#group_suffix) == group_suffix then use_groups().extend(arrival.key, arrival.added) end
             keep(arrival)
             return true
           end
@@ -190,8 +204,11 @@ enum BarrierScript {
               else
                 local is_complete, has_arrivals, is_new = arrive(arrival, left)
                 is_repeated = not is_new
-                if is_complete and not arrival.releases then return 'opened' end
-                if is_complete then
+                if is_complete and arrival.is_closed then
+                  result = 'waiting'
+                elseif is_complete and not arrival.releases then
+                  return 'opened'
+                elseif is_complete then
                   release(arrival, has_arrivals)
                 elseif arrival.releases then
                   result = 'waiting'
@@ -214,16 +231,22 @@ enum BarrierScript {
             return result, is_repeated
           end
 
+        \(GroupScript.functions)
+
           local function commit_barriers(steps)
             local run = steps.run
             if run then use_runs().look_at(run, steps) end
             if run and run.returned and not use_runs().endings().stops().can_give_back(run) then return 'released' end
             local verdict = run and use_runs().verdict(run, steps)
+            if run and run.group_failures and not verdict then verdict = use_groups().verdict(run.group_failures) end
             if verdict then
               if verdict == 'released' then use_runs().note(run, steps, false) end
               return verdict
             end
             local result, is_repeated = change_barriers(steps)
+            if run and run.group_failures and (result == 'committed' or result == 'waiting') then
+              use_groups().note(run.group_failures)
+            end
             -- What has come before was counted then.
             if run and not is_repeated and (result == 'committed' or result == 'waiting') then
               use_runs().note(run, steps, result == 'committed')
@@ -233,7 +256,7 @@ enum BarrierScript {
 
           barriers = {
             read = read_barriers, read_one = read_barrier, commit = commit_barriers, look_at = look_at, keep = keep,
-            duration = duration,
+            duration = duration, groups = use_groups,
           }
           return barriers
         end

@@ -235,6 +235,6 @@ extension RunStatus.Failure {
         func part(_ index: Int) -> String { parts.indices.contains(index) ? parts[index] : "" }
         self.init(
             messageID: messageID, actorName: part(0), reason: part(1), attempt: Int(part(2)) ?? 0, queueName: part(3),
-            deadLetterID: part(4).isEmpty ? nil : part(4))
+            deadLetterID: part(4).isEmpty ? nil : part(4), groups: Array(parts.dropFirst(5)))
     }
 }

@@ -101,9 +101,9 @@ extension RedisRateLimiterBackend {
     }
 
     /// - Throws: ``RedisError``.
-    public func callbacks(of id: String) async throws -> RunCallbacks {
+    public func callbacks(of id: String, group: Int?) async throws -> RunCallbacks {
         let values = try await executor.execute(
-            RedisCommand("HMGET", "\(id)_state", "on_success", "on_failure", "on_end")
+            RedisCommand("HMGET", "\(id)_state", list: RunScript.callbackFields(ofGroup: group))
         ).array()
         guard values.count == 3 else {
             throw RedisError(.unexpectedReply, "The callbacks of a run came as \(values.count) parts")
@@ -131,6 +131,30 @@ extension RedisRateLimiterBackend {
         let next = try reply[0].string()
         return (failures, next == "0" ? nil : next)
     }
+
+    /// - Throws: ``RedisError``.
+    public func failedMembers(at barrier: String, with party: String?) async throws -> FailedMembers {
+        let values = try await executor.execute(
+            RedisCommand("HMGET", "\(barrier)_failed", "n", "a", "p\(party ?? "")")
+        ).array()
+        guard values.count == 3 else {
+            throw RedisError(.unexpectedReply, "The members of a group came as \(values.count) parts")
+        }
+        func number(_ value: RESPValue) throws -> Int { value.isNull ? 0 : Int(try value.string()) ?? 0 }
+        let isOther = party != nil && values[2].isNull
+        return FailedMembers(count: try number(values[0]) + (isOther ? 1 : 0), added: try number(values[1]))
+    }
+
+    /// - Throws: ``RedisError``.
+    public func takeBackFailures(of messageIDs: [String], in id: String) async throws {
+        for start in stride(from: 0, to: messageIDs.count, by: Self.batchSize) {
+            let batch = messageIDs[start..<min(messageIDs.count, start + Self.batchSize)]
+            _ = try await executor.evaluate(GroupScript.takeBack, keys: [id], list: Array(batch))
+        }
+    }
+
+    /// How many tasks are looked at in one step.
+    private static let batchSize = 500
 
     private static func version(_ text: String) throws(RedisError) -> Int {
         guard let number = Int(text) else {

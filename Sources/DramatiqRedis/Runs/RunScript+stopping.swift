@@ -122,6 +122,7 @@ extension RunScript {
             if state ~= 'paused' and state ~= 'failed' then return 'ended' end
             if state == 'failed' and has_failed then
               revive(run)
+              endings.take_back(run.id, message)
               return 'revived'
             end
             local ttl = life(record)

@@ -59,11 +59,17 @@ enum RunScript {
             local id = take()
             if id == '' then return end
             local run = { id = id, index = take(), sent = read_counts(), outcome = take() }
-            if string.sub(run.index, 1, 1) == '!' then run.index, run.decides = string.sub(run.index, 2), true end
+            -- One that isn't needed is empty.
+            local mark = string.sub(run.index, 1, 1)
+            run.index = string.sub(run.index, 2)
+            run.decides = mark == '!' or mark == '+'
+            run.fails = mark == '-' or mark == '+'
             if run.outcome ~= '' then
               run.actor, run.message = take(), take()
               if run.outcome ~= 'succeeded' then
-                run.reason, run.attempt, run.queue, run.letter, run.fails = take(), take(), take(), take(), take() == '1'
+                run.reason, run.attempt, run.queue, run.letter = take(), take(), take(), take()
+                run.groups = {}
+                for i = 1, tonumber(take()) do run.groups[i] = take() end
               end
             end
             local marked = take()
@@ -77,12 +83,21 @@ enum RunScript {
                 local callback = take()
                 if callback ~= '' then beginning[name] = callback end
               end
+              beginning.group_callbacks = {}
+              for i = 1, tonumber(take()) do beginning.group_callbacks[i] = { name = take(), text = take() } end
               run.beginning = beginning
             elseif kind == '2' then
               run.returned = {}
               for i = 1, tonumber(take()) do run.returned[i] = { id = take(), actor = take() } end
             elseif kind == '3' then
               run.added = read_counts()
+            elseif kind == '4' then
+              run.group_failures = {}
+              for i = 1, tonumber(take()) do
+                local failure = use_barriers().read_one()
+                failure.party, failure.cause, failure.decider = take(), take(), take()
+                run.group_failures[i] = failure
+              end
             end
             if #marked > 1 then
               run.stored = {}
@@ -168,7 +183,7 @@ enum RunScript {
           -- What steps come to that are about the end of a run with callbacks; nil if they can be taken.
           local function verdict(run, steps)
             local values = run.record.values
-            if not values.callbacks or not (run.fails or ends(run, steps)) then return end
+            if not (values.callbacks or run.decides) or not (run.fails or ends(run, steps)) then return end
             local state = values.state
             local is_open = state == 'running' or state == 'paused' or state == 'failed' and not run.fails
             if run.decides then return not is_open and 'released' or nil end
@@ -365,6 +380,7 @@ enum RunScript {
                   set(record, 'callbacks', '1')
                 end
               end
+              for _, callback in ipairs(beginning.group_callbacks) do set(record, callback.name, callback.text) end
               for i, task in ipairs(beginning.tasks) do
                 local is_known = i <= \(RunLimits.maxActors) and #task.actor <= \(RunLimits.maxNameLength)
                 if is_known then record.values['total:' .. task.actor] = '0' end
@@ -401,12 +417,22 @@ enum RunScript {
 
             local function fail(run)
               local record, key = run.record, run.id .. '_failures'
-              local failure = cjson.encode({ run.actor, run.reason, run.attempt, run.queue, run.letter })
+              local parts = { run.actor, run.reason, run.attempt, run.queue, run.letter }
+              for i, group in ipairs(run.groups) do parts[5 + i] = group end
+              local failure = cjson.encode(parts)
               if redis.pcall('HSET', key, run.message, failure) ~= 1 then return end
               set(record, 'failed', failures(record) + 1)
               count(record, 'failed', run.actor, 1)
               local ttl = redis.call('PTTL', record.key)
               if ttl > 0 then redis.pcall('PEXPIRE', key, ttl) end
+            end
+
+            -- A task that has failed runs again, so groups have not lost a member by it.
+            local function take_back(id, message)
+              local failure = redis.call('HGET', id .. '_failures', message)
+              local is_read, parts = pcall(cjson.decode, failure or '[]')
+              if not is_read then return end
+              for i = 6, #parts do use_barriers().groups().take_back(parts[i], message) end
             end
 
             -- A task that has failed before, and was requeued since, has not failed any more.
@@ -440,7 +466,7 @@ enum RunScript {
 
             endings = {
               begin = begin, extend = extend, succeed = succeed, note_groups = note_groups, fail = fail, mend = mend, keep = keep,
-              settle = settle, trim = trim, forget = forget, milliseconds = milliseconds, stops = use_stops,
+              take_back = take_back, settle = settle, trim = trim, forget = forget, milliseconds = milliseconds, stops = use_stops,
             }
             return endings
           end
@@ -450,8 +476,8 @@ enum RunScript {
     static func script(_ body: String) -> RedisScript {
         RedisScript(
             """
-            local take, use_barriers
-            \(functions)
+            local at, take
+            \(BarrierScript.functions)
             local endings = use_runs().endings()
 
             \(body)

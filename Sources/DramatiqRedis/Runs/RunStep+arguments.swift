@@ -5,7 +5,7 @@ extension RedisCommand {
     mutating func append(_ step: RunStep?) {
         guard let step else { return append("") }
         append(step.id)
-        append(step.decides ? "!" + step.index : step.index)
+        append(step.markedIndex)
         append(step.sent)
         if let end = step.ended {
             append(end.outcome.name)
@@ -16,7 +16,8 @@ extension RedisCommand {
                 append(end.retries + 1)
                 append(end.queueName)
                 append(end.deadLetterID ?? "")
-                append(end.failsRun ? "1" : "0")
+                append(end.groups.count)
+                for group in end.groups { append(group) }
             }
         } else {
             append("")
@@ -33,6 +34,12 @@ extension RedisCommand {
             for list in lists { append(list) }
             append(beginning.tasks)
             for callback in beginning.callbacks.all { append(callback?.description ?? "") }
+            let callbacks = beginning.groupCallbackFields
+            append(callbacks.count)
+            for (name, text) in callbacks {
+                append(name)
+                append(text)
+            }
         } else if !step.returned.isEmpty {
             append("2" + mark)
             append(step.returned.count)
@@ -43,6 +50,15 @@ extension RedisCommand {
         } else if !step.added.isEmpty {
             append("3" + mark)
             append(step.added)
+        } else if !step.groupFailures.isEmpty {
+            append("4" + mark)
+            append(step.groupFailures.count)
+            for failure in step.groupFailures {
+                append(failure.barrier)
+                append(failure.member?.party ?? "")
+                append(failure.member?.cause ?? "")
+                append(failure.decider ?? "")
+            }
         } else {
             append("0" + mark)
         }
@@ -66,12 +82,26 @@ extension RunStep {
     /// How many arguments of a script it is.
     var argumentCount: Int {
         var count = 5 + 2 * sent.count
-        if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
+        if let ended { count += ended.outcome == .succeeded ? 2 : 7 + ended.groups.count }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if beginning == nil, returned.isEmpty, !added.isEmpty { count += 1 + 2 * added.count }
-        if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        if beginning == nil, returned.isEmpty, added.isEmpty, !groupFailures.isEmpty {
+            count += 1 + 6 * groupFailures.count
+        }
+        if let beginning {
+            count +=
+                9 + 2 * beginning.groupCallbackFields.count + RunEntry.lists(beginning).count + 2
+                * beginning.tasks.count
+        }
         if !stored.isEmpty { count += 1 + noted.count }
         return count
+    }
+
+    /// With a mark before it that says what the steps may do; empty if there is neither.
+    fileprivate var markedIndex: String {
+        let fails = ended?.failsRun ?? false
+        if index.isEmpty, !decides, !fails { return "" }
+        return (decides ? fails ? "+" : "!" : fails ? "-" : ".") + index
     }
 
     /// As much of ``stored`` as can be noted.
@@ -79,6 +109,24 @@ extension RunStep {
         Array(
             stored.lazy.filter { $0.name.utf8.count <= RunLimits.maxContentNameLength }
                 .prefix(RunLimits.maxContents))
+    }
+}
+
+extension RunStep.Beginning {
+    /// The callbacks of groups, as fields of the run's hash.
+    fileprivate var groupCallbackFields: [(name: String, text: String)] {
+        groupCallbacks.enumerated().flatMap { number, callbacks in
+            zip(RunScript.callbackFields(ofGroup: number), callbacks.all).compactMap { name, callback in
+                callback.map { (name, $0.description) }
+            }
+        }
+    }
+}
+
+extension RunScript {
+    /// The fields of a run's hash that have its callbacks, or those of one of its groups.
+    static func callbackFields(ofGroup number: Int?) -> [String] {
+        ["on_success", "on_failure", "on_end"].map { name in number.map { "\(name)#\($0)" } ?? name }
     }
 }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// What a run sends when it ends.
 extension WorkflowPromises {
     /// A stage with an actor that is told of ends, and what it was told: its argument, with the report.
-    private static func told(
+    static func told(
         _ subject: any TransportSubject
     ) async throws -> (stage: WorkflowStage, actor: TaskActor<String, Void>, reports: Reports) {
         let stage = try await WorkflowStage(subject, onFailure: .failFast, adding: [CurrentMessage()])
@@ -18,7 +18,7 @@ extension WorkflowPromises {
         return (stage, actor, reports)
     }
 
-    private final class Reports: Sendable {
+    final class Reports: Sendable {
         let list = Mutex<[(name: String, report: RunReport?)]>([])
         var names: [String] { list.withLock { $0.map(\.name) } }
         func report(_ name: String) -> RunReport? { list.withLock { $0.last { $0.name == name }?.report } }

@@ -6,7 +6,7 @@ import DramatiqWorkflow
 public enum WorkflowPromises {
     public static var all: [Promise<any TransportSubject>] {
         runs + lifetimes + arrivals + steps + storages + failures + tracking + stopping + failing + callbacks
-            + results + adding
+            + results + adding + groups
     }
 
     static let runs: [Promise<any TransportSubject>] = [

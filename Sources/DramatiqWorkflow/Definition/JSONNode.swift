@@ -4,13 +4,16 @@ import Dramatiq
 enum JSONNode {
     case message(Message)
     case chain(JSONArray)
-    case group(JSONArray)
+    case group(JSONArray, GroupTraits?)
     /// The delay is in milliseconds.
     case withDelay(JSONValue, Int)
 
-    private static let keys = ["__type__", "children", "delay", "task"]
+    private static let keys =
+        ["__type__", "children", "delay", "task", GroupTraits.policyKey, GroupTraits.numberKey]
+        + GroupTraits.callbackKeys
 
-    /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
+    /// - Throws: ``WorkflowError/Code/invalidNode``, ``WorkflowError/Code/invalidFailurePolicy``,
+    ///   ``WorkflowError/Code/invalidRunCallbacks``, or `DecodeError` for a message.
     init(_ value: JSONValue) throws {
         guard let object = value.objectValue else { throw Self.invalid("a node must be an object", value) }
         // A message as Python and this library write it, which its first bytes tell. It may still be one in another spelling.
@@ -31,7 +34,7 @@ enum JSONNode {
             guard let children = members["children"]?.arrayValue else {
                 throw Self.invalid("a group needs an array of children", value)
             }
-            self = .group(children)
+            self = .group(children, try GroupTraits(members))
         case "with_delay":
             guard let delay = members["delay"]?.pythonNumber, let task = members["task"] else {
                 throw Self.invalid("with_delay needs a delay in milliseconds and a task", value)

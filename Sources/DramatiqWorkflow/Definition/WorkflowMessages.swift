@@ -42,32 +42,35 @@ extension WorkflowNode {
     public mutating func updateMessages<Failure: Error>(
         _ change: (inout Message) throws(Failure) -> Void
     ) throws(Failure) {
+        self = try rebuilt { node throws(Failure) in
+            guard case .message(var message) = node.content else { return (node, isDone: false) }
+            try change(&message)
+            return (.message(message), isDone: true)
+        }
+    }
+
+    /// The same with other parts, without recursion.
+    ///
+    /// - Parameter change: what takes a part's place, and whether it is done; otherwise its children are next.
+    /// - Throws: what the closure throws.
+    func rebuilt<Failure: Error>(
+        _ change: (WorkflowNode) throws(Failure) -> (WorkflowNode, isDone: Bool)
+    ) throws(Failure) -> WorkflowNode {
         var open: [OpenPart] = []
-        var next: WorkflowNode? = self
-        while let node = next {
-            next = nil
+        var next = self
+        while true {
             var finished: WorkflowNode?
-            switch node.content {
-            case .message(var message):
-                try change(&message)
-                finished = .message(message)
-            case .chain(let children), .group(let children):
-                open.append(OpenPart(node: node, rest: children[...]))
-            case .withDelay(let child, _):
-                open.append(OpenPart(node: node, rest: [child]))
-            }
-            while next == nil {
-                guard var parent = open.popLast() else {
-                    if let finished { self = finished }
-                    return
-                }
+            let (node, isDone) = try change(next)
+            if isDone { finished = node } else { open.append(OpenPart(node)) }
+            while true {
+                guard var parent = open.popLast() else { return finished ?? node }
                 if let child = finished { parent.changed.append(child) }
                 if let child = parent.rest.popFirst() {
                     next = child
                     open.append(parent)
-                } else {
-                    finished = parent.finished
+                    break
                 }
+                finished = parent.finished
             }
         }
     }
@@ -79,13 +82,23 @@ private struct OpenPart {
     var rest: ArraySlice<WorkflowNode>
     var changed: [WorkflowNode] = []
 
+    init(_ node: WorkflowNode) {
+        self.node = node
+        switch node.content {
+        case .message: rest = []
+        case .chain(let children), .group(let children): rest = children[...]
+        case .withDelay(let child, _): rest = [child]
+        }
+    }
+
     /// The part with its changed children.
     var finished: WorkflowNode {
         switch node.content {
         case .message: node
-        case .chain: WorkflowNode(.chain(changed), resultName: node.resultName)
-        case .group: WorkflowNode(.group(changed), resultName: node.resultName)
-        case .withDelay(_, let delay): WorkflowNode(.withDelay(changed[0], delay), resultName: node.resultName)
+        case .chain: WorkflowNode(.chain(changed), resultName: node.resultName, traits: nil)
+        case .group: WorkflowNode(.group(changed), resultName: node.resultName, traits: node.traits)
+        case .withDelay(_, let delay):
+            WorkflowNode(.withDelay(changed[0], delay), resultName: node.resultName, traits: nil)
         }
     }
 }

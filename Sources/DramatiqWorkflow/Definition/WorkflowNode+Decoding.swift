@@ -3,7 +3,8 @@ public import Dramatiq
 extension WorkflowNode {
     /// Reads a definition from JSON, in the form in which messages carry it and ``jsonValue`` writes it.
     ///
-    /// - Throws: ``WorkflowError/Code/invalidNode``, or `DecodeError` for a message.
+    /// - Throws: ``WorkflowError/Code/invalidNode``, ``WorkflowError/Code/invalidFailurePolicy``,
+    ///   ``WorkflowError/Code/invalidRunCallbacks``, or `DecodeError` for a message.
     public init(_ value: JSONValue) throws {
         /// A chain or group that is being read, or a delay that waits for its task.
         struct Open {
@@ -14,6 +15,7 @@ extension WorkflowNode {
 
             let kind: Kind
             let name: String?
+            var traits: GroupTraits?
             var rest: JSONArray
             var children: [WorkflowNode] = []
 
@@ -24,7 +26,7 @@ extension WorkflowNode {
                     case .group: .group(children)
                     case .delay(let milliseconds): children.first.map { .withDelay($0, .milliseconds(milliseconds)) }
                     }
-                return content.map { WorkflowNode($0, resultName: name) }
+                return content.map { WorkflowNode($0, resultName: name, traits: traits) }
             }
         }
         // A stack of its own, since the text can be nested deeper than the thread's stack allows.
@@ -38,8 +40,9 @@ extension WorkflowNode {
                 case .message(let message): finished = .message(message)
                 case .chain(let children):
                     stack.append(Open(kind: .chain, name: try JSONNode.name(of: current), rest: children))
-                case .group(let children):
-                    stack.append(Open(kind: .group, name: try JSONNode.name(of: current), rest: children))
+                case .group(let children, let traits):
+                    stack.append(
+                        Open(kind: .group, name: try JSONNode.name(of: current), traits: traits, rest: children))
                 case .withDelay(let task, let delay):
                     stack.append(
                         Open(kind: .delay(delay), name: try JSONNode.name(of: current), rest: JSONArray([task])))

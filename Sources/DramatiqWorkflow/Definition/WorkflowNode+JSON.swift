@@ -69,6 +69,7 @@ extension WorkflowNode {
                     push(children[...], &steps)
                 case .group(let children):
                     open("group", node, &writer)
+                    try node.traits?.write(into: &writer)
                     writer.append("\"children\":[")
                     steps.append(.endOfChildren)
                     push(children[...], &steps)

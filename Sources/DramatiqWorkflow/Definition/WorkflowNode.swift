@@ -35,23 +35,31 @@ public struct WorkflowNode: Sendable {
         private let isMessage: Bool
         /// Under which later steps take its result, if it isn't a message, whose options say so.
         let resultName: String?
+        /// What it says besides, if it is a group.
+        let traits: GroupTraits?
+        /// Whether it is a group that says something, or has one in it.
+        let hasTraits: Bool
         /// Whether it has a name, or anything in it has one or takes results. Known from the start, so that nothing of it has
         /// to be looked for in workflows without.
         let usesResults: Bool
 
-        init(_ content: Content, resultName: String? = nil) {
+        init(_ content: Content, resultName: String? = nil, traits: GroupTraits? = nil) {
             switch content {
             case .message(let message):
                 isMessage = true
                 usesResults = message.usesResults
+                hasTraits = false
             case .chain(let children), .group(let children):
                 isMessage = false
                 usesResults = resultName != nil || children.contains(where: \.storage.usesResults)
+                hasTraits = traits != nil || children.contains(where: \.storage.hasTraits)
             case .withDelay(let child, _):
                 isMessage = false
                 usesResults = resultName != nil || child.storage.usesResults
+                hasTraits = child.storage.hasTraits
             }
             self.resultName = resultName
+            self.traits = traits
             self.content = Mutex(content)
         }
 
@@ -83,9 +91,11 @@ public struct WorkflowNode: Sendable {
         storage = Storage(content)
     }
 
-    /// - Parameter resultName: the name under which later steps take its result; a message has its own.
-    init(_ content: Content, resultName: String?) {
-        storage = Storage(content, resultName: resultName)
+    /// - Parameters:
+    ///   - resultName: the name under which later steps take its result; a message has its own.
+    ///   - traits: what it says besides, if it is a group.
+    init(_ content: Content, resultName: String? = nil, traits: GroupTraits?) {
+        storage = Storage(content, resultName: resultName, traits: traits)
     }
 
     /// What the node is.
@@ -96,6 +106,11 @@ public struct WorkflowNode: Sendable {
         if case .message(let message) = content { return message.resultName }
         return storage.resultName
     }
+
+    /// What it says besides, if it is a group.
+    var traits: GroupTraits? { storage.traits }
+    /// Whether it is a group that says something besides, or has one in it.
+    var hasTraits: Bool { storage.hasTraits }
 
     /// Whether it has a name, or anything in it has one or takes results.
     var usesResults: Bool { storage.usesResults }
@@ -139,6 +154,7 @@ extension WorkflowNode: Equatable {
             guard left.storage.resultName.map({ TextKey($0) }) == right.storage.resultName.map({ TextKey($0) }) else {
                 return false
             }
+            guard left.traits == right.traits else { return false }
             switch (left.content, right.content) {
             case (.message(let left), .message(let right)):
                 guard left == right else { return false }
@@ -178,7 +194,8 @@ extension WorkflowNode: CustomStringConvertible {
             case .text(let part):
                 text += part
             case .node(let node):
-                let end = node.resultName.map { ").named(\(JSONValue.string($0)))" } ?? ")"
+                let traits = node.traits?.description ?? ""
+                let end = traits + (node.resultName.map { ").named(\(JSONValue.string($0)))" } ?? ")")
                 switch node.content {
                 case .message(let message):
                     text += message.description + end.dropFirst()

@@ -41,7 +41,7 @@ extension WorkflowComponent {
     public func named(_ name: String) -> WorkflowNode {
         let node = node
         if case .message(let message) = node.content { return .message(message.named(name)) }
-        return WorkflowNode(node.content, resultName: name)
+        return WorkflowNode(node.content, resultName: name, traits: node.traits)
     }
 }
 

@@ -198,7 +198,7 @@ struct ResultPlan {
                 } else {
                     let shape = Self.shape(frame)
                     note(shape, frame)
-                    finished = (WorkflowNode(Self.content(frame), resultName: nil), shape)
+                    finished = (WorkflowNode(Self.content(frame), traits: frame.node.traits), shape)
                 }
             }
             guard let finished else { continue }

@@ -2,15 +2,6 @@ public import Dramatiq
 
 /// Tasks that a running one adds.
 extension WorkflowMiddleware: ProcessingMiddleware {
-    /// What a task has added, on its way to the hook that sends it.
-    private final class Added: Sendable {
-        let nodes: [WorkflowNode]
-
-        init(_ nodes: [WorkflowNode]) {
-            self.nodes = nodes
-        }
-    }
-
     /// A task that nothing waits for can't be told from a message of no workflow, so any message can add others.
     package func surrounds(_ context: MessageContext) -> Bool {
         !context.delivered.hasOptions || !context.delivered.message.isPiped
@@ -21,11 +12,9 @@ extension WorkflowMiddleware: ProcessingMiddleware {
         _ context: MessageContext,
         next: (Message) async throws -> ActorResult
     ) async throws -> ActorResult {
-        guard surrounds(context) else { return try await next(context.message) }
         let additions = WorkflowTask.Additions()
         var result = try await WorkflowTask.$additions.withValue(additions) { try await next(context.message) }
-        let nodes = additions.close()
-        if !nodes.isEmpty { result.note = Added(nodes) }
+        if !additions.close().isEmpty { result.note = additions }
         return result
     }
 
@@ -43,7 +32,7 @@ extension WorkflowMiddleware: ProcessingMiddleware {
     /// added or the group that this makes up. Where messages and barriers aren't committed in one, and for the run as a
     /// whole, which counts one party, that one takes the task's place: it arrives, and the task doesn't.
     private func startAdded(_ context: inout MessageContext) async throws -> Bool {
-        guard let nodes = (context.result.note as? Added)?.nodes else { return false }
+        guard let nodes = (context.result.note as? WorkflowTask.Additions)?.close() else { return false }
         let party = context.delivered.message.messageID
         var callbacks: [CompletionCallback] = []
         if let reference = context.delivered.message.ownCallbacks {

@@ -52,14 +52,14 @@ extension WorkflowMiddleware: ImmediateMiddleware {
     /// The definition of a workflow in which tasks take results, as it is started.
     ///
     /// - Throws: `WorkflowError`.
-    func resolvingResults(_ workflow: Workflow) throws -> WorkflowNode {
-        let sources = try ResultSources(workflow.root)
-        guard sources.taken.isEmpty || workflow.broker.middleware(of: Results.self) != nil else {
+    func resolvingResults(_ root: WorkflowNode, _ broker: Broker) throws -> WorkflowNode {
+        let sources = try ResultSources(root)
+        guard sources.taken.isEmpty || broker.middleware(of: Results.self) != nil else {
             throw WorkflowError.resultsNotKept
         }
         // For as long as the barriers of what comes next, which may be among the dead letters for a while.
-        let ttl = sources.delay + longestWait + barrierTTL + workflow.broker.transport.traits.deadLetterTTL
+        let ttl = sources.delay + longestWait + barrierTTL + broker.transport.traits.deadLetterTTL
         var plan = ResultPlan(sources, ttl: min(ttl, .seconds(100 * 365 * 86_400)).milliseconds)
-        return try plan.resolve(workflow.root)
+        return try plan.resolve(root)
     }
 }

@@ -46,7 +46,7 @@ extension WorkflowMiddleware: SelectiveObserver {
 
     /// Removes what was stored for runs that have ended with a commit.
     public func didCommit(_ commit: Commit, _ result: CommitResult) {
-        guard let steps = commit.state, let run = steps.run, storesContents else { return }
+        guard let steps = commit.state, let run = steps.run else { return }
         if result.status == .committed, steps.endsRun, !(run.ended?.failsRun ?? false) {
             // If all of it has keys beside the run's it is gone.
             let keyed = callbackStorage as? any KeyedCallbackStorage

@@ -112,14 +112,15 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     /// Everything that starting a workflow means.
     func prepare(_ workflow: Workflow) async throws -> (commit: Commit, runID: String) {
         let broker = workflow.broker
-        let beginning = try beginning(workflow)
+        let groups = try NumberedGroups(workflow.root)
+        let beginning = try beginning(workflow, groups)
         var mark = ""
         if let policy = workflow.failurePolicy {
             guard beginning != nil, let text = policy.runMark else { throw WorkflowError.untrackedPolicy(policy) }
             mark = text
         }
         let id = barrierKeyPrefix(broker) + UniqueID.make() + mark + RunStep.idSuffix
-        let root = workflow.root.usesResults ? try resolvingResults(workflow) : workflow.root
+        let root = groups.root.usesResults ? try resolvingResults(groups.root, workflow.broker) : groups.root
         let plan = try WorkflowPlan(
             starting: .node(root), inRun: beginning == nil ? nil : id, identities: .random,
             makeCompletionID: { [prefix = barrierKeyPrefix(broker)] in prefix + UniqueID.make() })
@@ -157,15 +158,20 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// What is noted of a run when it begins; `nil` if it isn't tracked.
-    private func beginning(_ workflow: Workflow) throws -> RunStep.Beginning? {
+    private func beginning(_ workflow: Workflow, _ groups: NumberedGroups) throws -> RunStep.Beginning? {
         let isTracked = tracking.isEnabled && backend.runStore != nil
-        let callbacks = try callbacks(workflow, isTracked: isTracked)
-        guard isTracked else { return nil }
+        let callbacks = try callbacks(workflow, groups: groups.callbacks, isTracked: isTracked)
+        guard isTracked else {
+            if let policy = groups.firstPolicy { throw WorkflowError.untrackedPolicy(policy) }
+            return nil
+        }
+        if groups.collects, barriers != .atMostOnce { throw WorkflowError.collectingPlainBarriers }
         try RunTracking.check(workflow)
         return RunStep.Beginning(
             name: workflow.name, labels: workflow.labels,
             tasks: RunStep.TaskCount.counts(workflow.walkMessages().lazy.map(\.taskActorName)),
-            retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks)
+            retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks.run,
+            groupCallbacks: callbacks.groups)
     }
 
     /// What the keys of the lists of runs begin with.
@@ -193,8 +199,9 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             end.retries = max(0, min(message.options.value("retries")?.intValue ?? 0, 1 << 30))
             end.queueName = context.delivered.delivery.queueName
             end.deadLetterID = message.transportID
-            end.failsRun = failsRun
+            end.groups = callbacks.lazy.map(\.completionID).filter { $0.hasByteSuffix(BarrierKey.groupSuffix) }
         }
+        end.failsRun = failsRun
         return RunStep(id: run.completionID, index: failsRun ? runIndex(context.broker) : "", ended: end)
     }
 
@@ -269,7 +276,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         return try await callbackStorage.retrieve(ties.reference)
     }
 
-    private func advance(
+    func advance(
         _ context: inout MessageContext,
         _ ties: Message.WorkflowTies,
         _ outcome: RunStep.TaskEnd.Outcome,
@@ -297,15 +304,15 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         failure: String? = nil,
         failingRun: Bool = false
     ) async throws {
+        var run: RunStep?
         do {
             let callbacks = try await callbacks(ties)
             try await callbackStorage.refresh(ties.reference, for: wait)
             let refreshes = callbacks.map { barrierKey($0.completionID, keptFor: wait) }
-            let run = failure.flatMap {
+            run = failure.flatMap {
                 runStep(context, callbacks, ties.party, .failed, $0, failingRun: failingRun)
             }
             context.state = StateCommit(store: backend, refreshes: refreshes, run: run)
-            announceFailure(run, &context)
         } catch {
             if (error as? any TransientError)?.isTransient ?? false { throw error }
             // What is kept anyway lasts for a while, and may be mended by then; the message must not be lost for it.
@@ -317,10 +324,11 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
                     "error": "\(error)",
                 ])
         }
+        try await announceFailure(run, &context)
     }
 
     /// How far somebody has come on the way from the innermost barrier outwards.
-    private struct Arrival: Sendable {
+    struct Arrival: Sendable {
         /// The entries that were not looked at yet.
         var callbacks: ArraySlice<CompletionCallback>
         /// Who arrives at the next barrier: the message, or the part of the workflow that it has completed.
@@ -335,7 +343,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
     }
 
     /// Adds to the commit what the arrival leads to, up to the next barrier that only its backend can judge.
-    private func advance(_ context: inout MessageContext, _ arrival: Arrival) async throws {
+    func advance(_ context: inout MessageContext, _ arrival: Arrival) async throws {
         var arrival = arrival
         guard let callback = arrival.callbacks.popLast() else {
             context.state = StateCommit(
@@ -351,7 +359,7 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             if callback.propagates { arrival.run?.index = runIndex(context.broker) }
             release(&context, arrival, barrierKey(callback.completionID))
             if callback.propagates {
-                context.whenBarrierOpens = { try await announceEnd(of: callback.completionID, .succeeded, &$0) }
+                context.whenBarrierOpens = { try await announceEnd(ofRun: .succeeded, &$0) }
             }
         } else {
             arrive(&context, arrival, callback)
@@ -416,6 +424,13 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         next.party = callback.completionID
         context.whenBarrierOpens = { [next] context in
             var next = next
+            if let mark = GroupMark(callback.completionID), let run = next.run {
+                let group = OpenGroup(mark, barrier, outer: next.callbacks, run)
+                if try await hasFailed(group, with: nil) {
+                    return try await fail(group, with: nil, &context)
+                }
+                try await announceEnd(ofGroup: callback.completionID, .succeeded, &context)
+            }
             do {
                 if callback.propagates { _ = try await start(callback, &context, &next) }
                 try await advance(&context, next)
@@ -456,59 +471,5 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
 
     package func verifyAccess(_ broker: Broker) async throws {
         try await backend.verifyAccess(barrierKeyPrefix: barrierKeyPrefix(broker))
-    }
-
-    // MARK: Failing
-
-    /// If the run has failed with a task and has callbacks, they are sent.
-    private func announceFailure(_ run: RunStep?, _ context: inout MessageContext) {
-        guard let run, let end = run.ended, end.failsRun else { return }
-        context.whenBarrierOpens = {
-            try await announceEnd(of: run.id, .failed, failing: RunStatus.Failure(end), &$0)
-        }
-    }
-
-    private func applyFailurePolicy(
-        _ context: inout MessageContext,
-        _ ties: Message.WorkflowTies,
-        _ reason: String
-    ) async throws {
-        // Whatever keeps the callbacks from being read shows below, where it matters.
-        let run = (try? await callbacks(ties))?.first
-        let policy =
-            try WorkflowFailurePolicy(context.option(WorkflowFailurePolicy.optionName))
-            ?? run.flatMap { WorkflowFailurePolicy.policy(ofRun: $0.completionID) } ?? onFailure
-        let failsRun = policy == .failFast && backend.runStore != nil
-        // The others of this worker hear of it at once.
-        if failsRun, let run, run.isRun { stopped.insert(run.completionID, .failed, index: runIndex(context.broker)) }
-        context.broker.logger.log(
-            level: context.failureLevel,
-            "A task of a workflow failed",
-            metadata: [
-                "message_id": "\(context.message.messageID)",
-                "actor_name": "\(context.message.actorName)",
-                "reason": "\(reason)",
-                "policy": "\(policy)",
-            ]
-        )
-        // Once the dead letter is requeued, the workflow goes on.
-        if policy != .proceed, context.isFailed {
-            try await keep(
-                &context, ties, for: context.broker.transport.traits.deadLetterTTL, failure: reason,
-                failingRun: failsRun)
-        } else if policy != .proceed, let callbacks = try? await callbacks(ties) {
-            let run = runStep(context, callbacks, ties.party, .skipped, reason, failingRun: failsRun)
-            context.state = run.map { StateCommit(store: backend, run: $0) }
-            announceFailure(run, &context)
-        }
-        switch policy.kind {
-        case .failFast, .halt:
-            break
-        case .proceed:
-            try await advance(&context, ties, context.isSkipped ? .skipped : .failed, reason)
-        case .notify(let address):
-            let message = try context.broker.message(for: address, [context.message.jsonValue, .string(reason)])
-            try await context.enqueue(message)
-        }
     }
 }

@@ -66,7 +66,7 @@ enum WorkflowParts {
             case .json(let value):
                 switch try? JSONNode(value) {
                 case .message(let message)?: return message.queueName
-                case .chain(let children)?, .group(let children)?: stack.append(.json(children))
+                case .chain(let children)?, .group(let children, _)?: stack.append(.json(children))
                 case .withDelay(let child, _)?: stack.append(.json([child]))
                 case nil: break
                 }

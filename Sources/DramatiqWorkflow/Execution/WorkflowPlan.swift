@@ -137,7 +137,7 @@ struct WorkflowPlan {
         case .chain(let children):
             startChain(.nodes(children[...]), delay, frame)
         case .group(let children):
-            startGroup(.nodes(children[...]), delay, frame)
+            startGroup(.nodes(children[...]), delay, frame, node.traits)
         }
     }
 
@@ -149,8 +149,8 @@ struct WorkflowPlan {
             steps.append(.start(.json(child), delay: sum(delay, more), frame))
         case .chain(let children):
             startChain(.json(children), delay, frame)
-        case .group(let children):
-            startGroup(.json(children), delay, frame)
+        case .group(let children, let traits):
+            startGroup(.json(children), delay, frame, traits)
         }
     }
 
@@ -168,10 +168,17 @@ struct WorkflowPlan {
         steps.append(.start(first, delay: delay, frame))
     }
 
-    private mutating func startGroup(_ children: WorkflowParts, _ delay: Int, _ frame: CompletionFrame?) {
+    private mutating func startGroup(
+        _ children: WorkflowParts,
+        _ delay: Int,
+        _ frame: CompletionFrame?,
+        _ traits: GroupTraits?
+    ) {
         let count = children.count
         if count == 0 { return startNothing(delay, frame) }
-        steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count)))
+        // Nobody counts the failures in a workflow that is no run.
+        let mark = run == nil ? nil : traits.map { GroupMark($0, count: count).text }
+        steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count, mark: mark)))
     }
 
     /// Tells each step what comes after it: a part of what is stored already, or of what this plan makes.
@@ -232,9 +239,12 @@ struct WorkflowPlan {
     private mutating func newFrame(
         _ kind: CompletionFrame.Kind,
         _ parent: CompletionFrame?,
-        parties: Int
+        parties: Int,
+        mark: String? = nil
     ) -> CompletionFrame {
-        let frame = CompletionFrame(kind, parent: parent, completionID: makeCompletionID(), parties: parties)
+        let id = makeCompletionID()
+        let frame = CompletionFrame(
+            kind, parent: parent, completionID: mark.map { id + $0 } ?? id, parties: parties)
         frames.append(frame)
         return frame
     }

@@ -25,9 +25,9 @@ public enum WorkflowTask {
     /// transport's has the barriers, that is what keeps a crash from running what was added twice, so a task should
     /// then add the same again.
     ///
-    /// - Throws: ``WorkflowError/Code/notInTask``; ``WorkflowError/Code/resultUnknown`` for what takes results or has a name to
-    ///   take one by, which only the definition of a workflow can; `ArgumentFailure` for a message with arguments that can't be encoded,
-    ///   `BrokerError` for one whose queue's name is none. Nothing is added then.
+    /// - Throws: ``WorkflowError/Code/notInTask``; ``WorkflowError/Code/resultUnknown`` for what takes results or has a name
+    ///   to take one by, which only the definition of a workflow can; `ArgumentFailure` for a message with arguments that
+    ///   can't be encoded, `BrokerError` for one whose queue's name is none. Nothing is added then.
     public static func add(_ components: any WorkflowComponent...) throws {
         try add(components.map(\.node))
     }
@@ -43,6 +43,9 @@ public enum WorkflowTask {
         guard let additions else { throw WorkflowError.notInTask }
         for node in nodes {
             guard !node.usesResults else { throw WorkflowError.resultsOfAdded }
+            guard try NumberedGroups(node).callbacks.isEmpty else {
+                throw WorkflowError.invalidRunCallbacks("its run keeps those of the groups that it is started with")
+            }
             try node.walkMessages { message in
                 if let failure = message.argumentFailure { throw failure }
                 try QueueName.check(message.queueName)
@@ -74,21 +77,21 @@ public enum WorkflowTask {
 
     /// What a task adds, until it ends.
     final class Additions: Sendable {
-        private let nodes = Mutex<[WorkflowNode]?>([])
+        private let state = Mutex((nodes: [WorkflowNode](), isOpen: true))
 
         /// - Returns: whether the task has not ended yet.
         func add(_ more: [WorkflowNode]) -> Bool {
-            nodes.withLock { nodes in
-                nodes?.append(contentsOf: more)
-                return nodes != nil
+            state.withLock { state in
+                if state.isOpen { state.nodes += more }
+                return state.isOpen
             }
         }
 
-        /// Nothing can be added any more.
+        /// What was added. Nothing can be any more.
         func close() -> [WorkflowNode] {
-            nodes.withLock { nodes in
-                defer { nodes = nil }
-                return nodes ?? []
+            state.withLock { state in
+                state.isOpen = false
+                return state.nodes
             }
         }
     }

@@ -103,6 +103,8 @@ extension WorkflowRun {
             position = page.next
         } while position != nil
         guard try await change(.retry).state == .running else { return 0 }
+        let members = failures.filter { !$0.groups.isEmpty }
+        if !members.isEmpty { try await store.takeBackFailures(of: members.map(\.messageID), in: id) }
         var count = 0
         // By the ids of their messages where the transport has no others.
         var others: [String: Set<TextKey>] = [:]
