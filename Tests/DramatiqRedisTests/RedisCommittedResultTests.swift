@@ -108,15 +108,16 @@ import Testing
     @Test func theScriptThatEndsAMessageKeepsItsResult() async throws {
         try await withRedisServer { server in
             let stage = try await ResultStage(server)
-            // What a worker finds out when it begins.
-            try await stage.work()
+            // As the worker does when it begins.
+            try await stage.transport.verifyAccess(to: ["default"])
             let earlier = try await stage.calls("lpush")
             let messages = (0..<300).map { stage.number.message($0) } + [stage.number.message(-1)]
             try await stage.broker.enqueue(messages)
             for base in 0..<10 { try await stage.run(base * 10) }
             try await stage.work()
             #expect(stage.executor.keptApart == 0)
-            #expect(try await stage.calls("lpush") == 2 * earlier + 361)
+            let later = try await stage.calls("lpush")
+            #expect(later - 2 * earlier == 361, "\(later) \(earlier)")
             #expect(try await stage.keys().count == 361)
             for (number, message) in messages.dropLast().enumerated() {
                 #expect(try await message.result(Int.self, from: stage.broker, timeout: .zero) == number)

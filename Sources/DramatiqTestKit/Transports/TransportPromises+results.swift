@@ -71,7 +71,7 @@ extension TransportPromises {
             let base = try await TransportCheck(subject)
             let count = min(60, base.transport.traits.maxBatch)
             let (_, barrier, deliveries, consumer) = try await atBarrier(
-                subject, base, parties: count, messages: count)
+                subject, base, parties: count + 1, messages: count)
             let check = try await ResultCheck(base)
             let sizes = [1, 1000, 0, 100_000, 1024, 1025]
             let size = { (index: Int) in index % 7 == 6 ? nil : sizes[index % 7] }
