@@ -170,6 +170,27 @@ import Testing
                 #expect(try await found == [1])
                 #expect(try await backend.results(for: [key], maxSize: 1) == [[1]])
             }
+            // The same for a worker, whose commits keep them.
+            let redis = try RedisClient(url: url)
+            let broker = Broker(
+                transport: RedisTransport(redis),
+                middleware: Broker.defaultMiddleware + [
+                    Results(backend: RedisResultBackend(redis, keys: keys), storesResults: true)
+                ],
+                logger: RecordingLog().logger)
+            let one = TaskActor("one") { 1 }
+            let fails = TaskActor("fails", options: [.maxRetries(0)]) { throw Failure() }
+            try await broker.declare(one, fails)
+            let (good, bad) = (try await one.send(to: broker), try await fails.send(to: broker))
+            try await withWorker(Worker(broker)) {
+                let found = try await good.result(Int.self, from: broker, timeout: .patience)
+                #expect(found == 1)
+                let error = await #expect(throws: ResultError.self) {
+                    try await bad.result(Int.self, from: broker, timeout: .patience)
+                }
+                #expect(error?.errorType == "Failure")
+            }
+            await redis.shutDown()
         }
     }
 

@@ -29,6 +29,8 @@ struct TamperedTransport: TransportWrapper {
         return traits
     }
 
+    func includes(_ backend: any ResultBackend) -> Bool { base.includes(backend) }
+
     func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         var results = await base.commit(
             commits.map { commit in

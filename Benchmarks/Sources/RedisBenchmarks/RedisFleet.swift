@@ -5,12 +5,20 @@ import DramatiqWorkflow
 import Logging
 import Synchronization
 
+/// Whether and where a fleet keeps the results of its tasks.
+enum KeptResults {
+    case none, beside
+    /// On a client of their own, so that each is a step of its own.
+    case apart
+}
+
 /// A broker over a Redis server, whose commands are recorded on demand.
 struct RedisFleet: Sendable {
     /// Does nothing, so that everything else is measured.
     let noop = TaskActor("noop") { (_: Int) in }
 
     let client: RedisClient
+    private let resultClient: RedisClient?
     let executor: any RedisExecutor
     let transport: RedisTransport
     let broker: Broker
@@ -21,21 +29,27 @@ struct RedisFleet: Sendable {
         storage: any CallbackStorage = InlineCallbackStorage(),
         encoder: any MessageEncoder = JSONMessageEncoder(),
         tracking: RunTracking = .enabled,
-        keepsResults: Bool = false,
+        results: KeptResults = .none,
         wrapping: (RedisClient) -> any RedisExecutor = { $0 }
     ) async throws {
         client = try RedisClient(url: server.url)
         executor = wrapping(client)
+        resultClient = results == .apart ? try RedisClient(url: server.url) : nil
+        let keeping = Results(backend: RedisResultBackend(resultClient ?? executor), storesResults: true)
         transport = RedisTransport(executor)
         broker = Broker(
             transport: transport, encoder: encoder,
             middleware: Broker.defaultMiddleware + [
                 WorkflowMiddleware(
                     backend: RedisRateLimiterBackend(executor), callbackStorage: storage, tracking: tracking)
-            ] + (keepsResults ? [Results(backend: RedisResultBackend(executor), storesResults: true)] : [])
-                + middleware,
+            ] + (results == .none ? [] : [keeping]) + middleware,
             logger: Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await broker.declare(noop)
+    }
+
+    func shutDown() async {
+        await client.shutDown()
+        await resultClient?.shutDown()
     }
 
     func flush() async throws {

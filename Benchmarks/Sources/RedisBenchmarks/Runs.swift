@@ -38,7 +38,8 @@ private func measureTracking(_ session: inout Session, _ server: LocalServer) as
     for shape in shapes where session.includes(shape.name) {
         let tracked = try await RedisFleet(server)
         let untracked = try await RedisFleet(server, tracking: .disabled)
-        let kept = try await RedisFleet(server, keepsResults: true)
+        let kept = try await RedisFleet(server, results: .beside)
+        let keptApart = try await RedisFleet(server, results: .apart)
         func contestant(_ name: String, _ fleet: RedisFleet) -> Contestant {
             Contestant(name) {
                 try await fleet.flush()
@@ -55,10 +56,8 @@ private func measureTracking(_ session: inout Session, _ server: LocalServer) as
             Comparison(
                 shape.name, unit: "tasks", aims: [.atLeast(0.9, times: "untracked")],
                 contestant("tracked", tracked), contestant("untracked", untracked),
-                contestant("tracked, with results", kept)))
-        await tracked.client.shutDown()
-        await untracked.client.shutDown()
-        await kept.client.shutDown()
+                contestant("tracked, with results", kept), contestant("tracked, with results apart", keptApart)))
+        for fleet in [tracked, untracked, kept, keptApart] { await fleet.shutDown() }
     }
 }
 

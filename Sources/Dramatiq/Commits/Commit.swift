@@ -41,6 +41,10 @@ public struct Commit: Sendable {
     public var successors: Envelopes
     /// What happens to a workflow's barriers.
     public var state: StateCommit?
+    /// The message's result. It is kept with the end of the delivery, also if the barrier is not complete yet, and not before:
+    /// neither if a barrier has opened nor if the delivery is another worker's by now. Only a transport that includes its
+    /// backend gets one.
+    public var result: ResultCommit?
     /// Who takes the first successor along with the answer, if the successors are sent and nothing waits before it. A
     /// transport that can't do that ignores it.
     public var relay: (any TransportConsumer)?
@@ -77,16 +81,19 @@ public struct CommitID: Sendable, Hashable {
 
 extension Commit {
     /// Whether a delivery ends and nothing else happens.
-    package var isBare: Bool { sends.isEmpty && successors.isEmpty && state == nil }
+    package var isBare: Bool { hasOnlyResult && result == nil }
 
-    /// Whether a delivery is acknowledged and nothing else happens.
+    /// Whether nothing happens but that a delivery ends and its result is kept.
+    private var hasOnlyResult: Bool { sends.isEmpty && successors.isEmpty && state == nil }
+
+    /// Whether a delivery is acknowledged and nothing else happens but that its result is kept.
     package var isPlainAcknowledgement: Bool {
-        guard isBare, case .acknowledge? = end?.outcome else { return false }
+        guard hasOnlyResult, case .acknowledge? = end?.outcome else { return false }
         return true
     }
 
     /// Who arrives at which barrier, if a delivery is acknowledged, that arrival releases nothing, and nothing else
-    /// happens but that a run counts the party as a task that is done.
+    /// happens but that its result is kept and a run counts the party as a task that is done.
     package var plainArrival: StateCommit.Arrival? {
         guard case .acknowledge? = end?.outcome, sends.isEmpty, successors.isEmpty, let state,
             let arrival = state.arrival, !arrival.releases, arrival.added == 0, state.releases.isEmpty,

@@ -16,6 +16,10 @@ extension MessageContext {
             let result = try await commit(current)
             guard result.status == .opened, let prepare = whenBarrierOpens else { return (current, result) }
             whenBarrierOpens = nil
+            // It was kept before the arrival: see SplitCommit.
+            if keptResult != nil, let state = current.state, !broker.transport.includes(state.store) {
+                keptResult = nil
+            }
             try await preparing(&self, prepare)
         }
     }

@@ -1,8 +1,8 @@
 /// The order in which a commit is executed whose barriers are kept apart from the messages, so that there is no one step
 /// for both. It stands here and nowhere else.
 ///
-/// The arrival comes first, then the new barriers and the refreshes, then the messages with the end of the delivery, and
-/// the releases at last, with the task's end as its run counts it. A crash or a lost answer in between means that the
+/// The result comes first, which whatever follows may ask for, then the arrival, the new barriers and the refreshes, then
+/// the messages with the end of the delivery, and the releases at last, with the task's end as its run counts it. A crash or a lost answer in between means that the
 /// steps are done again: that can start the next step of a workflow twice, but loses nothing and starts nothing too early.
 /// What a run counts can be wrong by that.
 struct SplitCommit {
@@ -19,6 +19,7 @@ struct SplitCommit {
         transport: (Commit) async throws -> CommitResult,
         releaseDidFail: (any Error) -> Void
     ) async throws -> CommitResult {
+        try await commit.result?.storeApart()
         if let run = state.run, !run.decides, state.endsRun, let store = state.store.runStore,
             try await !store.callbacks(of: run.id, group: nil).isEmpty
         {
@@ -52,6 +53,7 @@ struct SplitCommit {
             isReleased ? state.creations : [], refreshing: state.refreshes, isReleased ? sentOfRun : nil)
         var rest = commit
         rest.state = nil
+        rest.result = nil
         if !isReleased { rest.successors = [] }
         var result = try await transport(rest)
         if !isReleased { result.status = .notReleased }

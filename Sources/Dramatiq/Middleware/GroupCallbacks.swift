@@ -61,8 +61,11 @@ public struct GroupCallbacks: BeforeAck, SelectiveMiddleware {
         if !isTiedOtherwise {
             context.state = steps
             for message in messages { try await context.enqueueSuccessor(message, delay: nil) }
-        } else if try await backend.apply(steps) == .committed {
-            // A commit has one arrival, which is the workflow's.
+            return
+        }
+        // A commit has one arrival, which is the workflow's.
+        try await context.keepResultApart()
+        if try await backend.apply(steps) == .committed {
             for message in messages { try await context.enqueue(message) }
         }
     }

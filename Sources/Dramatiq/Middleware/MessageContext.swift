@@ -35,6 +35,7 @@ public struct MessageContext: Sendable {
             var sends: Envelopes = []
             var successors: Envelopes = []
             var state: StateCommit?
+            var result: ResultCommit?
             /// How many messages were to be sent before it was known how the attempt ended.
             var earlierSends = 0
             var whenBarrierOpens: Preparation?
@@ -82,13 +83,16 @@ public struct MessageContext: Sendable {
 
         var sends: Envelopes { box?.value.sends ?? [] }
         var state: StateCommit? { box?.value.state }
+        var result: ResultCommit? { box?.value.result }
 
         func commit(ending delivery: Delivery) -> Commit {
             guard let rare = box?.value else { return Commit(.acknowledge, delivery) }
             let outcome: Commit.Outcome =
                 rare.isRequeued ? .requeue : rare.failureReason.map { .reject(reason: $0) } ?? .acknowledge
-            return Commit(
+            var commit = Commit(
                 end: Commit.End(delivery, outcome), sends: rare.sends, successors: rare.successors, state: rare.state)
+            commit.result = rare.result
+            return commit
         }
 
         /// Takes out all that was to follow, so that only the end of the delivery is left.
@@ -97,6 +101,7 @@ public struct MessageContext: Sendable {
             rare.sends = []
             rare.successors = []
             rare.state = nil
+            rare.result = nil
         }
 
         /// From now on what is sent follows from how the attempt ended.
@@ -110,6 +115,7 @@ public struct MessageContext: Sendable {
         fileprivate mutating func dropWhatFollowed(fromSuccess isSuccess: Bool, of message: Message) {
             guard box != nil else { return }
             rare.state = nil
+            rare.result = nil
             rare.successors = []
             rare.whenBarrierOpens = nil
             let kept = isSuccess ? rare.sends.prefix(rare.earlierSends) : rare.sends[...]
@@ -194,6 +200,12 @@ public struct MessageContext: Sendable {
     package var state: StateCommit? {
         get { effects.state }
         set { effects.rare.state = newValue }
+    }
+
+    /// What is kept of the message in its commit: its result, or its error.
+    var keptResult: ResultCommit? {
+        get { effects.result }
+        set { effects.rare.result = newValue }
     }
 
     /// Prepares what follows once the message's arrival turned out to complete a barrier.

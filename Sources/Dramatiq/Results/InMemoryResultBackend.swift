@@ -22,17 +22,23 @@ public final class InMemoryResultBackend: ResultBackend {
     }
 
     public func store(_ result: [UInt8], for key: ResultKey, ttl: Duration) async throws {
+        for waiter in keep(result, for: key, ttl: ttl) { waiter.signal() }
+    }
+
+    /// Keeps a result.
+    ///
+    /// - Returns: who waits for it.
+    func keep(_ result: [UInt8], for key: ResultKey, ttl: Duration) -> [Signal] {
         let now = now()
-        let waiters = state.withLock { state in
+        return state.withLock { state in
             state.results[key] = (result, now + ttl)
             if state.results.count > state.sweepThreshold {
                 state.results = state.results.filter { $0.value.expiry > now }
                 // It grows with what is alive, so the cost for each stays the same.
                 state.sweepThreshold = max(1024, state.results.count * 2)
             }
-            return state.waiters.removeValue(forKey: key) ?? [:]
+            return state.waiters.removeValue(forKey: key).map { Array($0.values) } ?? []
         }
-        for waiter in waiters.values { waiter.signal() }
     }
 
     public func result(for key: ResultKey, timeout: Duration) async throws -> [UInt8]? {

@@ -7,7 +7,8 @@
 ///     let sum: Int = try await message.result(from: broker)
 ///
 /// Results are kept if the message says so, or else its actor (`store_results`), or else the middleware. They are kept
-/// before the message is acknowledged, so one that was acknowledged has its result; a message that runs twice has that of
+/// with the message's end where the transport ``Transport/includes(_:)-(ResultBackend)`` the backend, and before it elsewhere. So
+/// a message that was acknowledged has its result, and what follows it finds that; a message that runs twice has the result of
 /// the last time. Of one that has failed for good there is its error, of one that was skipped `null`.
 ///
 /// A result is what `Results` of Python's dramatiq keeps: its value as JSON, or
@@ -60,9 +61,9 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
 
     public func beforeAck(_ context: inout MessageContext) async throws {
         if context.isSuccess {
-            try await store(try context.result.jsonValue(), context)
+            try await store(try context.result.jsonValue(), &context)
         } else if context.isSkipped {
-            try await store(.null, context)
+            try await store(.null, &context)
         }
     }
 
@@ -72,10 +73,10 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
         if reason.utf8.count > PrintableText.reasonLimit {
             reason = PrintableText.escape(reason, limit: PrintableText.reasonLimit)
         }
-        try await store(StoredResult.failure(type: type, reason: reason), context)
+        try await store(StoredResult.failure(type: type, reason: reason), &context)
     }
 
-    private func store(_ value: JSONValue, _ context: MessageContext) async throws {
+    private func store(_ value: JSONValue, _ context: inout MessageContext) async throws {
         let message = context.delivered.message
         var ttl = ttl
         if let option = context.optionIfPresent("result_ttl") {
@@ -90,7 +91,7 @@ public struct Results: BeforeAck, BeforeNack, SelectiveMiddleware {
             let compressed = try compressor.compress(bytes)
             if compressed.count < bytes.count { bytes = compressed }
         }
-        try await backend.store(bytes, for: ResultKey(message), ttl: ttl)
+        try await context.keep(ResultCommit(backend: backend, key: ResultKey(message), bytes: bytes, ttl: ttl))
     }
 
     /// A message's result.

@@ -12,6 +12,11 @@ public protocol Transport: Sendable {
     /// commits come without. Defaults to `false`.
     func includes(_ store: any StateStore) -> Bool
 
+    /// Whether commits keep results in a backend, too: ``Commit/result``. Otherwise these are kept before the commit, and that
+    /// comes without. Defaults to `false`, also for a ``TransportWrapper``: one that passes on all of a commit can say what
+    /// its base says.
+    func includes(_ backend: any ResultBackend) -> Bool
+
     /// What looks after its queues. Defaults to itself if it conforms to ``QueueOperations``, and to nothing otherwise.
     var operations: (any QueueOperations)? { get }
 
@@ -59,6 +64,7 @@ public protocol Transport: Sendable {
 extension Transport {
     public var operations: (any QueueOperations)? { nil }
     public func includes(_ store: any StateStore) -> Bool { false }
+    public func includes(_ backend: any ResultBackend) -> Bool { false }
     public func verifyAccess(to queues: Set<String>) async throws {}
     public func commitNow(_ commit: Commit) -> Result<CommitResult, any Error>? { nil }
     public func wakeConsumers() {}
@@ -157,7 +163,8 @@ extension TransportConsumer {
     public func finish(by deadline: ContinuousClock.Instant) {}
 }
 
-/// A transport that does its work by another one. Conform a type and implement what it changes; all the rest is passed on.
+/// A transport that does its work by another one. Conform a type and implement what it changes; all the rest is passed on, but
+/// for ``Transport/includes(_:)-(ResultBackend)``.
 public protocol TransportWrapper: Transport {
     var base: any Transport { get }
 }

@@ -58,6 +58,8 @@ extension Worker {
     private func canSubmit(_ context: MessageContext) -> Bool {
         guard broker.pipeline.isBatching, !context.isFailed else { return false }
         let commit = context.commit
+        // Processors don't get ahead of large results, which all have to be held.
+        if let result = commit.result, result.bytes.count > MessageMemory.small { return false }
         return (commit.successors.isEmpty || relay(for: commit) == nil) && broker.pipeline.canSubmit(commit)
     }
 
@@ -129,7 +131,9 @@ extension Worker {
                 context.effects.dropWhatFollows()
                 if let earlier = context.failureReason {
                     // What was to follow from its failure can't be done either, so it is put aside without that.
-                    context.effects.failureReason = "\(earlier). \(reason)"
+                    if !earlier.hasSameBytes(as: reason) {
+                        context.effects.failureReason = "\(earlier). \(reason)"
+                    }
                 } else {
                     context.fail(reason)
                     await limiting(&context) { await self.broker.chain.willReject(&$0, self.retrying) }

@@ -3,6 +3,10 @@ public import Dramatiq
 
 /// Keeps results in Redis, under the keys and in the form that Python's `RedisBackend` uses: each in a list of one.
 ///
+/// On the same client as a ``RedisTransport``, results are kept in the commits that end their messages. If the transport's
+/// namespace has a tag, as on a cluster, this needs readable keys in a namespace with the same tag; otherwise each result is
+/// kept by a command of its own, before the commit.
+///
 /// A result is kept for a time between a millisecond and a century. Whoever waits does so on a connection of its own, which
 /// others use after; results come to it at once.
 public struct RedisResultBackend: ResultBackend {
@@ -19,9 +23,11 @@ public struct RedisResultBackend: ResultBackend {
     /// What keys begin with unless said otherwise, as in dramatiq.
     public static let defaultNamespace = "dramatiq-results"
 
-    private let executor: any RedisExecutor
+    let executor: any RedisExecutor
     private let namespace: String
     private let style: KeyStyle
+    /// What all its keys begin with that lie in one slot of a cluster, such as `{dramatiq}`; empty if they lie in any.
+    private let keyTag: String
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
@@ -35,9 +41,15 @@ public struct RedisResultBackend: ResultBackend {
         self.executor = executor
         self.namespace = namespace
         style = keys
+        keyTag = keys.isHashed ? "" : KeySlot.tag(of: namespace)
     }
 
-    private func name(_ key: ResultKey) -> String {
+    /// Whether its keys lie where a namespace's do: one without a tag is on no cluster.
+    func isBeside(namespaceWithTag tag: String) -> Bool {
+        tag.isEmpty || tag.hasSameBytes(as: keyTag)
+    }
+
+    func name(_ key: ResultKey) -> String {
         let name = "\(namespace):\(key.queueName):\(key.actorName):\(key.messageID)"
         guard style.isHashed else { return name }
         let digits = Array("0123456789abcdef".utf8)

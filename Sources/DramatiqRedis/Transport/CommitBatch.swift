@@ -40,15 +40,21 @@ struct CommitBatch {
             let message = entries[place].message
             if commit.end != nil, message?.isEnded ?? true {
                 entries[place].result = .failure(notHeld(place))
-            } else if let message, message.crashes == nil, commit.isPlainAcknowledgement {
-                acknowledgements.append(CommitStep.Acknowledgement(place: place, message: message))
-            } else if let message, message.crashes == nil, !commit.isRepeated, let arrival = commit.plainArrival {
+            } else if let result = commit.result, !transport.includes(result.backend) {
+                entries[place].result = .failure(BrokerError.commitUnanswered)
+            } else if let message, message.crashes == nil, commit.isPlainAcknowledgement, commit.sharesStep {
+                acknowledgements.append(
+                    CommitStep.Acknowledgement(place: place, message: message, result: commit.result))
+            } else if let message, message.crashes == nil, !commit.isRepeated, commit.sharesStep,
+                let arrival = commit.plainArrival
+            {
                 arrivals.append(
                     CommitStep.Arrival(
                         place: place, tag: CommitTag(commit: commit.id.value), message: message,
                         barrier: arrival.barrier,
                         party: arrival.party,
-                        run: commit.state?.run.flatMap { run in run.ended.map { (run.id, $0.actorName) } }))
+                        run: commit.state?.run.flatMap { run in run.ended.map { (run.id, $0.actorName) } },
+                        result: commit.result))
             } else {
                 do {
                     steps.append(.commit(place: place, try encoded(place)))
@@ -67,6 +73,7 @@ struct CommitBatch {
         if let message = entries[place].message, let end = commit.end { encoded.settled = (message, end.outcome) }
         encoded.deadLetterTTL = transport.configuration.deadLetterTTL.redisMilliseconds
         encoded.barriers = commit.state
+        encoded.result = commit.result
         encoded.enqueues = try QueuedMessages.encoded(commit.sends)
         if let source = (commit.relay?.innermost as? RedisConsumer)?.source, !commit.isRepeated,
             commit.successors.first?.queueName == source.queueName
@@ -133,5 +140,14 @@ struct CommitBatch {
         guard let delivery = entries[place].commit.end?.delivery else { return .commitUnanswered }
         let message = try? delivery.message(decoder: JSONMessageEncoder())
         return .deliveryNotHeld(queue: delivery.queueName, messageID: message?.messageID)
+    }
+}
+
+extension Commit {
+    /// Whether it can be done in one with others that are alike. A result must be small, and one that could not be kept must
+    /// not keep those of the others from ending once more.
+    fileprivate var sharesStep: Bool {
+        guard let result else { return true }
+        return !isRepeated && result.bytes.count <= KeptResults.maxShared
     }
 }

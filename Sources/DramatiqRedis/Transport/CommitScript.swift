@@ -13,6 +13,10 @@
 ///         everything else; enqueues and successors are the number of queues, and for each its name, the number of
 ///         messages, and these as id and bytes
 ///
+/// Before any of these may stand the results of the messages that it ends, which it keeps with their ends:
+///
+///     r <count> <key, milliseconds and bytes of each>
+///
 /// `taken` is the worker's id and the queue. The outcome is `a` (acknowledge), `r` (reject), `q` (requeue at the head),
 /// or `-` for a commit that sends and settles nothing. The crashes are what is noted about a message that goes back to its
 /// queue; otherwise, unless empty, there is a note that ends with it. The worker, if there is one, takes the first
@@ -63,6 +67,8 @@ enum CommitScript {
         -- Queues whose messages were looked at.
         local checked = {}
         local records = {}
+        -- Keeps results of the step's messages if they have some: see KeptResults.
+        local keep
 
         local settling
         local function use_settling()
@@ -148,6 +154,7 @@ enum CommitScript {
               end
               checked[queue] = true
             end
+            if keep then keep(step.place or 1, true) end
 
             local relays = step.worker ~= ''
             if relays then
@@ -189,6 +196,7 @@ enum CommitScript {
               is_relayed = relays and relay(step.successors, step.worker)
               enqueue(step.successors)
             end
+            if keep then keep(step.place or 1) end
             if outcome == 'r' then
               local time = redis.call('TIME')
               local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -230,7 +238,12 @@ enum CommitScript {
           local all = { unpack(ARGV, at + 1, last) }
           local ids, others = {}, ''
           for i, is_taken in ipairs(are_taken(taken, all)) do
-            if is_taken == 1 then ids[#ids + 1] = all[i] else others = others .. ' ' .. (i - 1) end
+            if is_taken == 1 then
+              ids[#ids + 1] = all[i]
+              if keep then keep(i) end
+            else
+              others = others .. ' ' .. (i - 1)
+            end
           end
           if #ids > 0 then
             redis.call('SREM', taken, unpack(ids))
@@ -273,6 +286,9 @@ enum CommitScript {
             end
           end
           if is_simple then
+            if keep then
+              for i = 1, #tags do keep(i) end
+            end
             -- None of them can be the last one.
             local arrived = barrier.key .. '_arrived'
             local new = redis.call('SADD', arrived, unpack(parties))
@@ -298,7 +314,7 @@ enum CommitScript {
             } or nil
             results[i] = try(use_settling().settle, {
               tag = tag, outcome = 'a', taken = taken, queue = queue, id = ids[i], worker = '', enqueues = {},
-              successors = {},
+              successors = {}, place = i,
               barriers = { releases = {}, arrival = arrival, creations = {}, refreshes = {}, run = ended },
             })
           end
@@ -317,8 +333,13 @@ enum CommitScript {
         while at < #ARGV do
           local count = tonumber(take())
           local next_at = at + count
-          results[#results + 1] = try(steps[take()], next_at)
-          at = next_at
+          local kind = take()
+          if kind == 'r' then
+            \(KeptResults.reading)
+            kind = take()
+          end
+          results[#results + 1] = try(steps[kind], next_at)
+          at, keep = next_at, nil
         end
         write_runs()
         if needs_memory then forget() end

@@ -7,6 +7,12 @@ enum CommitStep: Sendable {
         /// The commit's place among those that are executed.
         let place: Int
         let message: TakenMessage
+        var result: ResultCommit?
+
+        /// Whether it can be done in one with another one.
+        func isLike(_ other: Acknowledgement) -> Bool {
+            message.taken == other.message.taken && (result == nil) == (other.result == nil)
+        }
     }
 
     /// A message that is acknowledged with an arrival that releases nothing, for the first time.
@@ -18,10 +24,13 @@ enum CommitStep: Sendable {
         let party: String
         /// The run that counts the task, and under which actor.
         var run: (id: String, actorName: String)?
+        var result: ResultCommit?
 
         /// Whether it can be recorded in one with another one.
         func isLike(_ other: Arrival) -> Bool {
-            guard barrier == other.barrier, message.taken == other.message.taken else { return false }
+            guard barrier == other.barrier, message.taken == other.message.taken,
+                (result == nil) == (other.result == nil)
+            else { return false }
             switch (run, other.run) {
             case (nil, nil): return true
             case (let run?, let other?):
@@ -31,9 +40,9 @@ enum CommitStep: Sendable {
         }
     }
 
-    /// Of messages that one worker has taken from one queue.
+    /// Of messages that one worker has taken from one queue, all of which have a result, or none.
     case acknowledgements([Acknowledgement])
-    /// Of messages that one worker has taken from one queue, at one barrier.
+    /// Of messages that one worker has taken from one queue, at one barrier; all of them have a result, or none.
     case arrivals([Arrival])
     case commit(place: Int, RedisCommit)
 
@@ -42,7 +51,7 @@ enum CommitStep: Sendable {
     private static let maxArrivals = 250
 
     static func steps(_ acknowledgements: [Acknowledgement]) -> [CommitStep] {
-        grouped(acknowledgements, maxAcknowledgements) { $0.message.taken == $1.message.taken }
+        grouped(acknowledgements, maxAcknowledgements) { $0.isLike($1) }
             .map { .acknowledgements($0) }
     }
 
@@ -84,9 +93,27 @@ enum CommitStep: Sendable {
     /// About how many bytes it has on the wire: an id takes 43, a tag or a party a little less.
     var size: Int {
         switch self {
-        case .acknowledgements(let group): 64 + 43 * group.count
-        case .arrivals(let group): 256 + 102 * group.count
+        case .acknowledgements(let group): results.reduce(64 + 43 * group.count) { $0 + $1.size }
+        case .arrivals(let group): results.reduce(256 + 102 * group.count) { $0 + $1.size }
         case .commit(_, let commit): commit.size
+        }
+    }
+
+    /// The results of its messages, in their order; none if they have none.
+    fileprivate var results: [ResultCommit] {
+        switch self {
+        case .acknowledgements(let group): group.first?.result == nil ? [] : group.compactMap(\.result)
+        case .arrivals(let group): group.first?.result == nil ? [] : group.compactMap(\.result)
+        case .commit(_, let commit): commit.result.map { [$0] } ?? []
+        }
+    }
+
+    /// How many arguments of the script it is, without its results.
+    fileprivate var argumentCount: Int {
+        switch self {
+        case .acknowledgements(let group): 3 + group.count
+        case .arrivals(let group): (group.first?.run == nil ? 7 : 8) + 3 * group.count
+        case .commit(_, let commit): commit.argumentCount
         }
     }
 
@@ -141,6 +168,9 @@ enum CommitStep: Sendable {
 extension RedisCommand {
     /// Adds a step as the script reads it.
     mutating func append(_ step: CommitStep) {
+        let results = step.results
+        append(step.argumentCount + (results.isEmpty ? 0 : KeptResults.argumentCount(results.count)))
+        if !results.isEmpty { append(keeping: results) }
         switch step {
         case .acknowledgements(let group): append(acknowledging: group.lazy.map(\.message))
         case .arrivals(let group): append(arrivals: group)
@@ -150,7 +180,6 @@ extension RedisCommand {
 
     private mutating func append(arrivals: [CommitStep.Arrival]) {
         guard let first = arrivals.first else { return }
-        append((first.run == nil ? 7 : 8) + 3 * arrivals.count)
         append("h")
         append(first.message.taken)
         append(first.message.queueName)

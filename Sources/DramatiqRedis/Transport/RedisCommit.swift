@@ -123,6 +123,7 @@ struct RedisCommit: Sendable {
     var enqueues: [QueuedMessages] = []
     var successors: [QueuedMessages] = []
     var barriers: StateCommit?
+    var result: ResultCommit?
     /// The id of the worker that takes the first successor if nothing waits before it.
     var relayWorkerID: String?
     /// For how long a rejected message is kept, in milliseconds.
@@ -151,7 +152,7 @@ struct RedisCommit: Sendable {
 
     /// About how many bytes it has on the wire.
     var size: Int {
-        256 + Self.size(enqueues) + Self.size(successors)
+        256 + Self.size(enqueues) + Self.size(successors) + (result?.size ?? 0)
     }
 
     private static func size(_ groups: [QueuedMessages]) -> Int {
@@ -163,7 +164,6 @@ extension RedisCommand {
     /// Adds acknowledgements of messages that one worker has taken from one queue, as the script reads them.
     mutating func append(acknowledging messages: some Collection<TakenMessage>) {
         guard let first = messages.first else { return }
-        append(3 + messages.count)
         append("a")
         append(first.taken)
         append(first.queueName)
@@ -172,7 +172,6 @@ extension RedisCommand {
 
     /// Adds a commit as the script reads it.
     mutating func append(_ commit: RedisCommit) {
-        append(13 + Self.count(commit.enqueues) + Self.count(commit.successors) + Self.count(commit.barriers))
         append("g")
         append(commit.tag.text)
         append(commit.isRepeated ? "1" : "0")
@@ -210,6 +209,12 @@ extension RedisCommand {
             }
         }
     }
+
+}
+
+extension RedisCommit {
+    /// How many arguments of the script it is, without its result.
+    var argumentCount: Int { 13 + Self.count(enqueues) + Self.count(successors) + Self.count(barriers) }
 
     private static func count(_ groups: [QueuedMessages]) -> Int {
         groups.reduce(1) { $0 + 2 + 2 * $1.messages.count }

@@ -131,6 +131,12 @@ public final class RedisTransport: Transport {
         store.identity == StoreIdentity(executor)
     }
 
+    /// The results of a ``RedisResultBackend`` on the same client are part of a commit's script if their keys may be: see there.
+    public func includes(_ backend: any ResultBackend) -> Bool {
+        guard let backend = backend as? RedisResultBackend else { return false }
+        return backend.executor === executor && backend.isBeside(namespaceWithTag: traits.barrierKeyPrefix)
+    }
+
     /// Executes commits, in as few scripts as they need. Each holds as a whole or not at all.
     ///
     /// A workflow's start is one step, however large. Only many messages that are sent without anything else go in steps of

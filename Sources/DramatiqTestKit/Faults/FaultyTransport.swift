@@ -13,6 +13,8 @@ public struct FaultyTransport: TransportWrapper {
         self.faults = faults
     }
 
+    public func includes(_ backend: any ResultBackend) -> Bool { base.includes(backend) }
+
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         let planned = commits.map { _ in faults.next() }
         let kept = commits.indices.filter { planned[$0] != .refuse }

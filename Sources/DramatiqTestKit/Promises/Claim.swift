@@ -44,6 +44,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public static let crashCounts = Claim("crashes are counted")
     /// Commits execute the steps of the store that ``TransportSubject/makeStore(beside:)`` gives.
     public static let barriers = Claim("barriers are part of a commit")
+    /// Commits keep results in the backend that ``TransportSubject/makeResults(beside:)`` gives.
+    public static let results = Claim("results are part of a commit")
     /// A store has a ``StateStore/runStore``.
     public static let runs = Claim("runs are kept")
     /// A transport has ``Transport/operations``.

@@ -4,7 +4,7 @@ import Dramatiq
 /// operations, as ``OperationsPromises``.
 public enum TransportPromises {
     public static var all: [Promise<any TransportSubject>] {
-        queues + consumers + ends + commits + barriers + delays + faults + OperationsPromises.all
+        queues + consumers + ends + commits + barriers + results + delays + faults + OperationsPromises.all
     }
 
     /// What is in a queue.

@@ -15,6 +15,13 @@ public protocol TransportSubject: ConformanceSubject {
     /// - Throws: why it can't be made; the check fails with it.
     func makeStore(beside transport: any Transport) async throws -> any StateStore
 
+    /// Makes the backend of the results of messages. All that one subject makes keep them in the same place. Defaults to this
+    /// process's memory, apart from the transport, in one backend for each call.
+    ///
+    /// - Parameter transport: includes it if ``Claim/results`` is claimed.
+    /// - Throws: why it can't be made; the check fails with it.
+    func makeResults(beside transport: any Transport) async throws -> any ResultBackend
+
     /// Ends a client as a crash of its process does: it does and says nothing any more. What it held comes back by what
     /// the transport has for that. Needed for ``Claim/kills``.
     ///
@@ -25,6 +32,10 @@ public protocol TransportSubject: ConformanceSubject {
 extension TransportSubject {
     public func makeStore(beside transport: any Transport) async throws -> any StateStore {
         InMemoryRateLimiterBackend()
+    }
+
+    public func makeResults(beside transport: any Transport) async throws -> any ResultBackend {
+        InMemoryResultBackend()
     }
 
     public func kill(_ transport: any Transport) async throws { throw NotImplemented(claim: .kills) }

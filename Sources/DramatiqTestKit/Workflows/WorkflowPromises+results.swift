@@ -115,6 +115,28 @@ extension WorkflowPromises {
             try await stage.work(until: "end", concurrency: 4)
             try expectEqual(stage.backend.missed.withLock(\.self), 0, "the results that were asked for too early")
         },
+        Promise(
+            "results that commits keep are taken, whichever step is refused or its answer is lost",
+            needs: [.refusedSteps, .lostAnswers]
+        ) { subject in
+            let stage = try await ResultStage(subject, isBesideTransport: true)
+            let n = stage.number.message
+            for fault in [StepFault.refuse, .loseAnswer] {
+                for step in 0..<maxSteps {
+                    let name = "\(fault) \(step)"
+                    try await stage.start(
+                        n(1), Group(n(2), Chain(n(3), Message(stage.add, taking: .previous, 1))),
+                        Message(stage.show, taking: .previous, name))
+                    subject.faults.inject(fault, at: step)
+                    try await stage.work(until: name)
+                    let hasFailed = subject.faults.count > step
+                    subject.faults.clear()
+                    for taken in stage.all(name) { try expectEqual(taken, [[20, 31]], "what \(name) took") }
+                    if !hasFailed { break }
+                    try expect(step + 1 < maxSteps, "a workflow of 5 tasks to take less than \(maxSteps) steps")
+                }
+            }
+        },
         Promise("a result that comes late is waited for") { subject in
             let stage = try await ResultStage(subject)
             stage.backend.isHidden.withLock { $0 = 2 }
@@ -226,11 +248,17 @@ private struct ResultStage: Sendable {
     let count = Recorded<Int>(0)
     private let taken = Recorded<[(name: String, values: [JSONValue])]>([])
 
-    init(_ subject: any TransportSubject, onFailure: WorkflowFailurePolicy = .halt) async throws {
+    /// - Parameter isBesideTransport: whether results are kept where the subject makes it so, and not in ``backend``.
+    init(
+        _ subject: any TransportSubject,
+        onFailure: WorkflowFailurePolicy = .halt,
+        isBesideTransport: Bool = false
+    ) async throws {
+        let apart = isBesideTransport ? [] : [Results(backend: backend)]
         base = try await WorkflowStage(
-            subject, onFailure: onFailure,
+            subject, onFailure: onFailure, keepingResults: isBesideTransport,
             // One of them passes on the message as it is in the queue.
-            adding: [Results(backend: backend), sizes, CurrentMessage()])
+            adding: apart + [sizes, CurrentMessage()])
         let (taken, failures, log) = (taken, failures, base.log)
         number = TaskActor("number", queue: base.queue) { $0 * 10 }
         add = TaskActor("add", queue: base.queue) { $0 + $1 }

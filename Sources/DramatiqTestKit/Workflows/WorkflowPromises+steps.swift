@@ -60,7 +60,7 @@ extension WorkflowPromises {
     ]
 
     /// More than the workflow takes, however its steps are divided.
-    private static let maxSteps = 100
+    static let maxSteps = 100
 
     private static func tooManySteps() -> Deviation {
         Deviation(

@@ -30,6 +30,7 @@ struct WorkflowStage: Sendable {
     /// - Parameters:
     ///   - log: gets the tasks that ran. Defaults to one of its own.
     ///   - barrierTTL: how long barriers are kept. Defaults to the middleware's own.
+    ///   - keepingResults: whether results are kept beside the transport where messages ask for that.
     init(
         _ subject: any TransportSubject,
         storage: any CallbackStorage = InlineCallbackStorage(),
@@ -38,6 +39,7 @@ struct WorkflowStage: Sendable {
         barrierTTL: Duration = WorkflowMiddleware.defaultBarrierTTL,
         longestWait: Duration = WorkflowMiddleware.defaultLongestWait,
         tracking: RunTracking = .enabled,
+        keepingResults: Bool = false,
         adding middleware: [any Middleware] = []
     ) async throws {
         self.subject = subject
@@ -47,8 +49,10 @@ struct WorkflowStage: Sendable {
         let workflows = WorkflowMiddleware(
             backend: store, callbackStorage: storage, onFailure: onFailure, barrierTTL: barrierTTL,
             longestWait: longestWait, tracking: tracking)
+        let results =
+            keepingResults ? [Results(backend: try await subject.makeResults(beside: transport))] : []
         broker = Broker(
-            transport: transport, middleware: Broker.defaultMiddleware + [workflows] + middleware,
+            transport: transport, middleware: Broker.defaultMiddleware + results + [workflows] + middleware,
             // What goes wrong is wanted.
             logger: Logger(label: "promise") { _ in SwiftLogNoOpLogHandler() })
         let isMended = isMended

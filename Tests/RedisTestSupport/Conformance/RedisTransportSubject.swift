@@ -8,7 +8,8 @@ import TestSupport
 /// Messages on a server, with the barriers on the same one.
 public final class RedisTransportSubject: TransportSubject {
     public static let claims: Set<Claim> = [
-        .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .operations,
+        .refusedSteps, .lostAnswers, .passingTime, .forgetting, .restarts, .cuts, .kills, .barriers, .results,
+        .operations,
         .pausing, .redelivery, .crashCounts, .steadyCommits, .runs,
     ]
     /// The same with a store in another place.
@@ -54,6 +55,10 @@ public final class RedisTransportSubject: TransportSubject {
 
     public func makeStore(beside transport: any Transport) async throws -> any StateStore {
         storing(RedisRateLimiterBackend(try made(transport).executor))
+    }
+
+    public func makeResults(beside transport: any Transport) async throws -> any ResultBackend {
+        RedisResultBackend(try made(transport).executor)
     }
 
     private func made(

@@ -20,6 +20,7 @@ public struct CountedTransport: TransportWrapper {
 
     public init(_ base: any Transport, _ calls: CallCounter = CallCounter()) { (self.base, self.calls) = (base, calls) }
 
+    public func includes(_ backend: any ResultBackend) -> Bool { base.includes(backend) }
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         calls.add("commit")
         return await base.commit(commits)

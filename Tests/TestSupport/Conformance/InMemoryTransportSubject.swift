@@ -5,7 +5,7 @@ public import DramatiqTestKit
 public struct InMemoryTransportSubject: TransportSubject {
     /// What the transport claims for itself: there are no answers to be lost between it and its memory.
     public static let transportClaims: Set<Claim> = InMemoryTransport().traits.claims
-        .union([.refusedSteps, .barriers, .operations, .pausing, .runs])
+        .union([.refusedSteps, .barriers, .results, .operations, .pausing, .runs])
     /// What workflows over the transport and its backend claim: a transport that wraps this one may lose answers.
     public static let workflowClaims = transportClaims.union([.lostAnswers, .passingTime, .forgetting])
     /// The same with a store in another place.
@@ -19,6 +19,7 @@ public struct InMemoryTransportSubject: TransportSubject {
     private let store: any StateStore
     private let clock: TestClock
     private let backend: InMemoryRateLimiterBackend
+    private let results: InMemoryResultBackend
 
     /// - Parameters:
     ///   - wrapping: wraps what is tested.
@@ -40,6 +41,7 @@ public struct InMemoryTransportSubject: TransportSubject {
         self.clock = clock
         backend = InMemoryRateLimiterBackend(now: { clock.instant })
         store = storing(backend)
+        results = InMemoryResultBackend(now: { clock.instant })
     }
 
     public func makeTransport() async throws -> any Transport {
@@ -47,6 +49,7 @@ public struct InMemoryTransportSubject: TransportSubject {
     }
 
     public func makeStore(beside transport: any Transport) async throws -> any StateStore { store }
+    public func makeResults(beside transport: any Transport) async throws -> any ResultBackend { results }
     public func letPass(_ time: Duration) async throws { clock.advance(by: time) }
     public func forget() async throws { backend.removeAll() }
 }

@@ -45,6 +45,9 @@ public struct TransportWithStoreApart: TransportSubject {
     public func makeStore(beside transport: any Transport) async throws -> any StateStore {
         StoreApart(try await stores.makeStore())
     }
+    public func makeResults(beside transport: any Transport) async throws -> any ResultBackend {
+        try await transports.makeResults(beside: transport)
+    }
     public func letPass(_ time: Duration) async throws { try await stores.letPass(time) }
     public func forget() async throws { try await stores.forget() }
     public func restart() async throws { try await transports.restart() }

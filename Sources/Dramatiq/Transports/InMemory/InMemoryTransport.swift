@@ -3,7 +3,8 @@ import Synchronization
 /// Carries messages within this process: the default for programs on one machine, and for tests.
 ///
 /// Messages keep their priorities (`broker_priority`, larger first), delays and dead letters. Commits hold as a whole or
-/// not at all, and include the barriers of an ``InMemoryRateLimiterBackend``. Nothing survives the process.
+/// not at all, and include the barriers of an ``InMemoryRateLimiterBackend`` and the results of an ``InMemoryResultBackend``.
+/// Nothing survives the process.
 public final class InMemoryTransport: Transport {
     /// The form in which messages wait.
     public struct Fidelity: Sendable, Hashable {
@@ -65,6 +66,10 @@ public final class InMemoryTransport: Transport {
         store.identity.place is InMemoryRateLimiterBackend
     }
 
+    public func includes(_ backend: any ResultBackend) -> Bool {
+        backend is InMemoryResultBackend
+    }
+
     public func commit(_ commits: [Commit]) async -> [Result<CommitResult, any Error>] {
         let results = commits.map { commit in Result { try execute(commit) } }
         wakeConsumers()
@@ -79,6 +84,8 @@ public final class InMemoryTransport: Transport {
         // Everything that can fail comes first; what follows can't.
         let sends = try commit.sends.few.mapped { try outgoing($0) }
         let successors = try commit.successors.few.mapped { try outgoing($0) }
+        let results = commit.result?.backend as? InMemoryResultBackend
+        if commit.result != nil, results == nil { throw BrokerError.commitUnanswered }
         var isReleased = true
         if let steps = commit.state {
             guard let backend = steps.store.identity.place as? InMemoryRateLimiterBackend else {
@@ -91,16 +98,21 @@ public final class InMemoryTransport: Transport {
             case .waiting, .alreadyReleased: isReleased = false
             }
         }
-        let joiners = state.withLock { state -> [Signal]? in
+        let waiting = state.withLock { state -> [Signal]? in
             if let end = commit.end, !state.holds(end.delivery) { return nil }
+            var waiting: [Signal] = []
+            if let results, let result = commit.result {
+                waiting = results.keep(result.bytes, for: result.key, ttl: result.ttl)
+            }
             for message in sends { state.push(message) }
             if isReleased { for message in successors { state.push(message) } }
-            guard let end = commit.end else { return [] }
+            guard let end = commit.end else { return waiting }
             state.finish(end.delivery, end.outcome)
-            return state.finishedJoiners()
+            let joiners = state.finishedJoiners()
+            return waiting.isEmpty ? joiners : waiting + joiners
         }
-        guard let joiners else { throw commit.end.map { notHeld($0.delivery) } ?? BrokerError.commitUnanswered }
-        wake(joiners)
+        guard let waiting else { throw commit.end.map { notHeld($0.delivery) } ?? BrokerError.commitUnanswered }
+        wake(waiting)
         return CommitResult(isReleased ? .committed : .notReleased)
     }
 
