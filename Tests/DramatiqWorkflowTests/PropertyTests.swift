@@ -50,7 +50,9 @@ import Testing
             let stage = try await Stage(fidelity: fidelity, middleware: Broker.defaultMiddleware + [CurrentMessage()])
             let actor = actor(history)
             try await stage.broker.declare(actor)
-            let tree = RandomTree(seed: seed.value, adding: Self.adding(seed)) { actor.message($0, $1) }
+            let tree = RandomTree(
+                seed: seed.value, adding: Self.adding(seed), hasPolicies: seed.number.isMultiple(of: 3)
+            ) { actor.message($0, $1) }
             try await Workflow(tree.root, broker: stage.broker).run()
             try await stage.work()
             #expect(tree.violations(history.lives, exactlyOnce: true) == [], "\(seed)")

@@ -169,7 +169,11 @@ public final class WorkflowFleet: Sendable {
     ) -> (number: Int, tree: RandomTree) {
         let number = trees.count
         var generator = SeededGenerator(seed: seed.value &* 31 &+ 7)
-        let tree = RandomTree(seed: seed.value, maxDepth: 4, adding: adding) { id, failures in
+        let tree = RandomTree(
+            // Where barriers are apart nothing is known of runs.
+            seed: seed.value, maxDepth: 4, adding: adding,
+            hasPolicies: memcached.isEmpty && barriers == .atMostOnce && seed.number.isMultiple(of: 3)
+        ) { id, failures in
             let (name, queue) = actor(&generator)
             let milliseconds = Int.random(in: 0...longestTask, using: &generator)
             return Message(

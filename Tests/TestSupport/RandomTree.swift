@@ -15,15 +15,19 @@ public struct RandomTree: Sendable {
     ///   - maxDepth: how deep chains, groups and delays are nested at most.
     ///   - failing: how many in ten tasks fail before they succeed.
     ///   - adding: how many in ten tasks add others when they run, which ``AddedTasks`` does.
+    ///   - hasPolicies: whether some groups need a minimum of successes, which they have since nothing fails for good.
     ///   - message: makes the message for a task, given its number from 1 and how often it fails.
     public init(
         seed: UInt64,
         maxDepth: Int = 5,
         failing: Int = 2,
         adding: Int = 0,
+        hasPolicies: Bool = false,
         message: @escaping (_ id: Int, _ failures: Int) -> Message
     ) {
-        var maker = Maker(message: message, failing: failing, adding: adding, generator: SeededGenerator(seed: seed))
+        var maker = Maker(
+            message: message, failing: failing, adding: adding, hasPolicies: hasPolicies,
+            generator: SeededGenerator(seed: seed))
         let depth = Int.random(in: 1...maxDepth, using: &maker.generator)
         maker.tree.root = maker.node(depth: depth, after: [], delay: 0).node
         self = maker.tree
@@ -37,6 +41,7 @@ public struct RandomTree: Sendable {
         let message: (Int, Int) -> Message
         let failing: Int
         let adding: Int
+        let hasPolicies: Bool
         var generator: SeededGenerator
         var tree = RandomTree()
 
@@ -80,7 +85,11 @@ public struct RandomTree: Sendable {
                     children.append(child.node)
                     ends.formUnion(child.ends)
                 }
-                return (.group(children), children.isEmpty ? after : ends)
+                var group = Group(children: children)
+                if hasPolicies, Bool.random(using: &generator) {
+                    group.failurePolicy = .collect(minimum: Int.random(in: 0...children.count, using: &generator))
+                }
+                return (group.node, children.isEmpty ? after : ends)
             default:
                 let more = Int.random(in: 0...30, using: &generator)
                 let child = node(depth: depth - 1, after: after, delay: delay + more)

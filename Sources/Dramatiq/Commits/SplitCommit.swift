@@ -2,9 +2,9 @@
 /// for both. It stands here and nowhere else.
 ///
 /// The result comes first, which whatever follows may ask for, then the arrival, the new barriers and the refreshes, then
-/// the messages with the end of the delivery, and the releases at last, with the task's end as its run counts it. A crash or a lost answer in between means that the
-/// steps are done again: that can start the next step of a workflow twice, but loses nothing and starts nothing too early.
-/// What a run counts can be wrong by that.
+/// the messages with the end of the delivery, and the releases at last, with the task's end as its run counts it. A crash
+/// or a lost answer in between means that the steps are done again: that can start the next step of a workflow twice, but
+/// loses nothing and starts nothing too early. What a run counts can be wrong by that.
 struct SplitCommit {
     let commit: Commit
     let state: StateCommit
