@@ -19,6 +19,9 @@ public struct RunStep: Sendable {
         public var maxEnded: Int
         /// What is sent when it ends.
         public var callbacks: RunCallbacks
+        /// The shape of its definition, in the words of whoever began it; empty if nothing is to be kept of that. No more than
+        /// ``RunLimits/maxOutlineSize``.
+        public var outline: String
 
         public init(
             name: String,
@@ -26,7 +29,8 @@ public struct RunStep: Sendable {
             tasks: [TaskCount],
             retention: Duration,
             maxEnded: Int,
-            callbacks: RunCallbacks = RunCallbacks()
+            callbacks: RunCallbacks = RunCallbacks(),
+            outline: String = ""
         ) {
             self.name = name
             self.labels = labels
@@ -34,6 +38,7 @@ public struct RunStep: Sendable {
             self.retention = retention
             self.maxEnded = maxEnded
             self.callbacks = callbacks
+            self.outline = outline
         }
     }
 

@@ -33,6 +33,7 @@ extension RedisCommand {
             for list in lists { append(list) }
             append(beginning.tasks)
             for callback in beginning.callbacks.all { append(callback?.description ?? "") }
+            append(beginning.outline.utf8.count <= RunLimits.maxOutlineSize ? beginning.outline : "")
         } else if !step.returned.isEmpty {
             append("2" + mark)
             append(step.returned.count)
@@ -69,7 +70,7 @@ extension RunStep {
         if let ended { count += ended.outcome == .succeeded ? 2 : 7 }
         if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
         if beginning == nil, returned.isEmpty, !added.isEmpty { count += 1 + 2 * added.count }
-        if let beginning { count += 8 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
+        if let beginning { count += 9 + RunEntry.lists(beginning).count + 2 * beginning.tasks.count }
         if !stored.isEmpty { count += 1 + noted.count }
         return count
     }

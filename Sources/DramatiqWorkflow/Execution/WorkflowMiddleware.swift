@@ -165,7 +165,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
         return RunStep.Beginning(
             name: workflow.name, labels: workflow.labels,
             tasks: RunStep.TaskCount.counts(workflow.walkMessages().lazy.map(\.taskActorName)),
-            retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks)
+            retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks,
+            outline: WorkflowDiagram.outline(of: workflow.root))
     }
 
     /// What the keys of the lists of runs begin with.
