@@ -18,7 +18,7 @@ struct DramatiqWorkflowCommand: AsyncParsableCommand {
         #if Plugins
             [
                 MeasureCommand.self, EncodeCommand.self, DecodeCommand.self, TrainDictionaryCommand.self,
-                StorageCommand.self, QueuesCommand.self, DeadLettersCommand.self, RunsCommand.self,
+                StorageCommand.self, QueuesCommand.self, DeadLettersCommand.self, RunsCommand.self, GraphCommand.self,
             ]
         #else
             []

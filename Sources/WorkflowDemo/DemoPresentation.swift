@@ -1,4 +1,5 @@
 import CommandLineSupport
+import DramatiqWorkflow
 import UnixSignals
 
 /// Shows the parts of the demo in the form that suits standard output.
@@ -13,8 +14,7 @@ struct DemoPresentation: Sendable {
     func run(_ demo: EightTasksDemo) async throws {
         write("Part 1: eight tasks in one workflow")
         write()
-        let hasRoom = !style.isTerminal || TerminalSize.current().columns >= EightTasks.pictureColumns
-        write(style.isUnicode && hasRoom ? EightTasks.picture : EightTasks.outline)
+        write(WorkflowDiagram(demo.tasks.definition.node).rendered(as: style.isUnicode ? .text : .ascii))
         write()
         let recorder = EventRecorder(keepsHistory: true)
         let claims = try await show(recorder, on: display(of: demo)) {

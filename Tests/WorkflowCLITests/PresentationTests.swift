@@ -60,7 +60,24 @@ import Testing
             #expect(text.contains("  task\(number) started\n"))
             #expect(text.contains("  task\(number) finished after "))
         }
-        #expect(text.contains(EightTasks.outline))
+        #expect(
+            text.contains(
+                """
+                chain
+                |- task1
+                |- group
+                |  |- chain
+                |  |  |- task2
+                |  |  `- task5
+                |  |- task3
+                |  `- chain
+                |     |- task4
+                |     `- group
+                |        |- task6
+                |        `- task7
+                `- task8
+
+                """))
         #expect(!text.contains("failed"))
     }
 

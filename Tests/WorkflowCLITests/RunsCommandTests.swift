@@ -205,7 +205,17 @@
                 #expect(lines.contains(["task", "2", "1", "0", "1", "0", "0", "0"]))
                 #expect(lines.contains(["fails", "1", "0", "0", "0", "1", "0", "0"]))
                 #expect(text.output.contains("WAITS AT") && text.output.contains("Failure()"))
+                let drawing = [
+                    "chain        1 failed, 1 of 3 done", "├─ group     1 failed, 1 of 2 done", "│  ├─ task   done",
+                    "│  └─ fails  1 failed, 0 of 1 done", "└─ task      not begun",
+                ]
+                #expect(text.output.contains(drawing.joined(separator: "\n")), "\(text.output)")
                 let object = try #require(try objects(try await run(server, "show", runs[1].id, "--json")).first)
+                let nodes = try #require(object["diagram"]?.arrayValue).elements.compactMap(\.objectValue)
+                #expect(
+                    nodes.map { $0["state"]?.stringValue } == ["failed", "failed", "done", "failed", "not_begun"])
+                #expect(nodes.map { $0["depth"]?.intValue } == [0, 1, 2, 2, 1])
+                #expect(nodes[3]["actor"] == "fails" && nodes[3]["counts"]?.objectValue?["failed"] == 1)
                 #expect(object["state"] == "running" && object["ended_ms"] == .null)
                 #expect(object["actors"]?.objectValue?["fails"]?.objectValue?["failed"] == 1)
                 #expect(object["open_barriers"] == 1)

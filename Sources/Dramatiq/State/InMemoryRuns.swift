@@ -17,6 +17,7 @@ struct InMemoryRuns {
         let taskCount: Int
         let callbacks: RunCallbacks
         let groupCallbacks: [RunCallbacks]
+        var outline: String
         var state = RunState.running
         var ended: Date?
         var expiry: Moment
@@ -78,6 +79,7 @@ struct InMemoryRuns {
 
         private mutating func end(_ state: RunState, _ now: Moment) {
             self.state = state
+            if state != .failed, outline.utf8.count > RunLimits.maxEndedOutlineSize { outline = "" }
             ended = Date(milliseconds: Double(SystemClock.milliseconds()))
             // Of one that has failed something may still be requeued.
             expiry = state == .failed ? max(expiry, now + retention) : now + retention
@@ -205,7 +207,9 @@ struct InMemoryRuns {
             started: Date(milliseconds: Double(SystemClock.milliseconds())), retention: beginning.retention,
             maxEnded: beginning.maxEnded,
             taskCount: beginning.tasks.reduce(0) { $0 + $1.count }, callbacks: beginning.callbacks,
-            groupCallbacks: beginning.groupCallbacks, expiry: now + ttl)
+            groupCallbacks: beginning.groupCallbacks,
+            outline: beginning.outline.utf8.count <= RunLimits.maxOutlineSize ? beginning.outline : "",
+            expiry: now + ttl)
         for task in beginning.tasks { run.count(task.actorName, isOfDefinition: true) { $0.total += task.count } }
         runs[key] = run
         order.append(key)
@@ -373,7 +377,8 @@ struct InMemoryRuns {
             },
             openBarrierCount: run.open.count,
             failures: Array(run.failures.values.prefix(max(0, limit))),
-            failureCount: run.failures.count)
+            failureCount: run.failures.count,
+            outline: run.outline)
     }
 
     func page(_ query: RunQuery, _ now: Moment) -> RunPage {

@@ -170,6 +170,9 @@ public struct RunStatus: Sendable, Hashable {
     /// Some of the tasks that have failed, as many as were asked for.
     public let failures: [Failure]
     public let failureCount: Int
+    /// The shape of its definition, as ``RunStep/Beginning/outline`` had it; empty if there was none, or it is not kept any
+    /// more.
+    public let outline: String
 
     public init(
         run: RunSummary,
@@ -177,7 +180,8 @@ public struct RunStatus: Sendable, Hashable {
         openBarriers: [OpenBarrier],
         openBarrierCount: Int,
         failures: [Failure],
-        failureCount: Int
+        failureCount: Int,
+        outline: String = ""
     ) {
         self.run = run
         self.tasks = tasks
@@ -185,6 +189,7 @@ public struct RunStatus: Sendable, Hashable {
         self.openBarrierCount = openBarrierCount
         self.failures = failures
         self.failureCount = failureCount
+        self.outline = outline
     }
 
     /// The tasks of all actors.

@@ -21,6 +21,9 @@ public struct RunStep: Sendable {
         public var callbacks: RunCallbacks
         /// What is sent when its groups end, by their numbers.
         public var groupCallbacks: [RunCallbacks]
+        /// The shape of its definition, in the words of whoever began it; empty if nothing is to be kept of that. No more than
+        /// ``RunLimits/maxOutlineSize``.
+        public var outline: String
 
         public init(
             name: String,
@@ -29,7 +32,8 @@ public struct RunStep: Sendable {
             retention: Duration,
             maxEnded: Int,
             callbacks: RunCallbacks = RunCallbacks(),
-            groupCallbacks: [RunCallbacks] = []
+            groupCallbacks: [RunCallbacks] = [],
+            outline: String = ""
         ) {
             self.name = name
             self.labels = labels
@@ -38,6 +42,7 @@ public struct RunStep: Sendable {
             self.maxEnded = maxEnded
             self.callbacks = callbacks
             self.groupCallbacks = groupCallbacks
+            self.outline = outline
         }
     }
 

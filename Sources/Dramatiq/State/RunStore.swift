@@ -103,6 +103,10 @@ public enum RunLimits {
     /// How much of what is stored for a run is noted, so that it can be removed when the run has ended: 1000 contents, each
     /// with a name of at most 1024 bytes of UTF-8.
     public static let maxContents = 1000
+    /// The longest shape of a definition that is kept with a run, in bytes of UTF-8: 4096.
+    public static let maxOutlineSize = 4096
+    /// The longest that is kept of one that has succeeded or was cancelled: 64, which is what Redis keeps without a table.
+    public static let maxEndedOutlineSize = 64
     /// For how long a worker that says nothing is waited for when a run is stopped: 15 seconds.
     public static let workerPatience = Duration.seconds(15)
     /// What no name and no label has, so that stores can write several of them one after the other: U+001F.

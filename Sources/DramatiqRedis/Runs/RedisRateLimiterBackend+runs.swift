@@ -20,13 +20,12 @@ extension RedisRateLimiterBackend: RunStore {
         let reply = try await executor.evaluate(
             RunScript.status, keys: [id], index, max(0, min(limit, Self.maxListed))
         ).array()
-        guard reply.count == 5 else {
+        guard reply.count == 6 else {
             throw RedisError(.unexpectedReply, "The state of a run came as \(reply.count) parts")
         }
         let fields = try reply[0].pairs().map { (try $0.key.string(), try $0.value.string()) }
-        guard let summary = RunSummary(id: id, Dictionary(fields, uniquingKeysWith: { first, _ in first })) else {
-            return nil
-        }
+        let values = Dictionary(fields, uniquingKeysWith: { first, _ in first })
+        guard let summary = RunSummary(id: id, values) else { return nil }
         var tasks: [TextKey: RunTaskCounts] = [:]
         for (name, value) in fields {
             guard let colon = name.utf8.firstIndex(of: UInt8(ascii: ":")) else { continue }
@@ -52,7 +51,8 @@ extension RedisRateLimiterBackend: RunStore {
             failures: try reply[3].pairs().map { pair in
                 RunStatus.Failure(messageID: try pair.key.string(), json: try pair.value.string())
             },
-            failureCount: try reply[4].integer())
+            failureCount: try reply[4].integer(),
+            outline: try values["outline"] ?? reply[5].string())
     }
 
     /// Those that are under way come first, and then, state by state, those that have ended, unless a name or labels are

@@ -62,7 +62,7 @@ extension RunScript {
           local function revive(run)
             local ttl = redis.call('PTTL', run.id)
             if ttl > life(run.record) then
-              for _, suffix in ipairs({ '_state', '_open', '_failures', '_held', '_stored' }) do
+              for _, suffix in ipairs({ '_state', '_open', '_failures', '_held', '_stored', '_outline' }) do
                 redis.pcall('PEXPIRE', run.id .. suffix, ttl)
               end
             end

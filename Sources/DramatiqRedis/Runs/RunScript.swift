@@ -4,7 +4,8 @@ import Dramatiq
 ///
 /// | key | holds |
 /// |-|-|
-/// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `index`, `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended` |
+/// | `<id>_state` | a hash: `state`, `started` and `ended` (ms), `about` (``RunEntry``), `index`, `kind`, `failed`, `<kind>:<actor>` for each kind of count, `retention` (ms), `max_ended`, `outline` (the definition's shape, if it is short) |
+/// | `<id>_outline` | the definition's shape, if it is long; until the run has succeeded or was cancelled. `outlined` in the hash says that there is one |
 /// | `<id>_open` | a set: the keys of groups' barriers that are open |
 /// | `<id>_failures` | a hash: a message's id and what there is to know about its failure, as JSON |
 /// | `<id>_held` | a hash: a message's id and the message, put aside since the run is paused or has failed: see `HeldMessage.text` |
@@ -85,6 +86,7 @@ enum RunScript {
               end
               beginning.group_callbacks = {}
               for i = 1, tonumber(take()) do beginning.group_callbacks[i] = { name = take(), text = take() } end
+              beginning.outline = take()
               run.beginning = beginning
             elseif kind == '2' then
               run.returned = {}
@@ -129,7 +131,10 @@ enum RunScript {
                 need(kind .. ':')
               end
             end
-            if run.stored or run.fails or steps == true or steps and ends(run, steps) then need('stored') end
+            if run.stored or run.fails or steps == true or steps and ends(run, steps) then
+              need('stored')
+              need('outlined')
+            end
             for _, message in ipairs(run.returned or {}) do
               need('total:' .. message.actor)
               need('held:' .. message.actor)
@@ -269,7 +274,7 @@ enum RunScript {
               end
               local id = string.sub(text, at)
               for _, other in ipairs(others) do redis.pcall('ZREM', index .. other, id) end
-              redis.pcall('UNLINK', id .. '_state', id .. '_open', id .. '_failures', id .. '_held')
+              redis.pcall('UNLINK', id .. '_state', id .. '_open', id .. '_failures', id .. '_held', id .. '_outline')
               records[id] = nil
             end
 
@@ -295,6 +300,10 @@ enum RunScript {
               set(record, 'state', state)
               set(record, 'ended', string.format('%d', now))
               write(record)
+              if values.outlined then
+                local key = run.id .. '_outline'
+                if state == 'failed' then redis.pcall('PEXPIRE', key, retention) else redis.pcall('UNLINK', key) end
+              end
               redis.pcall('PEXPIRE', record.key, retention)
               if failures(record) > 0 then redis.pcall('PEXPIRE', run.id .. '_failures', retention) end
               if state == 'failed' then
@@ -381,6 +390,12 @@ enum RunScript {
                 end
               end
               for _, callback in ipairs(beginning.group_callbacks) do set(record, callback.name, callback.text) end
+              if #beginning.outline > \(RunLimits.maxEndedOutlineSize) then
+                set(record, 'outlined', '1')
+                redis.pcall('SET', run.id .. '_outline', beginning.outline, 'PX', barrier.ttl)
+              elseif beginning.outline ~= '' then
+                set(record, 'outline', beginning.outline)
+              end
               for i, task in ipairs(beginning.tasks) do
                 local is_known = i <= \(RunLimits.maxActors) and #task.actor <= \(RunLimits.maxNameLength)
                 if is_known then record.values['total:' .. task.actor] = '0' end
@@ -444,13 +459,14 @@ enum RunScript {
 
             -- A run is kept for as long as its barrier, until it has ended.
             local function keep(id, ttl)
-              local values = redis.pcall('HMGET', id .. '_state', 'state', 'stored')
+              local values = redis.pcall('HMGET', id .. '_state', 'state', 'stored', 'outlined')
               if values[1] ~= 'running' and values[1] ~= 'paused' then return end
               if redis.call('PEXPIRE', id .. '_state', ttl) == 0 then return end
               redis.pcall('PEXPIRE', id .. '_open', ttl)
               redis.pcall('PEXPIRE', id .. '_failures', ttl)
               redis.pcall('PEXPIRE', id .. '_held', ttl)
               if values[2] then redis.pcall('PEXPIRE', id .. '_stored', ttl) end
+              if values[3] then redis.pcall('PEXPIRE', id .. '_outline', ttl) end
             end
 
             -- Notes that a run has ended if its barrier is open: Python's workers don't.
@@ -518,7 +534,7 @@ enum RunScript {
     ///
     /// `KEYS[1]` is the run's id. Arguments: what the lists of runs begin with, how many barriers and failures are listed.
     /// Answers with the hash's fields and values, some open barriers with how many are missing, how many are open, some
-    /// failures, and how many there are.
+    /// failures, how many there are, and the definition's shape if it is long.
     static let status = script(
         """
         local id, limit = KEYS[1], tonumber(ARGV[2])
@@ -526,7 +542,7 @@ enum RunScript {
         local fields = redis.call('HGETALL', id .. '_state')
         local barriers, open, failures = {}, 0, {}
         local failed = redis.call('HLEN', id .. '_failures')
-        if #fields == 0 then return { fields, barriers, open, failures, 0 } end
+        if #fields == 0 then return { fields, barriers, open, failures, 0, '' } end
         for _, key in ipairs(redis.call('SRANDMEMBER', id .. '_open', limit)) do
           barriers[#barriers + 1] = key
           barriers[#barriers + 1] = redis.call('GET', key) or '0'
@@ -536,6 +552,7 @@ enum RunScript {
           failures = redis.call('HSCAN', id .. '_failures', '0', 'COUNT', limit)[2]
           while #failures > 2 * limit do failures[#failures] = nil end
         end
-        return { fields, barriers, open, failures, failed }
+        local outline = redis.pcall('GET', id .. '_outline')
+        return { fields, barriers, open, failures, failed, type(outline) == 'string' and outline or '' }
         """)
 }

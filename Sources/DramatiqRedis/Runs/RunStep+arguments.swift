@@ -40,6 +40,7 @@ extension RedisCommand {
                 append(name)
                 append(text)
             }
+            append(beginning.outline.utf8.count <= RunLimits.maxOutlineSize ? beginning.outline : "")
         } else if !step.returned.isEmpty {
             append("2" + mark)
             append(step.returned.count)
@@ -90,7 +91,7 @@ extension RunStep {
         }
         if let beginning {
             count +=
-                9 + 2 * beginning.groupCallbackFields.count + RunEntry.lists(beginning).count + 2
+                10 + 2 * beginning.groupCallbackFields.count + RunEntry.lists(beginning).count + 2
                 * beginning.tasks.count
         }
         if !stored.isEmpty { count += 1 + noted.count }

@@ -5,7 +5,7 @@ import DramatiqWorkflow
 /// early, whatever goes wrong. Where commits include the barriers, nothing runs twice either, unless a worker dies.
 public enum WorkflowPromises {
     public static var all: [Promise<any TransportSubject>] {
-        runs + lifetimes + arrivals + steps + storages + failures + tracking + stopping + failing + callbacks
+        runs + lifetimes + arrivals + steps + storages + failures + tracking + drawing + stopping + failing + callbacks
             + results + adding + groups
     }
 

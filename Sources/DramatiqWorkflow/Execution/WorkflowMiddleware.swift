@@ -171,7 +171,8 @@ public struct WorkflowMiddleware: BeforeAck, BeforeNack, BeforeWorkerBoot, Selec
             name: workflow.name, labels: workflow.labels,
             tasks: RunStep.TaskCount.counts(workflow.walkMessages().lazy.map(\.taskActorName)),
             retention: tracking.retention, maxEnded: tracking.maxEnded, callbacks: callbacks.run,
-            groupCallbacks: callbacks.groups)
+            groupCallbacks: callbacks.groups,
+            outline: WorkflowDiagram.outline(of: workflow.root))
     }
 
     /// What the keys of the lists of runs begin with.

@@ -96,7 +96,8 @@
                 let console = Console()
                 try await server.withRuns { broker in
                     let status = try await WorkflowRun(id: id, broker: broker).status(listing: limit)
-                    for line in server.json ? [status.json] : status.text(now: Date()) { console.writeLine(line) }
+                    let text = server.json ? [status.json] : status.text(now: Date(), OutputStyle.current())
+                    for line in text { console.writeLine(line) }
                 }
                 try await console.flush()
             }
@@ -169,13 +170,16 @@
     }
 
     extension RunStatus {
-        fileprivate func text(now: Date) -> [String] {
+        fileprivate func text(now: Date, _ style: OutputStyle) -> [String] {
             func age(_ date: Date) -> String { Age(from: date, to: now).map { "\($0) ago" } ?? "-" }
             var lines = ["run      \(PrintableText.escape(run.id, limit: 200))"]
             if !run.name.isEmpty { lines.append("name     \(PrintableText.escape(run.name, limit: 200))") }
             if !run.labels.isEmpty { lines.append("labels   \(run.labelsText)") }
             lines += ["state    \(PrintableText.escape("\(run.state)", limit: 50))", "started  \(age(run.started))"]
             if let ended = run.ended { lines.append("ended    \(age(ended))") }
+            if let diagram {
+                lines += ["", diagram.rendered(as: style.isUnicode || !style.isTerminal ? .text : .ascii)]
+            }
             var table = TextTable(
                 heading: ["ACTOR", "TASKS", "WAITING", "IN FLIGHT", "SUCCEEDED", "FAILED", "SKIPPED", "HELD"])
             for (actor, counts) in tasks.sorted(by: { $0.key < $1.key }) {
@@ -212,20 +216,11 @@
         }
 
         fileprivate var json: String {
-            let actors = tasks.sorted { $0.key < $1.key }.map { actor, counts -> (String, JSONValue) in
-                (
-                    actor,
-                    [
-                        "total": .integer(counts.total), "waiting": .integer(counts.waiting),
-                        "in_flight": .integer(counts.inFlight), "succeeded": .integer(counts.succeeded),
-                        "failed": .integer(counts.failed), "skipped": .integer(counts.skipped),
-                        "held": .integer(counts.held),
-                    ]
-                )
-            }
+            let actors = tasks.sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) }
             let members =
                 run.members + [
                     ("actors", .object(JSONObject(actors))),
+                    ("diagram", diagram.map { .array(JSONArray($0.nodes.map(\.json))) } ?? .null),
                     ("open_barriers", .integer(openBarrierCount)),
                     (
                         "waits_for",
@@ -247,6 +242,49 @@
                     ),
                 ]
             return PrintableText.escape(json: JSONObject(members).description)
+        }
+    }
+
+    extension RunTaskCounts {
+        fileprivate var json: JSONValue {
+            [
+                "total": .integer(total), "waiting": .integer(waiting), "in_flight": .integer(inFlight),
+                "succeeded": .integer(succeeded), "failed": .integer(failed), "skipped": .integer(skipped),
+                "held": .integer(held),
+            ]
+        }
+    }
+
+    extension WorkflowDiagram.Node {
+        fileprivate var json: JSONValue {
+            var members: [(String, JSONValue)]
+            switch content {
+            case .task(let actorName): members = [("kind", "task"), ("actor", .string(actorName))]
+            case .chain: members = [("kind", "chain")]
+            case .group: members = [("kind", "group")]
+            case .more(let parts): members = [("kind", "more"), ("parts", .integer(parts))]
+            }
+            members += [("depth", .integer(depth)), ("count", .integer(count)), ("tasks", .integer(taskCount))]
+            if let delay { members.append(("delay_ms", .integer(delay.milliseconds))) }
+            if let resultName { members.append(("name", .string(resultName))) }
+            if let state {
+                members += [
+                    ("state", .string(state.phase.name)), ("shared", .bool(state.isShared)),
+                    ("counts", state.tasks.json),
+                ]
+            }
+            return .object(JSONObject(members))
+        }
+    }
+
+    extension NodeState.Phase {
+        fileprivate var name: String {
+            switch self {
+            case .notBegun: "not_begun"
+            case .underWay: "under_way"
+            case .done: "done"
+            case .failed: "failed"
+            }
         }
     }
 #endif

@@ -11,27 +11,6 @@ struct EightTasks: Sendable {
 
     private static let milliseconds = [300, 600, 1200, 500, 500, 700, 450, 400]
 
-    static let picture = """
-                         ┌───────┐   ┌───────┐
-                      ┌─▶│ task2 ├──▶│ task5 ├──┐
-                      │  └───────┘   └───────┘  │
-        ┌───────┐     │  ┌───────┐              │     ┌───────┐
-        │ task1 ├─────┼─▶│ task3 ├──────────────┼────▶│ task8 │
-        └───────┘     │  └───────┘              │     └───────┘
-                      │              ┌───────┐  │
-                      │  ┌───────┐ ┌▶│ task6 ├──┤
-                      └─▶│ task4 ├─┤ └───────┘  │
-                         └───────┘ │ ┌───────┐  │
-                                   └▶│ task7 ├──┘
-                                     └───────┘
-        """
-
-    static let pictureColumns = 61
-
-    /// The same in one line and in ASCII.
-    static let outline =
-        "Chain(task1, Group(Chain(task2, task5), task3, Chain(task4, Group(task6, task7))), task8)"
-
     let actors: [TaskActor<Int, Void>]
     private let durations: [Int]
 
@@ -57,18 +36,18 @@ struct EightTasks: Sendable {
         return Double(duration(1) + (ways.max() ?? 0) + duration(8))
     }
 
-    func workflow(on broker: Broker) -> Workflow {
+    func workflow(on broker: Broker) -> Workflow { Workflow(definition, broker: broker) }
+
+    var definition: Chain {
         func task(_ number: Int) -> Message { actors[number - 1].message(durations[number - 1]) }
-        return Workflow(broker: broker) {
-            Chain(
-                task(1),
-                Group(
-                    Chain(task(2), task(5)),
-                    task(3),
-                    Chain(task(4), Group(task(6), task(7)))
-                ),
-                task(8)
-            )
-        }
+        return Chain(
+            task(1),
+            Group(
+                Chain(task(2), task(5)),
+                task(3),
+                Chain(task(4), Group(task(6), task(7)))
+            ),
+            task(8)
+        )
     }
 }
