@@ -106,7 +106,8 @@ struct DiagramFlow {
                     || " _-.,:".unicodeScalars.contains(scalar)
                 escaped += isPlain ? String(scalar) : "#\(scalar.value);"
             }
-            return escaped
+            // Its scanner looks for the direction of a subgraph anywhere in a line, also between quotes.
+            return escaped.replacing("direction", with: "directio#110;")
         }
         return "\"" + escaped(label) + (state.map { "<br/>" + escaped("\($0)") } ?? "") + "\""
     }

@@ -71,7 +71,7 @@ extension WorkflowDiagram.Node {
         func shown(_ name: String) -> String { PrintableText.escape(name, limit: Self.maxNameLength) }
         var label: String
         switch content {
-        case .task(let actorName): label = shown(actorName)
+        case .task(let actorName): label = actorName.isEmpty ? "\"\"" : shown(actorName)
         case .chain: label = taskCount == 0 ? "nothing" : "chain"
         case .group: label = taskCount == 0 ? "nothing" : "group"
         case .more(let parts):

@@ -173,7 +173,8 @@ struct WorkflowShapes {
             let shape = shapes[items[index].run.shape]
             let depth = items[index].depth + 1
             // No part takes all the room for itself.
-            let room = depth > WorkflowDiagram.maxDepth ? 0 : min(limit - items.count, max(8, limit / 4))
+            let left = limit - items.count
+            let room = depth > WorkflowDiagram.maxDepth ? 0 : min(left, max(8, left / 2))
             let shown = min(shape.runs.count, max(0, room))
             items[index].children = items.count..<(items.count + shown)
             for run in shape.runs[shown...] {
