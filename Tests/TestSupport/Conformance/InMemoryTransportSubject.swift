@@ -5,9 +5,9 @@ public import DramatiqTestKit
 public struct InMemoryTransportSubject: TransportSubject {
     /// What the transport claims for itself: there are no answers to be lost between it and its memory.
     public static let transportClaims: Set<Claim> = InMemoryTransport().traits.claims
-        .union([.refusedSteps, .barriers, .results, .operations, .pausing, .runs])
+        .union([.refusedSteps, .passingTime, .barriers, .results, .operations, .pausing, .runs])
     /// What workflows over the transport and its backend claim: a transport that wraps this one may lose answers.
-    public static let workflowClaims = transportClaims.union([.lostAnswers, .passingTime, .forgetting])
+    public static let workflowClaims = transportClaims.union([.lostAnswers, .forgetting])
     /// The same with a store in another place.
     public static let splitClaims = workflowClaims.subtracting([.barriers])
 
