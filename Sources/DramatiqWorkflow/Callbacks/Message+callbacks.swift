@@ -20,12 +20,6 @@ extension Message {
         return WorkflowTies(reference: reference, party: last.messageID)
     }
 
-    /// The actor under which a run counts the message. A pipeline is one task, that of its last message.
-    var taskActorName: String {
-        guard isPiped, let last = Pipeline(self).messages.last else { return actorName }
-        return last.actorName
-    }
-
     /// The callbacks that the message itself carries.
     var ownCallbacks: JSONValue? { options.value(CallbackFormat.option) }
 

@@ -76,6 +76,14 @@ extension WorkflowNode {
     }
 }
 
+extension Message {
+    /// The actor under which a run counts the message. A pipeline is one task, that of its last message.
+    var taskActorName: String {
+        guard isPiped, let last = Pipeline(self).messages.last else { return actorName }
+        return last.actorName
+    }
+}
+
 /// A part whose children are being gone through.
 private struct OpenPart {
     let node: WorkflowNode

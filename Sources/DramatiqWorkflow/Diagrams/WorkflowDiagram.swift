@@ -101,10 +101,3 @@ public struct WorkflowDiagram: Sendable, Hashable {
 extension WorkflowDiagram: CustomStringConvertible {
     public var description: String { rendered() }
 }
-
-extension Workflow {
-    /// The workflow's drawing as text: see ``WorkflowDiagram``.
-    public func diagram(_ format: WorkflowDiagram.Format = .text) -> String {
-        WorkflowDiagram(root).rendered(as: format)
-    }
-}
