@@ -19,13 +19,9 @@ package protocol SelectiveMiddleware: Middleware {
 
     /// Whether one of the hooks `afterProcessMessage`, `beforeAck` and `beforeNack` may do more than return.
     func isConcerned(_ context: MessageContext) -> Bool
-
-    /// Whether the hook `process` may do more than run the actor. Defaults to yes.
-    func surrounds(_ context: MessageContext) -> Bool
 }
 
 extension SelectiveMiddleware {
-    package func surrounds(_ context: MessageContext) -> Bool { true }
     package var concernsPlainMessages: Bool { false }
 }
 

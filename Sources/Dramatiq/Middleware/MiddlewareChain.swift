@@ -58,21 +58,8 @@ final class MiddlewareChain: Sendable {
     }
 
     /// A middleware around an actor.
-    final class Surrounding: Sendable {
-        typealias Body = (Message) async throws -> ActorResult
-
-        let concern: (@Sendable (MessageContext) -> Bool)?
-        let hook: @Sendable (MessageContext, Body) async throws -> ActorResult
-
-        init(_ middleware: any ProcessingMiddleware) {
-            hook = { try await middleware.process($0, next: $1) }
-            if let selective = middleware as? any SelectiveMiddleware {
-                concern = { selective.surrounds($0) }
-            } else {
-                concern = nil
-            }
-        }
-    }
+    private typealias Body = (Message) async throws -> ActorResult
+    private typealias Surrounding = @Sendable (MessageContext, Body) async throws -> ActorResult
 
     let middleware: [any Middleware]
     /// The name of a middleware that stands in the list more than once.
@@ -80,6 +67,8 @@ final class MiddlewareChain: Sendable {
     let actorOptions: Set<String>
     let optionScreen: OptionScreen
     private let processing: [Surrounding]
+    private let noting: [@Sendable (MessageContext) -> Bool]
+    private let notes = TaskNotes()
     let receiving: [any BeforeReceiveMessage]
     private let gates: [Step]
     private let beforeEnqueue: [any BeforeEnqueue]
@@ -121,7 +110,12 @@ final class MiddlewareChain: Sendable {
         self.actorOptions = actorOptions
         self.optionScreen = optionScreen
         self.logger = logger
-        processing = middleware.compactMap { $0 as? any ProcessingMiddleware }.map { Surrounding($0) }
+        processing = middleware.compactMap { $0 as? any ProcessingMiddleware }.map { middleware in
+            { try await middleware.process($0, next: $1) }
+        }
+        noting = middleware.compactMap { $0 as? any NotingMiddleware }.map { middleware in
+            { middleware.takesNote($0) }
+        }
         receiving = middleware.compactMap { $0 as? any BeforeReceiveMessage }
         gates = middleware.compactMap { $0 as? any MessageGate }.map { Step(gate: $0) }
         beforeEnqueue = middleware.compactMap { $0 as? any BeforeEnqueue }
@@ -267,15 +261,20 @@ final class MiddlewareChain: Sendable {
         }
     }
 
-    /// Whether a middleware has something to do around a message's actor.
-    func surrounds(_ context: MessageContext) -> Bool {
-        for surrounding in processing where surrounding.concern?(context) ?? true { return true }
-        return false
+    /// Where a message's actor can leave a note, if a middleware asks for it.
+    func openNotes(_ context: MessageContext) -> TaskNotes.Place? {
+        for takesNote in noting where takesNote(context) { return notes.open() }
+        return nil
     }
 
+    /// What the actor has left.
+    func closeNotes() -> TaskNotes.Note? { notes.close() }
+
     /// Runs an actor with what is around it.
+    @inline(__always)
     func perform(_ context: MessageContext) async throws -> ActorResult {
-        try await perform(context.message, context, processing[...])
+        if processing.isEmpty { return try await context.actor.perform(context.performed(context.message)) }
+        return try await perform(context.message, context, processing[...])
     }
 
     /// - Parameter message: what is left of the middleware passes on.
@@ -284,12 +283,8 @@ final class MiddlewareChain: Sendable {
         _ context: MessageContext,
         _ middleware: ArraySlice<Surrounding>
     ) async throws -> ActorResult {
-        var middleware = middleware
-        while let first = middleware.popFirst() {
-            guard first.concern?(context) ?? true else { continue }
-            return try await first.hook(context) { [middleware] in try await perform($0, context, middleware) }
-        }
-        return try await context.actor.perform(context.performed(message))
+        guard let first = middleware.first else { return try await context.actor.perform(context.performed(message)) }
+        return try await first(context) { try await perform($0, context, middleware.dropFirst()) }
     }
 
     /// Whether there is more to do after a message's actor than to commit its end.

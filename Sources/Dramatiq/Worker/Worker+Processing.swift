@@ -139,15 +139,17 @@ extension Worker {
             slot.start(
                 context.delivered, deadline: context.effects.deadline,
                 isCancelledOnShutdown: context.isCancelledOnShutdown)
+            let place = chain.openNotes(context)
             do {
-                if chain.surrounds(context) {
-                    context.result = try await chain.perform(context)
+                if let place {
+                    context.result = try await TaskNotes.$current.withValue(place) { try await chain.perform(context) }
                 } else {
-                    context.result = try await context.actor.perform(context.performed(context.message))
+                    context.result = try await chain.perform(context)
                 }
             } catch {
                 context.error = error
             }
+            if place != nil, let note = chain.closeNotes(), context.error == nil { context.result.note = note }
             context.effects.noteOutcome()
             if let interruption = slot.finish() {
                 return .interrupted(Interrupted(item: item, context: context, interruption: interruption))

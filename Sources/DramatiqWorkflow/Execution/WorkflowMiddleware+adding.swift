@@ -1,21 +1,10 @@
-public import Dramatiq
+package import Dramatiq
 
-/// Tasks that a running one adds.
-extension WorkflowMiddleware: ProcessingMiddleware {
+/// Tasks that a running one adds: see ``WorkflowTask``.
+extension WorkflowMiddleware: NotingMiddleware {
     /// A task that nothing waits for can't be told from a message of no workflow, so any message can add others.
-    package func surrounds(_ context: MessageContext) -> Bool {
+    package func takesNote(_ context: MessageContext) -> Bool {
         !context.delivered.hasOptions || !context.delivered.message.isPiped
-    }
-
-    /// Runs the actor so that it can add tasks: see ``WorkflowTask``.
-    public func process(
-        _ context: MessageContext,
-        next: (Message) async throws -> ActorResult
-    ) async throws -> ActorResult {
-        let additions = WorkflowTask.Additions()
-        var result = try await WorkflowTask.$additions.withValue(additions) { try await next(context.message) }
-        if !additions.close().isEmpty { result.note = additions }
-        return result
     }
 
     /// Adds to the commit what the task has added. Returns `false` if there is nothing.
@@ -32,7 +21,7 @@ extension WorkflowMiddleware: ProcessingMiddleware {
     /// added or the group that this makes up. Where messages and barriers aren't committed in one, and for the run as a
     /// whole, which counts one party, that one takes the task's place: it arrives, and the task doesn't.
     private func startAdded(_ context: inout MessageContext) async throws -> Bool {
-        guard let nodes = (context.result.note as? WorkflowTask.Additions)?.close() else { return false }
+        guard let nodes = (context.result.note as? WorkflowTask.Additions)?.nodes else { return false }
         let party = context.delivered.message.messageID
         var callbacks: [CompletionCallback] = []
         if let reference = context.delivered.message.ownCallbacks {

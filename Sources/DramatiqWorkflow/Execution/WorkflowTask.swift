@@ -9,9 +9,6 @@ import Synchronization
 ///         }
 ///     }
 public enum WorkflowTask {
-    /// What the current task has added so far.
-    @TaskLocal static var additions: Additions?
-
     /// Adds tasks for which what follows this task waits, too: in a group, they are members of that group from now on; behind
     /// a step of a chain, the next step starts when they are done. Behind a task that nothing waits for, and in a message of
     /// no workflow, they are just sent.
@@ -40,7 +37,7 @@ public enum WorkflowTask {
     }
 
     private static func add(_ nodes: [WorkflowNode]) throws {
-        guard let additions else { throw WorkflowError.notInTask }
+        guard let place = TaskNotes.current else { throw WorkflowError.notInTask }
         for node in nodes {
             guard !node.usesResults else { throw WorkflowError.resultsOfAdded }
             guard try NumberedGroups(node).callbacks.isEmpty else {
@@ -51,7 +48,12 @@ public enum WorkflowTask {
                 try QueueName.check(message.queueName)
             }
         }
-        guard additions.add(nodes) else { throw WorkflowError.notInTask }
+        let isRunning = place.update { note in
+            let additions = note as? Additions ?? Additions()
+            additions.add(nodes)
+            note = additions
+        }
+        guard isRunning else { throw WorkflowError.notInTask }
     }
 
     /// Runs an actor's code in place and returns what it adds, for tests.
@@ -63,36 +65,27 @@ public enum WorkflowTask {
     public static func additions<Failure: Error>(
         of body: () async throws(Failure) -> Void
     ) async throws(Failure) -> [WorkflowNode] {
-        let additions = Additions()
-        let result: Result<Void, Failure> = await $additions.withValue(additions) {
+        let notes = TaskNotes()
+        let result: Result<Void, Failure> = await TaskNotes.$current.withValue(notes.open()) {
             do throws(Failure) {
                 return .success(try await body())
             } catch {
                 return .failure(error)
             }
         }
+        let additions = notes.close() as? Additions
         try result.get()
-        return additions.close()
+        return additions?.nodes ?? []
     }
 
-    /// What a task adds, until it ends.
+    /// What a task has added.
     final class Additions: Sendable {
-        private let state = Mutex((nodes: [WorkflowNode](), isOpen: true))
+        private let added = Mutex<[WorkflowNode]>([])
 
-        /// - Returns: whether the task has not ended yet.
-        func add(_ more: [WorkflowNode]) -> Bool {
-            state.withLock { state in
-                if state.isOpen { state.nodes += more }
-                return state.isOpen
-            }
-        }
+        var nodes: [WorkflowNode] { added.withLock(\.self) }
 
-        /// What was added. Nothing can be any more.
-        func close() -> [WorkflowNode] {
-            state.withLock { state in
-                state.isOpen = false
-                return state.nodes
-            }
+        func add(_ more: [WorkflowNode]) {
+            added.withLock { $0 += more }
         }
     }
 }
