@@ -29,11 +29,11 @@ public struct Workflow: Sendable {
     /// Sent once the whole workflow has succeeded, in the commit of its last task.
     ///
     /// The callbacks carry a ``RunReport``: see `Message.runReport`. They are for runs that are tracked, and take 64 KiB
-    /// together at most. Nobody sends them if the last task is run by a worker of Python, or if the run is cancelled.
+    /// together at most. Nobody sends them if the last task is run by a worker of Python.
     public var onSuccess: Message?
     /// Sent when the run has failed, in the commit of the task that it fails with; once more if it is retried and fails again.
     public var onFailure: Message?
-    /// Sent in both cases.
+    /// Sent in both cases, and when the run is cancelled before.
     public var onEnd: Message?
 
     /// A workflow of one component; of several, one after the other.

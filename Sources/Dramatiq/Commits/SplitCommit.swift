@@ -49,6 +49,7 @@ struct SplitCommit {
             }
         }
         if let run = state.run, !run.returned.isEmpty, try await !hasAll(run) { isReleased = false }
+        if let run = state.run, run.cancels, try await !isUnderWay(run) { isReleased = false }
         try await make(
             isReleased ? state.creations : [], refreshing: state.refreshes, isReleased ? sentOfRun : nil)
         var rest = commit
@@ -74,6 +75,7 @@ struct SplitCommit {
         run.ended = nil
         run.returned = []
         run.groupFailures = []
+        run.cancels = false
         return run
     }
 
@@ -85,7 +87,10 @@ struct SplitCommit {
         run.added = []
         run.stored = []
         run.groupFailures = []
-        if !isReleased { run.returned = [] }
+        if !isReleased {
+            run.returned = []
+            run.cancels = false
+        }
         return run
     }
 
@@ -97,6 +102,11 @@ struct SplitCommit {
         let held = try await store.heldMessages(of: run.id, limit: .max)
         let ids = Set(held.map { TextKey($0.messageID) })
         return run.returned.allSatisfy { ids.contains(TextKey($0.messageID)) }
+    }
+
+    private func isUnderWay(_ run: RunStep) async throws -> Bool {
+        guard let status = try await state.store.runStore?.run(run.id, index: run.index, limit: 0) else { return false }
+        return !status.run.state.isEnded
     }
 
     private func make(

@@ -163,7 +163,7 @@ public final class InMemoryRateLimiterBackend: NotifyingBackend, StateStore, Run
         let now = now()
         return try state.withLock { state throws(BarrierStateLost) in
             if let run = steps.run {
-                if !state.runs.canReturn(run, now) { return .alreadyReleased }
+                if !state.runs.canTake(run, now) { return .alreadyReleased }
                 if let verdict = state.runs.verdict(steps, now) {
                     if verdict == .alreadyReleased { state.note(run, steps, verdict, now) }
                     return verdict

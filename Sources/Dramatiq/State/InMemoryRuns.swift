@@ -160,6 +160,10 @@ struct InMemoryRuns {
         let stopExpiry = runs.values[place].expiry
         runs.values[place].apply(
             step, opened: opened, released: released, isCommitted: isCommitted, isOver: isOver && isCommitted, now)
+        if isCommitted, step.cancels {
+            _ = change(step.id, .cancel, barrierExpiry: nil, now)
+            return
+        }
         let run = runs.values[place]
         guard run.state.isEnded else { return }
         releaseContents(key, place)
@@ -357,8 +361,9 @@ struct InMemoryRuns {
         return isOpen ? .opened : nil
     }
 
-    /// Whether a step may be done that returns messages.
-    func canReturn(_ step: RunStep, _ now: Moment) -> Bool {
+    /// Whether a step may be done that returns messages or cancels.
+    func canTake(_ step: RunStep, _ now: Moment) -> Bool {
+        if step.cancels { return runs[TextKey(step.id)].map { $0.expiry > now && !$0.state.isEnded } ?? false }
         if step.returned.isEmpty { return true }
         guard let run = runs[TextKey(step.id)], run.expiry > now, run.state == .running else { return false }
         return step.returned.allSatisfy { run.held[TextKey($0.messageID)] != nil }

@@ -7,7 +7,7 @@ public struct RunCallbacks: Sendable, Hashable {
     public var onSuccess: JSONObject?
     /// Sent when the run has failed, each time that it does.
     public var onFailure: JSONObject?
-    /// Sent in both cases.
+    /// Sent in both cases, and when the run is cancelled.
     public var onEnd: JSONObject?
 
     public init(onSuccess: JSONObject? = nil, onFailure: JSONObject? = nil, onEnd: JSONObject? = nil) {

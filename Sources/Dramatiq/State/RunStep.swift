@@ -200,6 +200,9 @@ public struct RunStep: Sendable {
     /// if the steps are committed, unless the group's barrier is released in them. If a barrier is released already, or somebody
     /// else has decided, the steps come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
     public var groupFailures: [GroupFailure] = []
+    /// Whether the run is cancelled with the steps. If it is not under way, they come to ``StateCommit/Result/alreadyReleased``,
+    /// and nothing is done.
+    public var cancels = false
     /// Whether the steps may end the run although it has callbacks: they are sent as the commit's successors. Otherwise steps
     /// that would end such a run come to ``StateCommit/Result/opened``, and nothing is done. If somebody else has ended it
     /// meanwhile, they come to ``StateCommit/Result/alreadyReleased``, and only the task's end is noted.
@@ -224,7 +227,7 @@ public struct RunStep: Sendable {
     /// Whether a message is a task that is done, and nothing else is counted.
     func isPlainSuccess(of messageID: String) -> Bool {
         guard beginning == nil, sent.isEmpty, added.isEmpty, returned.isEmpty, stored.isEmpty, groupFailures.isEmpty,
-            let ended, ended.outcome == .succeeded, !ended.failsRun
+            !cancels, let ended, ended.outcome == .succeeded, !ended.failsRun
         else { return false }
         return ended.messageID.hasSameBytes(as: messageID)
     }

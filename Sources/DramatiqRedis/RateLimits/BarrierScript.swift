@@ -237,6 +237,7 @@ enum BarrierScript {
             local run = steps.run
             if run then use_runs().look_at(run, steps) end
             if run and run.returned and not use_runs().endings().stops().can_give_back(run) then return 'released' end
+            if run and run.cancels and not use_runs().endings().stops().can_cancel(run) then return 'released' end
             local verdict = run and use_runs().verdict(run, steps)
             if run and run.group_failures and not verdict then verdict = use_groups().verdict(run.group_failures) end
             if verdict then

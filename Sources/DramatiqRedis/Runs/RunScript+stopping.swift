@@ -140,6 +140,13 @@ extension RunScript {
             return true
           end
 
+          -- Whether a run is under way in these lists, so that it can be cancelled for the first time.
+          local function can_cancel(run)
+            local state = run.record.values.state
+            if state ~= 'running' and state ~= 'paused' then return false end
+            return redis.call('HGET', run.record.key, 'index') == run.index
+          end
+
           local function give_back(run)
             for _, message in ipairs(run.returned) do
               if redis.pcall('HDEL', run.id .. '_held', message.id) == 1 then
@@ -150,6 +157,7 @@ extension RunScript {
 
           stops = {
             unstop = unstop, fail_run = fail_run, change = change, hold = hold, can_give_back = can_give_back,
+            can_cancel = can_cancel,
             give_back = give_back,
           }
           return stops

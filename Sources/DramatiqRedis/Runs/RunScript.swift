@@ -65,6 +65,7 @@ enum RunScript {
             run.index = string.sub(run.index, 2)
             run.decides = mark == '!' or mark == '+'
             run.fails = mark == '-' or mark == '+'
+            run.cancels = mark == 'x'
             if run.outcome ~= '' then
               run.actor, run.message = take(), take()
               if run.outcome ~= 'succeeded' then
@@ -219,6 +220,7 @@ enum RunScript {
               if run.added then use_endings().extend(run) end
               for _, sent in ipairs(run.sent) do count(record, 'sent', sent.actor, sent.count) end
             end
+            if is_committed and run.cancels then use_endings().stops().change(run, 'cancel') end
             if is_committed and run.returned then use_endings().stops().give_back(run) end
             if run.outcome == 'failed' then
               use_endings().fail(run)

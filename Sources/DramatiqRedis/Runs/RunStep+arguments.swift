@@ -100,6 +100,7 @@ extension RunStep {
 
     /// With a mark before it that says what the steps may do; empty if there is neither.
     fileprivate var markedIndex: String {
+        if cancels { return "x" + index }
         let fails = ended?.failsRun ?? false
         if index.isEmpty, !decides, !fails { return "" }
         return (decides ? fails ? "+" : "!" : fails ? "-" : ".") + index

@@ -89,6 +89,34 @@ extension WorkflowPromises {
             try expectEqual(reports.names.sorted(), ["end", "end", "failure", "success"], "who was told, in the end")
             try expectEqual(stage.ran.last, "last", "the last task")
         },
+        Promise("a run that is cancelled says once that it has ended", needs: [.barriers, .runs]) { subject in
+            let (stage, told, reports) = try await told(subject)
+            for isPaused in [false, true] {
+                let before = reports.names.count
+                let run = try await Workflow(
+                    stage.elsewhere("waits"), onSuccess: told.message("success"), onFailure: told.message("failure"),
+                    onEnd: told.message("end"), broker: stage.broker
+                ).run()
+                if isPaused { try await run.pause() }
+                let states = try await withThrowingTaskGroup(of: RunState.self) { group in
+                    for _ in 0..<4 { group.addTask { try await run.cancel().state } }
+                    return try await group.reduce(into: Set()) { $0.insert($1) }
+                }
+                try expectEqual(states, [.cancelled], "the states")
+                try await stage.work {
+                    try await eventually(within: subject.patience, "the end to be told") {
+                        reports.names.count > before
+                    }
+                    try await stage.settle()
+                }
+                try expectEqual(Array(reports.names.dropFirst(before)), ["end"], "who was told")
+                let report = try unwrap(reports.report("end"), "a report")
+                try expectEqual([report.runID, report.state], [run.id, "cancelled"], "the run, and what it was")
+                try await run.cancel()
+                try await stage.work { try await stage.settle() }
+                try expectEqual(reports.names.count, before + 1, "how many were told, later")
+            }
+        },
         Promise("callbacks that can't be kept are refused", needs: [.barriers, .runs]) { subject in
             let (stage, told, _) = try await told(subject)
             let untracked = try await WorkflowStage(subject, tracking: .disabled)

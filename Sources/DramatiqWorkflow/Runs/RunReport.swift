@@ -30,7 +30,7 @@ public struct RunReport: Sendable, Hashable, Codable {
     public var runID: String
     public var name: String
     public var labels: [String: String]
-    /// `succeeded` or `failed`.
+    /// `succeeded`, `failed` or `cancelled`.
     public var state: String
     /// Some of the tasks that have failed, the one that has failed last among them.
     public var failures: [Failure]

@@ -179,7 +179,29 @@ extension WorkflowRun {
         }
     }
 
+    /// Cancels the run, if it is under way and somebody is told when it ends, together with that.
+    private func cancelWithCallbacks() async throws {
+        let (store, index) = try broker.runStore
+        guard let middleware = broker.middleware(of: WorkflowMiddleware.self) else { return }
+        let callbacks = try await store.callbacks(of: id, group: nil)
+        while !callbacks.messages(for: .cancelled).isEmpty,
+            let status = try await store.run(id, index: index, limit: RunReport.maxFailures), !status.run.state.isEnded
+        {
+            var envelopes: [Envelope] = []
+            for message in try middleware.messages(callbacks, RunReport(status, .cancelled, failing: nil)) {
+                envelopes.append(try await broker.envelope(message, delay: nil))
+            }
+            var step = RunStep(id: id, index: index)
+            step.cancels = true
+            let commit = Commit(
+                successors: Envelopes(envelopes), state: StateCommit(store: middleware.backend, run: step))
+            // Otherwise it has ended meanwhile, or somebody else has cancelled it.
+            if try await broker.pipeline.commit(commit).status == .committed { return }
+        }
+    }
+
     private func stop(_ transition: RunTransition, _ timeout: Duration) async throws -> RunStop {
+        if transition == .cancel { try await cancelWithCallbacks() }
         let change = try await change(transition)
         let state = transition.target
         guard change.state == state else { return RunStop(state: change.state, unconfirmedWorkers: []) }
