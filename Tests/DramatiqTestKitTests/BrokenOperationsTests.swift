@@ -13,6 +13,10 @@ import Testing
             (.ignoresOffsets, "dead letters are listed page by page, the oldest first"),
             (.flushesNothing, "flushing removes what waits and what is delayed, and nothing else"),
             (.keepsWhatItRequeues, "many dead letters are requeued, all or those that are meant"),
+            (
+                .countsOneAfterAnother,
+                "a message that goes from queue to queue is always counted in one of them"
+            ),
             (.findsAnything, "a dead letter is found by its id, and one that isn't there is an error"),
         ] as [(PlainOperations.Fault, String)])
     func areFoundOut(fault: PlainOperations.Fault, promise: String) async throws {

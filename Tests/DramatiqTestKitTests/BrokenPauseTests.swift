@@ -46,7 +46,7 @@ import Testing
         func sample(queue: String, limit: Int) async throws -> [QueuedMessage] {
             memory.sample(queue: queue, limit: limit)
         }
-        func unfinishedCount(queue: String) async throws -> Int { memory.unfinishedCount(queue: queue) }
+        func unfinishedCount(queues: [String]) async throws -> Int { memory.unfinishedCount(queues: queues) }
         func flush(queue: String) async throws -> Int { memory.flush(queue: queue) }
         func deadLetters(queue: String, offset: Int, limit: Int) async throws -> [DeadLetter] { [] }
         func deadLetter(_ id: String, queue: String) async throws -> DeadLetter {

@@ -266,11 +266,9 @@ public final class WorkflowFleet: Sendable {
         let queues = ["default", "python", "swift"]
         do {
             try await eventually {
-                for queue in queues where try await self.transport.unfinishedCount(queue: queue) > 0 {
-                    try await Task.sleep(for: .milliseconds(20))
-                    return false
-                }
-                return true
+                let isDone = try await self.transport.unfinishedCount(queues: queues) == 0
+                if !isDone { try await Task.sleep(for: .milliseconds(20)) }
+                return isDone
             }
         } catch is Deviation {
             // What is missing is found below.

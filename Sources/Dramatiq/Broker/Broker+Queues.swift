@@ -24,4 +24,12 @@ extension Broker {
     public func join(queue: String, timeout: Duration = .seconds(60)) async throws {
         try await operations.join(queue: queue, timeout: timeout)
     }
+
+    /// Waits until every message of these queues is finished, delayed ones included: also what is sent from one of them
+    /// to another meanwhile.
+    ///
+    /// - Throws: ``BrokerError/Code/joinTimeout``, `CancellationError`, ``OperationNotSupported`` if the transport can't.
+    public func join(queues: [String], timeout: Duration = .seconds(60)) async throws {
+        try await operations.join(queues: queues, timeout: timeout)
+    }
 }

@@ -57,17 +57,26 @@ public struct BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     public private(set) var optionNames: [String] = []
     /// The middleware that is there twice, or not at all.
     public private(set) var middlewareName: String?
-    /// How many messages of the queue were left when the time for joining it was over.
+    /// How many messages of the queues were left when the time for joining them was over.
     public private(set) var unfinishedCount: Int?
 }
 
 /// What transports throw.
 extension BrokerError {
     /// ``Code/joinTimeout``.
-    public static func joinTimeout(queue: String, unfinished: Int) -> BrokerError {
-        BrokerError(
-            code: .joinTimeout, description: "Queue '\(queue)' still has \(unfinished) unfinished messages",
-            queueName: queue, unfinishedCount: unfinished)
+    ///
+    /// - Parameters:
+    ///   - queues: those that were joined; ``queueName`` is set if it was one.
+    ///   - unfinished: how many messages are left in all of them.
+    public static func joinTimeout(queues: [String], unfinished: Int) -> BrokerError {
+        let shown = queues.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
+        let rest = queues.count > 5 ? " and \(queues.count - 5) more" : ""
+        return BrokerError(
+            code: .joinTimeout,
+            description: queues.count == 1
+                ? "Queue \(shown) still has \(unfinished) unfinished messages"
+                : "Queues \(shown)\(rest) still have \(unfinished) unfinished messages",
+            queueName: queues.count == 1 ? queues.first : nil, unfinishedCount: unfinished)
     }
 
     /// ``Code/deadLetterNotFound``.

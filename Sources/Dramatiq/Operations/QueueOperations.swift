@@ -20,19 +20,22 @@ public protocol QueueOperations: Sendable {
     /// - Throws: what the transport throws.
     func sample(queue: String, limit: Int) async throws -> [QueuedMessage]
 
-    /// How many messages of a queue, delayed ones included, are not finished.
+    /// How many messages of these queues together, delayed ones included, are not finished.
+    ///
+    /// All are counted at one moment: counted one after the other, a message that was sent from one queue to another
+    /// meanwhile would be in neither.
     ///
     /// - Throws: what the transport throws.
-    func unfinishedCount(queue: String) async throws -> Int
+    func unfinishedCount(queues: [String]) async throws -> Int
 
-    /// Waits until every message of a queue is finished: processed or a dead letter, delayed ones included.
+    /// Waits until every message of these queues is finished: processed or a dead letter, delayed ones included.
     ///
-    /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use this queue
+    /// A message that is sent while others are processed counts, so the end of a workflow whose tasks all use these queues
     /// can be waited for. The messages of a queue that is paused don't finish. Defaults to asking for
-    /// ``unfinishedCount(queue:)`` every 5 ms.
+    /// ``unfinishedCount(queues:)`` every 5 ms.
     ///
     /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
-    func join(queue: String, timeout: Duration) async throws
+    func join(queues: [String], timeout: Duration) async throws
 
     /// Removes the messages of a queue that wait, and those that are delayed, for good. What is in flight goes on, and
     /// dead letters stay. A workflow whose messages are removed doesn't go on.
@@ -135,31 +138,48 @@ extension QueueOperations {
     public func resume(queue: String) async throws { throw OperationNotSupported("resume") }
     public func workers() async throws -> [WorkerStatus] { throw OperationNotSupported("workers") }
 
-    public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {
+    public func join(queues: [String], timeout: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + timeout
         while true {
-            let unfinished = try await unfinishedCount(queue: queue)
+            let unfinished = try await unfinishedCount(queues: queues)
             if unfinished == 0 { return }
             guard ContinuousClock.now < deadline else {
-                throw BrokerError.joinTimeout(queue: queue, unfinished: unfinished)
+                throw BrokerError.joinTimeout(queues: queues, unfinished: unfinished)
             }
             try await Task.sleep(for: .milliseconds(5))
         }
     }
 
-    /// Waits until every message of every queue is finished.
+    /// How many messages of a queue, delayed ones included, are not finished.
+    ///
+    /// - Throws: what the transport throws.
+    public func unfinishedCount(queue: String = "default") async throws -> Int {
+        try await unfinishedCount(queues: [queue])
+    }
+
+    /// Waits until every message of a queue is finished: see ``join(queues:timeout:)``.
+    ///
+    /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
+    public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {
+        try await join(queues: [queue], timeout: timeout)
+    }
+
+    /// Waits until every message of every queue is finished, as ``join(queues:timeout:)``.
+    ///
+    /// Queues that appear meanwhile are waited for, too.
     ///
     /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
     public func joinAll(timeout: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + timeout
-        var isBusy = true
-        // A message may have been sent to a queue that was looked at before.
-        while isBusy {
-            isBusy = false
-            for queue in try await queueNames() where try await unfinishedCount(queue: queue) > 0 {
-                isBusy = true
-                try await join(queue: queue, timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
-            }
+        var names: Set<TextKey> = []
+        var hasGrown = true
+        while hasGrown {
+            let known = names.count
+            names.formUnion(try await queueNames().lazy.map { TextKey($0) })
+            // What was sent to a queue that nobody knew of yet is found when they are listed again.
+            hasGrown = names.count > known
+            try await join(
+                queues: names.sorted().map(\.text), timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
         }
     }
 

@@ -259,6 +259,17 @@ enum QueueScripts {
         return { waiting, messages, delayed, dead, message, oldest, foreign, is_paused }
         """)
 
+    /// Answers with how many messages of some queues are not finished, delayed ones included. Arguments: the queues.
+    static let unfinished = RedisScript(
+        """
+        local count = 0
+        for _, queue in ipairs(ARGV) do
+          local list = KEYS[1] .. ':' .. queue
+          count = count + redis.call('HLEN', list .. '.msgs') + redis.call('HLEN', list .. '.DQ.msgs')
+        end
+        return count
+        """)
+
     /// Looks at some keys of the database, as `SCAN` does. `KEYS[1]` is one that lies where they do. Arguments: the cursor
     /// and the pattern.
     static let scan = RedisScript(

@@ -66,12 +66,9 @@ extension RedisTransport: QueueOperations {
         }
     }
 
-    public func unfinishedCount(queue: String = "default") async throws -> Int {
-        let counts = try await executor.pipeline([
-            RedisCommand("HLEN", keys.messages(QueueName.canonical(queue))),
-            RedisCommand("HLEN", keys.messages(QueueName.delayed(queue))),
-        ])
-        return try counts.reduce(0) { try $0 + $1.get().count() }
+    public func unfinishedCount(queues: [String]) async throws -> Int {
+        let names = Set(queues.lazy.map { TextKey(QueueName.canonical($0)) }).map(\.text)
+        return try await executor.evaluate(QueueScripts.unfinished, keys: [keys.namespace], list: names).count()
     }
 
     @discardableResult

@@ -84,7 +84,7 @@ extension OperationsPromises {
             let error = try await expectError(BrokerError.self, "messages wait") {
                 try await operations.join(queue: check.queue, timeout: .milliseconds(20))
             }
-            try expectEqual(error, .joinTimeout(queue: check.queue, unfinished: 3), "the error")
+            try expectEqual(error, .joinTimeout(queues: [check.queue], unfinished: 3), "the error")
             try expectEqual(try await operations.flush(queue: check.queue), 3, "the flushed messages")
             try await operations.join(queue: check.queue, timeout: subject.patience)
             try await check.send("c")

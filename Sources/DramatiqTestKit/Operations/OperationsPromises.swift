@@ -1,4 +1,5 @@
 import Dramatiq
+import Synchronization
 
 /// What `QueueOperations` promise: how queues do, what is in them, waiting for its end, pausing, and dead letters. They are among
 /// ``TransportPromises``.
@@ -106,7 +107,7 @@ public enum OperationsPromises {
             let error = try await expectError(BrokerError.self, "a message is in flight") {
                 try await operations.join(queue: check.queue, timeout: .milliseconds(20))
             }
-            try expectEqual(error, .joinTimeout(queue: check.queue, unfinished: 1), "the error")
+            try expectEqual(error, .joinTimeout(queues: [check.queue], unfinished: 1), "the error")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await operations.join(queue: check.queue, timeout: subject.patience) }
                 // What is sent in its place belongs to what is waited for.
@@ -126,7 +127,56 @@ public enum OperationsPromises {
             let error = try await expectError(BrokerError.self, "a message is delayed") {
                 try await check.operations().join(queue: check.queue, timeout: .milliseconds(20))
             }
-            try expectEqual(error, .joinTimeout(queue: check.queue, unfinished: 1), "the error")
+            try expectEqual(error, .joinTimeout(queues: [check.queue], unfinished: 1), "the error")
+        },
+        Promise("a message that goes from queue to queue is always counted in one of them", needs: [.operations]) {
+            subject in
+            let checks = [
+                try await TransportCheck(subject), try await TransportCheck(subject, queue: "promise.other"),
+                try await TransportCheck(subject, queue: "promise.third"),
+            ]
+            let operations = try checks[0].operations()
+            let queues = checks.map(\.queue)
+            var consumers: [any TransportConsumer] = []
+            for check in checks { consumers.append(try await check.consumer()) }
+            try await checks[0].send("a")
+            let isLast = Mutex(false)
+            try await withThrowingTaskGroup(of: Void.self) { [consumers] group in
+                for joinsAll in [false, true] {
+                    group.addTask {
+                        if joinsAll {
+                            try await operations.joinAll(timeout: subject.patience)
+                        } else {
+                            try await operations.join(queues: queues, timeout: subject.patience)
+                        }
+                        try expect(isLast.withLock(\.self), "joining ends after the last message")
+                    }
+                }
+                group.addTask {
+                    while !isLast.withLock(\.self) {
+                        let count = try await operations.unfinishedCount(queues: queues)
+                        try expect(count > 0 || isLast.withLock(\.self), "the message is counted")
+                        try Task.checkCancellation()
+                        await Task.yield()
+                    }
+                }
+                // Against every order in which queues could be looked at one after the other.
+                var (place, step) = (0, 1)
+                for hop in 1...300 {
+                    let from = checks[place]
+                    let delivery = try await from.expectNext(["a"], from: consumers[place])[0]
+                    if hop.isMultiple(of: 50) { step = 3 - step }
+                    place = (place + step) % 3
+                    if hop == 300 { isLast.withLock { $0 = true } }
+                    let result = try await from.transport.commit(
+                        Commit(
+                            end: Commit.End(delivery, .acknowledge),
+                            sends: hop == 300 ? [] : checks[place].envelopes(["a"])))
+                    try expectEqual(result.status, .committed, "the result")
+                }
+                try await group.waitForAll()
+            }
+            for consumer in consumers { await consumer.close() }
         },
     ]
 

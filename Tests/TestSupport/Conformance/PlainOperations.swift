@@ -20,7 +20,8 @@ public struct PlainTransport: TransportWrapper {
 public struct PlainOperations: QueueOperations {
     /// What can be wrong.
     public enum Fault: Sendable {
-        case forgetsDelayedMessages, ignoresLimits, ignoresOffsets, flushesNothing, keepsWhatItRequeues, findsAnything
+        case forgetsDelayedMessages, ignoresLimits, ignoresOffsets, flushesNothing, keepsWhatItRequeues, findsAnything,
+            countsOneAfterAnother
     }
 
     let base: any QueueOperations
@@ -38,9 +39,17 @@ public struct PlainOperations: QueueOperations {
         try await base.sample(queue: queue, limit: fault == .ignoresLimits ? .max : limit)
     }
 
-    public func unfinishedCount(queue: String) async throws -> Int {
-        let status = try await status(queue: queue)
-        return status.waiting + status.inFlight + status.delayed
+    public func unfinishedCount(queues: [String]) async throws -> Int {
+        guard fault == .countsOneAfterAnother || fault == .forgetsDelayedMessages else {
+            return try await base.unfinishedCount(queues: queues)
+        }
+        var count = 0
+        for queue in queues {
+            let status = try await status(queue: queue)
+            count += status.waiting + status.inFlight + status.delayed
+            await Task.yield()
+        }
+        return count
     }
 
     public func flush(queue: String) async throws -> Int {

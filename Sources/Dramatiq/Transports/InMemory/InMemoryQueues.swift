@@ -12,8 +12,8 @@ struct InMemoryQueues {
     }
 
     private struct Joiner {
-        let queue: Int
-        let delayQueue: Int
+        /// The places of the queues and of those for their delays.
+        let queues: [Int]
         let signal: Signal
     }
 
@@ -242,24 +242,32 @@ struct InMemoryQueues {
 
     // MARK: Waiting for the end
 
-    /// Messages of a queue, delayed ones included, that are not finished.
-    func unfinished(_ name: String) -> Int {
-        let (place, delayed) = bothPlaces(name)
-        return [place, delayed].compactMap(\.self).reduce(0) { $0 + queues[$1].unfinished }
+    /// Messages of some queues, delayed ones included, that are not finished. One that is named twice counts once.
+    func unfinished(_ names: [String]) -> Int {
+        var counted: Set<Int> = []
+        for name in names {
+            let (place, delayed) = bothPlaces(name)
+            counted.formUnion([place, delayed].compactMap(\.self))
+        }
+        return counted.reduce(0) { $0 + queues[$1].unfinished }
     }
 
-    mutating func join(_ name: String, _ signal: Signal) {
-        let name = QueueName.canonical(name)
-        joiners.append(Joiner(queue: place(name), delayQueue: place(QueueName.delayed(name)), signal: signal))
+    mutating func join(_ names: [String], _ signal: Signal) {
+        var places: [Int] = []
+        for name in names {
+            places.append(place(QueueName.canonical(name)))
+            places.append(place(QueueName.delayed(name)))
+        }
+        joiners.append(Joiner(queues: places, signal: signal))
     }
 
     mutating func stopJoining(_ signal: Signal) {
         joiners.removeAll { $0.signal === signal }
     }
 
-    /// Those that wait for a queue which has become empty.
+    /// Those that wait for queues which have become empty.
     func finishedJoiners() -> [Signal] {
         if joiners.isEmpty { return [] }
-        return joiners.filter { queues[$0.queue].unfinished + queues[$0.delayQueue].unfinished == 0 }.map(\.signal)
+        return joiners.filter { $0.queues.allSatisfy { queues[$0].unfinished == 0 } }.map(\.signal)
     }
 }

@@ -13,20 +13,22 @@ extension InMemoryTransport: QueueOperations {
         state.withLock { $0.sample(queue, limit: max(0, limit)) }
     }
 
-    public func unfinishedCount(queue: String = "default") -> Int {
-        state.withLock { $0.unfinished(queue) }
+    public func unfinishedCount(queue: String = "default") -> Int { unfinishedCount(queues: [queue]) }
+
+    public func unfinishedCount(queues: [String]) -> Int {
+        state.withLock { $0.unfinished(queues) }
     }
 
-    public func join(queue: String = "default", timeout: Duration = .seconds(60)) async throws {
+    public func join(queues: [String], timeout: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + timeout
         let signal = Signal()
-        state.withLock { $0.join(queue, signal) }
+        state.withLock { $0.join(queues, signal) }
         defer { state.withLock { $0.stopJoining(signal) } }
         while true {
-            let unfinished = unfinishedCount(queue: queue)
+            let unfinished = unfinishedCount(queues: queues)
             if unfinished == 0 { return }
             guard ContinuousClock.now < deadline else {
-                throw BrokerError.joinTimeout(queue: queue, unfinished: unfinished)
+                throw BrokerError.joinTimeout(queues: queues, unfinished: unfinished)
             }
             await signal.wait(until: deadline)
             try Task.checkCancellation()
