@@ -206,7 +206,7 @@ import Testing
         let m = stage.task.message
         let workflow = Workflow(Chain(Group(m("a"), m("b")), m("c")), broker: stage.broker)
         await #expect(throws: TwoMethods.Down.self) { try await workflow.run() }
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
         #expect(stage.backend.keyCount == 0)
     }
 }

@@ -65,7 +65,7 @@ import Testing
         }
         let error = await #expect(throws: FileStorageError.self) { try await workflow.run() }
         #expect(error?.code == .noSpace)
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
         #expect(stage.backend.keyCount == 0)
     }
 

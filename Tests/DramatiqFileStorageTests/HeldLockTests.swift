@@ -168,7 +168,7 @@ import Testing
                 try await group.waitForAll()
             }
         }
-        #expect(stage.transport.unfinishedCount(queue: "default") > 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) > 0)
         process.kill()
         try await stage.work()
         #expect(stage.ran.values.filter { $0 == rest }.count == 4)

@@ -64,7 +64,7 @@ import Testing
                 attempts: 10_000, minBackoff: .milliseconds(1), maxBackoff: .milliseconds(5)))
         try await withWorker(worker) {
             try await eventually { stage.log.complaints.contains { "\($0)".contains("No such file") } }
-            #expect(stage.transport.unfinishedCount(queue: "default") == 1)
+            #expect(stage.transport.unfinishedCount(queues: ["default"]) == 1)
             try FileManager.default.moveItem(atPath: files + ".lost", toPath: files)
             try await stage.transport.joinAll()
         }

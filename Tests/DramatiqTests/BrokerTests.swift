@@ -71,7 +71,7 @@ import Testing
             let broker = Broker(transport: transport, logger: log.logger)
             try await broker.declare(actor)
             await #expect(throws: ArgumentFailure.self) { try await actor.send(Refuses(), to: broker) }
-            #expect(transport.unfinishedCount(queue: "default") == 0)
+            #expect(transport.unfinishedCount(queues: ["default"]) == 0)
         }
     }
 
@@ -87,7 +87,7 @@ import Testing
         #expect(sent.options["x"] == 1)
         let plain = try await broker.enqueue(message, delay: .zero)
         #expect(plain == message)
-        #expect(transport.unfinishedCount(queue: "q") == 2)
+        #expect(transport.unfinishedCount(queues: ["q"]) == 2)
     }
 
     @Test func hooksSeeMessagesOnTheirWayOut() async throws {
@@ -110,6 +110,6 @@ import Testing
             try await broker.enqueue(Message(queueName: "q", actorName: "forbidden"))
         }
         #expect(log.values == ["before fine", #"after fine {"stamp":true}"#])
-        #expect(transport.unfinishedCount(queue: "q") == 1)
+        #expect(transport.unfinishedCount(queues: ["q"]) == 1)
     }
 }

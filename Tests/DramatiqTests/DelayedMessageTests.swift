@@ -105,7 +105,7 @@ import Testing
         }
         #expect(setting.order.values == Array(1..<500))
         #expect(transport.refusals == 3)
-        #expect(memory.unfinishedCount(queue: "default") == 1)
+        #expect(memory.unfinishedCount(queues: ["default"]) == 1)
     }
 }
 

@@ -219,7 +219,7 @@ import Testing
             try await eventually { worker.memory.used == 0 && worker.unread.isEmpty }
         }
         #expect(Set(ended.values) == Set(10..<30))
-        #expect(memory.unfinishedCount(queue: "default") == 10)
+        #expect(memory.unfinishedCount(queues: ["default"]) == 10)
     }
 
     /// Everything is counted in one place: whoever waits is told, and a share that grows keeps what it has.

@@ -108,7 +108,7 @@ import Testing
             try await broker.enqueue(message)
             #expect(try JSONMessageEncoder().decode(JSONMessageEncoder().encode(message)) == message)
         }
-        #expect(transport.unfinishedCount(queue: "q") == 1)
+        #expect(transport.unfinishedCount(queues: ["q"]) == 1)
     }
 
     @Test func anEncoderWritesNothingThatItWouldNotRead() throws {

@@ -85,7 +85,7 @@ import Testing
         ] {
             await #expect(throws: ArgumentFailure.self) { try await broker.enqueue(pipeline) }
         }
-        #expect(transport.unfinishedCount(queue: "default") == 0)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 0)
     }
 
     // MARK: Copies

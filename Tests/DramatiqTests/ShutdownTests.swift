@@ -30,7 +30,7 @@ import Testing
             }
         }
         #expect(started.values.sorted() == finished.values.sorted())
-        #expect(transport.unfinishedCount(queue: "default") == 20 - finished.count)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 20 - finished.count)
         // The rest is in its place and in its order, whichever two ran at first.
         let early = finished.values
         try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
@@ -56,7 +56,7 @@ import Testing
                 try await group.waitForAll()
             }
         }
-        #expect(transport.unfinishedCount(queue: "default") == 1)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 1)
         #expect(transport.deadLetters().isEmpty)
         try await withWorker(Worker(withCurrent)) { try await transport.join() }
         #expect(runs.values == [nil, nil])
@@ -93,7 +93,7 @@ import Testing
             }
         }
         #expect(cancelled.values == ["notified"])
-        #expect(transport.unfinishedCount(queue: "default") == 1)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 1)
     }
 
     @Test func cancellingAWorkerLosesNothing() async throws {
@@ -114,7 +114,7 @@ import Testing
             try await withWorker(Worker(broker, concurrency: 4)) { try await eventually { runs.count >= goal } }
         }
         #expect(runs.values.sorted() == Array(0..<2000), "\(seed)")
-        #expect(transport.unfinishedCount(queue: "default") == 0)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 0)
         #expect(transport.deadLetters().isEmpty)
     }
 
@@ -131,7 +131,7 @@ import Testing
         try await broker.declare(actor)
         let sent = try await broker.enqueue(actor.message(), delay: .seconds(3600))
         try await withWorker(Worker(broker)) { try await gate.wait() }
-        #expect(transport.unfinishedCount(queue: "default") == 1)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 1)
         let consumer = try await transport.consumer(of: "default.DQ", prefetch: 1)
         let delivery = try #require(try await consumer.next(limit: 1).first)
         #expect(try delivery.message(decoder: broker.encoder) == sent)
@@ -147,7 +147,7 @@ import Testing
         let transport = transport
         let left = try await Worker(broker).run {
             try await transport.join()
-            return transport.unfinishedCount(queue: "default")
+            return transport.unfinishedCount(queues: ["default"])
         }
         #expect(left == 0)
         #expect(runs.values.sorted() == [1, 2, 3, 4, 5])
@@ -206,7 +206,7 @@ import Testing
         }
         #expect(started.values == Array(0...10))
         // What was cancelled while it ran goes back as well.
-        let done = transport.unfinishedCount(queue: "default") == 489 ? 11 : 10
+        let done = transport.unfinishedCount(queues: ["default"]) == 489 ? 11 : 10
         end.withLock { $0 = nil }
         try await withWorker(Worker(broker, concurrency: 1)) { try await transport.join() }
         #expect(Array(started.values[11...]) == Array(done..<500))
@@ -227,7 +227,7 @@ import Testing
             try await Worker(broker).run()
         }
         #expect(started.count == 0)
-        #expect(transport.unfinishedCount(queue: "default") == 1)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 1)
         #expect(transport.deadLetters().isEmpty)
     }
 

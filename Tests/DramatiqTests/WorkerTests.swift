@@ -183,7 +183,7 @@ import Testing
             try await transport.join(queue: "three")
         }
         #expect(seen.values.sorted() == ["one", "three"])
-        #expect(transport.unfinishedCount(queue: "two") == 1)
+        #expect(transport.unfinishedCount(queues: ["two"]) == 1)
         let everything = Worker(broker)
         try await withWorker(everything) {
             let four = record("four")
@@ -277,6 +277,6 @@ import Testing
             #expect(order.values.map(\.name) == ["now", "soon", "late"])
         }
         #expect(order.values.allSatisfy { $0.eta == nil })
-        #expect(transport.unfinishedCount(queue: "default") == 2000)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 2000)
     }
 }

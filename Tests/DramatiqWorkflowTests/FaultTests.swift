@@ -224,7 +224,7 @@ import Testing
         let m = stage.task.message
         let workflow = Workflow(Chain(m("a"), m("b")), broker: stage.broker)
         await #expect(throws: Broken.self) { try await workflow.run() }
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
         try await workflow.run()
         try await stage.work()
         #expect(stage.ran.values == ["a", "b"])

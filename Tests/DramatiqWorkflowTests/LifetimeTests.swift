@@ -211,7 +211,7 @@ import Testing
         let workflow = Workflow(
             Chain(WithDelay(task.message("a"), delay: .seconds(20)), task.message("b")), broker: broker)
         await #expect(throws: Failure.self) { try await workflow.run() }
-        #expect(transport.unfinishedCount(queue: "default") == 0)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 0)
     }
 
     /// If nothing can be renewed, the message is put aside all the same.

@@ -75,7 +75,7 @@ import Testing
                 await #expect(throws: EncodeError.self, "case \(index)") { try await start() }
             }
         }
-        #expect(stage.transport.unfinishedCount(queue: "default") == 3)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 3)
         // What was started comes to its end: no step nests anything deeper.
         let ends = Recorder<JSONArray>()
         try await withWorker(stage.worker) {
@@ -92,7 +92,7 @@ import Testing
         let node = (0..<levels).reduce(WorkflowNode.group([])) { node, _ in .group([node]) }
         try await Workflow(node, broker: stage.broker).run()
         // Nothing is left to be done, so nothing was made.
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
         #expect(stage.backend.keyCount == 0)
     }
 }

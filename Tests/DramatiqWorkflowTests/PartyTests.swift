@@ -48,7 +48,7 @@ import Testing
             broker: stage.broker
         ).run()
         try await withWorker(stage.worker) {
-            try await eventually { stage.transport.unfinishedCount(queue: "default") == 1 }
+            try await eventually { stage.transport.unfinishedCount(queues: ["default"]) == 1 }
             #expect(!ran.values.contains("end"), "\(Self.copies[index].name)")
             gate.add(true)
             try await stage.transport.joinAll()
@@ -117,7 +117,7 @@ import Testing
         try await withWorker(Worker(stage.broker, queues: ["images"])) { try await stage.transport.joinAll() }
         #expect(stage.ran.count == count)
         #expect(stage.backend.keyCount == 0)
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
     }
 
     @Test func whatIsStoredElsewhereIsNotLoadedForIt() async throws {
@@ -163,7 +163,7 @@ import Testing
                 try await Workflow(node, broker: stage.broker).run()
             }
         }
-        #expect(stage.transport.unfinishedCount(queue: "default") == 0)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 0)
         #expect(stage.backend.keyCount == 0)
     }
 

@@ -140,7 +140,7 @@ import Testing
             WorkflowNode.chain((0..<1000).map { .message(m("\($0)")) })
         }
         try await Workflow(Group(children: chains), broker: stage.broker).run()
-        #expect(stage.transport.unfinishedCount(queue: "default") == 100)
+        #expect(stage.transport.unfinishedCount(queues: ["default"]) == 100)
     }
 
     @Test func nestingOfAThousandRuns() async throws {

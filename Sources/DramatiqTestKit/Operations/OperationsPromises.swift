@@ -1,5 +1,4 @@
 import Dramatiq
-import Synchronization
 
 /// What `QueueOperations` promise: how queues do, what is in them, waiting for its end, pausing, and dead letters. They are among
 /// ``TransportPromises``.
@@ -140,7 +139,7 @@ public enum OperationsPromises {
             var consumers: [any TransportConsumer] = []
             for check in checks { consumers.append(try await check.consumer()) }
             try await checks[0].send("a")
-            let isLast = Mutex(false)
+            let isLast = Flag()
             try await withThrowingTaskGroup(of: Void.self) { [consumers] group in
                 for joinsAll in [false, true] {
                     group.addTask {
@@ -149,13 +148,13 @@ public enum OperationsPromises {
                         } else {
                             try await operations.join(queues: queues, timeout: subject.patience)
                         }
-                        try expect(isLast.withLock(\.self), "joining ends after the last message")
+                        try expect(isLast.isSet, "joining ends after the last message")
                     }
                 }
                 group.addTask {
-                    while !isLast.withLock(\.self) {
+                    while !isLast.isSet {
                         let count = try await operations.unfinishedCount(queues: queues)
-                        try expect(count > 0 || isLast.withLock(\.self), "the message is counted")
+                        try expect(count > 0 || isLast.isSet, "the message is counted")
                         try Task.checkCancellation()
                         await Task.yield()
                     }
@@ -167,7 +166,7 @@ public enum OperationsPromises {
                     let delivery = try await from.expectNext(["a"], from: consumers[place])[0]
                     if hop.isMultiple(of: 50) { step = 3 - step }
                     place = (place + step) % 3
-                    if hop == 300 { isLast.withLock { $0 = true } }
+                    if hop == 300 { isLast.set() }
                     let result = try await from.transport.commit(
                         Commit(
                             end: Commit.End(delivery, .acknowledge),

@@ -1,7 +1,6 @@
 import Dramatiq
 import DramatiqWorkflow
 import Logging
-import Synchronization
 
 /// A broker with workflows over a subject's transport and store, and actors that record what ran.
 struct WorkflowStage: Sendable {
@@ -13,19 +12,13 @@ struct WorkflowStage: Sendable {
     let broker: Broker
     let log: RunLog
     /// Whether the `fragile` actor works by now.
-    let isMended = Mended()
+    let isMended = Flag()
     let task: TaskActor<String, Void>
     let fragile: TaskActor<String, Void>
 
     let queue = "promise"
     /// Another queue, for a worker of its own.
     let otherQueue = "promise.other"
-
-    final class Mended: Sendable {
-        private let value = Mutex(false)
-        var isSet: Bool { value.withLock(\.self) }
-        func set() { value.withLock { $0 = true } }
-    }
 
     /// - Parameters:
     ///   - log: gets the tasks that ran. Defaults to one of its own.

@@ -140,7 +140,7 @@ import Testing
             try await transport.join()
         }
         #expect(ran.values == ["task"])
-        #expect(transport.unfinishedCount(queue: "python") == 1)
+        #expect(transport.unfinishedCount(queues: ["python"]) == 1)
     }
 
     /// A message that was left out has not succeeded.
@@ -156,7 +156,7 @@ import Testing
             try await transport.join()
         }
         #expect(transport.deadLetters().count == 1)
-        #expect(transport.unfinishedCount(queue: "python") == 0)
+        #expect(transport.unfinishedCount(queues: ["python"]) == 0)
     }
 
     /// Middleware of programs can name actors, too.

@@ -150,7 +150,7 @@ import Testing
             try await eventually { ran.count > 0 }
         }
         #expect(ran.values == ["1"])
-        #expect(transport.unfinishedCount(queue: "default") == 3)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 3)
         #expect(transport.deadLetters().isEmpty)
     }
 
@@ -243,6 +243,6 @@ import Testing
         await #expect(throws: OptionError.self) {
             try await broker.enqueue(task.messageWithOptions("a", options: ["broker_priority": 1.5]))
         }
-        #expect(transport.unfinishedCount(queue: "default") == 0)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 0)
     }
 }

@@ -64,7 +64,7 @@ import Testing
         let broker = Broker(transport: transport)
         let error = await #expect(throws: ArgumentFailure.self) { try await actor.send(Bad(), to: broker) }
         #expect(error?.actorName == "bad")
-        #expect(transport.unfinishedCount(queue: "default") == 0)
+        #expect(transport.unfinishedCount(queues: ["default"]) == 0)
     }
 
     // MARK: Faults

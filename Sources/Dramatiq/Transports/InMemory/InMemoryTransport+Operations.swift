@@ -13,8 +13,6 @@ extension InMemoryTransport: QueueOperations {
         state.withLock { $0.sample(queue, limit: max(0, limit)) }
     }
 
-    public func unfinishedCount(queue: String = "default") -> Int { unfinishedCount(queues: [queue]) }
-
     public func unfinishedCount(queues: [String]) -> Int {
         state.withLock { $0.unfinished(queues) }
     }
