@@ -32,4 +32,11 @@ extension Broker {
     public func join(queues: [String], timeout: Duration = .seconds(60)) async throws {
         try await operations.join(queues: queues, timeout: timeout)
     }
+
+    /// Waits until every message of the queues of this broker's actors is finished, as ``join(queues:timeout:)``.
+    ///
+    /// - Throws: ``BrokerError/Code/joinTimeout``, `CancellationError`, ``OperationNotSupported`` if the transport can't.
+    public func joinAll(timeout: Duration = .seconds(60)) async throws {
+        try await join(queues: queueNames, timeout: timeout)
+    }
 }

@@ -164,25 +164,6 @@ extension QueueOperations {
         try await join(queues: [queue], timeout: timeout)
     }
 
-    /// Waits until every message of every queue is finished, as ``join(queues:timeout:)``.
-    ///
-    /// Queues that appear meanwhile are waited for, too.
-    ///
-    /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
-    public func joinAll(timeout: Duration = .seconds(60)) async throws {
-        let deadline = ContinuousClock.now + timeout
-        var names: Set<TextKey> = []
-        var hasGrown = true
-        while hasGrown {
-            let known = names.count
-            names.formUnion(try await queueNames().lazy.map { TextKey($0) })
-            // What was sent to a queue that nobody knew of yet is found when they are listed again.
-            hasGrown = names.count > known
-            try await join(
-                queues: names.sorted().map(\.text), timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
-        }
-    }
-
     public func deadLetterCount(queue: String) async throws -> Int {
         try await status(queue: queue).deadLetters
     }

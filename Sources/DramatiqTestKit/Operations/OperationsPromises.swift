@@ -117,7 +117,6 @@ public enum OperationsPromises {
                 try await check.end(.reject(reason: "no"), last)
                 try await group.waitForAll()
             }
-            try await operations.joinAll(timeout: subject.patience)
             await consumer.close()
         },
         Promise("joining a queue waits for delayed messages, too", needs: [.operations]) { subject in
@@ -141,15 +140,9 @@ public enum OperationsPromises {
             try await checks[0].send("a")
             let isLast = Flag()
             try await withThrowingTaskGroup(of: Void.self) { [consumers] group in
-                for joinsAll in [false, true] {
-                    group.addTask {
-                        if joinsAll {
-                            try await operations.joinAll(timeout: subject.patience)
-                        } else {
-                            try await operations.join(queues: queues, timeout: subject.patience)
-                        }
-                        try expect(isLast.isSet, "joining ends after the last message")
-                    }
+                group.addTask {
+                    try await operations.join(queues: queues, timeout: subject.patience)
+                    try expect(isLast.isSet, "joining ends after the last message")
                 }
                 group.addTask {
                     while !isLast.isSet {

@@ -33,6 +33,18 @@ extension InMemoryTransport: QueueOperations {
         }
     }
 
+    /// Waits until every message of every queue is finished, also of queues that are made meanwhile.
+    ///
+    /// - Throws: ``BrokerError/Code/joinTimeout``, or `CancellationError`.
+    public func joinAll(timeout: Duration = .seconds(60)) async throws {
+        let deadline = ContinuousClock.now + timeout
+        var names: [String]
+        repeat {
+            names = queueNames()
+            try await join(queues: names, timeout: max(.zero, ContinuousClock.now.duration(to: deadline)))
+        } while names.count < queueNames().count
+    }
+
     @discardableResult
     public func flush(queue: String = "default") -> Int {
         let (count, joiners) = state.withLock { state in (state.flush(queue), state.finishedJoiners()) }
