@@ -25,6 +25,16 @@ public final class WorkflowFleet: Sendable {
     /// How often a task fails that does so until ``mend()``.
     public static let untilMended = 1_000_000
 
+    /// A task without retries that belongs to no tree, under numbers of the caller's.
+    ///
+    /// - Parameter fails: whether it fails until ``mend()``.
+    public static func task(_ workflow: Int, _ number: Int, fails: Bool = false) -> Message {
+        Message(
+            queueName: "default", actorName: "task",
+            args: [.integer(workflow), .integer(number), .integer(fails ? untilMended : 0), 0],
+            options: ["max_retries": 0])
+    }
+
     /// Has the tasks succeed from now on that fail until then.
     public func mend() async throws {
         _ = try await redis.execute(RedisCommand("SET", "\(TaskEvents.key(namespace: namespace)):mended", 1))
@@ -219,23 +229,41 @@ public final class WorkflowFleet: Sendable {
         adding: Int = 0,
         _ seed: TestSeed
     ) async throws -> [String] {
-        var generator = seed.generator
-        var workers = [try startWorker(), try startWorker()]
-        for round in 0..<rounds {
+        let workers = try await killingWorkers(rounds: rounds, progress: 1...20, seed) { round in
             let hasNothingToDo = try await transport.unfinishedCount() == 0
             if hasNothingToDo || round.isMultiple(of: 4) {
                 try await startTree(seed: TestSeed(firstTree + round), adding: adding)
             }
+        }
+        let violations = try await violations(exactlyOnce: false)
+        for worker in workers { worker.kill() }
+        return violations
+    }
+
+    /// Has two workers, and kills one of them at a random moment, so many times.
+    ///
+    /// - Parameters:
+    ///   - progress: how many events there are in each round before somebody is killed.
+    ///   - start: gives them something to do at the beginning of each round.
+    /// - Returns: the two that are there then.
+    public func killingWorkers(
+        rounds: Int,
+        progress: ClosedRange<Int>,
+        _ seed: TestSeed,
+        start: (_ round: Int) async throws -> Void
+    ) async throws -> [ChildProcess] {
+        var generator = seed.generator
+        var workers = [try startWorker(), try startWorker()]
+        for round in 0..<rounds {
+            try await start(round)
             // Between two events that are drawn by lot, so that workers have come to something on any machine.
-            try await progress(by: Int.random(in: 1...20, using: &generator))
+            try await self.progress(by: Int.random(in: progress, using: &generator))
             try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
             let victim = Int.random(in: 0...1, using: &generator)
             workers[victim].kill()
             workers[victim] = try startWorker()
         }
-        let violations = try await violations(exactlyOnce: false)
-        for worker in workers { worker.kill() }
-        return violations
+        return workers
     }
 
     /// Waits until as many more starts and ends of tasks were noted, or all messages are done.

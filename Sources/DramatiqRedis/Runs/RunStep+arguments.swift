@@ -24,7 +24,8 @@ extension RedisCommand {
         }
         // Mostly there is nothing, and then it takes no argument.
         let mark = step.stored.isEmpty ? "" : "s"
-        if let beginning = step.beginning {
+        switch step.kind {
+        case .begins(let beginning):
             append("1" + mark)
             append(RunEntry.about(beginning))
             append(max(.milliseconds(1), beginning.retention).redisMilliseconds)
@@ -41,26 +42,26 @@ extension RedisCommand {
                 append(text)
             }
             append(beginning.outline.utf8.count <= RunLimits.maxOutlineSize ? beginning.outline : "")
-        } else if !step.returned.isEmpty {
+        case .returns(let messages):
             append("2" + mark)
-            append(step.returned.count)
-            for message in step.returned {
+            append(messages.count)
+            for message in messages {
                 append(message.messageID)
                 append(message.actorName)
             }
-        } else if !step.added.isEmpty {
+        case .adds(let counts):
             append("3" + mark)
-            append(step.added)
-        } else if !step.groupFailures.isEmpty {
+            append(counts)
+        case .failsGroups(let failures):
             append("4" + mark)
-            append(step.groupFailures.count)
-            for failure in step.groupFailures {
+            append(failures.count)
+            for failure in failures {
                 append(failure.barrier)
                 append(failure.member?.party ?? "")
                 append(failure.member?.cause ?? "")
                 append(failure.decider ?? "")
             }
-        } else {
+        case .plain:
             append("0" + mark)
         }
         if !step.stored.isEmpty {
@@ -84,18 +85,33 @@ extension RunStep {
     var argumentCount: Int {
         var count = 5 + 2 * sent.count
         if let ended { count += ended.outcome == .succeeded ? 2 : 7 + ended.groups.count }
-        if beginning == nil, !returned.isEmpty { count += 1 + 2 * returned.count }
-        if beginning == nil, returned.isEmpty, !added.isEmpty { count += 1 + 2 * added.count }
-        if beginning == nil, returned.isEmpty, added.isEmpty, !groupFailures.isEmpty {
-            count += 1 + 6 * groupFailures.count
-        }
-        if let beginning {
-            count +=
-                10 + 2 * beginning.groupCallbackFields.count + RunEntry.lists(beginning).count + 2
-                * beginning.tasks.count
+        switch kind {
+        case .begins(let beginning):
+            count += 10 + 2 * beginning.groupCallbackFields.count
+            count += RunEntry.lists(beginning).count + 2 * beginning.tasks.count
+        case .returns(let messages): count += 1 + 2 * messages.count
+        case .adds(let counts): count += 1 + 2 * counts.count
+        case .failsGroups(let failures): count += 1 + 4 * failures.count
+        case .plain: break
         }
         if !stored.isEmpty { count += 1 + noted.count }
         return count
+    }
+
+    /// What it is besides the end of a task. It is one thing only.
+    fileprivate enum Kind {
+        case begins(Beginning)
+        case returns([HeldMessage])
+        case adds([TaskCount])
+        case failsGroups([GroupFailure])
+        case plain
+    }
+
+    fileprivate var kind: Kind {
+        if let beginning { return .begins(beginning) }
+        if !returned.isEmpty { return .returns(returned) }
+        if !added.isEmpty { return .adds(added) }
+        return groupFailures.isEmpty ? .plain : .failsGroups(groupFailures)
     }
 
     /// With a mark before it that says what the steps may do; empty if there is neither.

@@ -27,17 +27,10 @@ import Testing
         }
     }
 
-    private static func task(_ workflow: Int, _ number: Int, fails: Bool = false) -> Message {
-        Message(
-            queueName: "default", actorName: "task",
-            args: [.integer(workflow), .integer(number), .integer(fails ? WorkflowFleet.untilMended : 0), 0],
-            options: ["max_retries": 0])
-    }
-
     /// A group that can lose two of its four members, with one in it that loses one of two and has failed by that if it may lose
     /// none. Every other workflow needs one member more than succeed.
     private static func workflow(_ number: Int, _ broker: Broker) -> Workflow {
-        func task(_ id: Int) -> Message { Self.task(number, id) }
+        func task(_ id: Int) -> Message { WorkflowFleet.task(number, id) }
         func group(_ told: Int, _ minimum: Int, _ parts: any WorkflowComponent...) -> Group {
             Group(
                 children: parts.map(\.node), failurePolicy: .collect(minimum: minimum), onSuccess: task(told),
@@ -49,26 +42,20 @@ import Testing
                 group(
                     Self.group, number.isMultiple(of: 2) ? 2 : 3,
                     Chain(
-                        task(1), group(inner, 2, Chain(task(2), Self.task(number, 3, fails: true)), task(4)), task(5)),
-                    task(6), Chain(Self.task(number, 7, fails: true), task(8)), Chain(task(10), task(11))),
+                        task(1), group(inner, 2, Chain(task(2), WorkflowFleet.task(number, 3, fails: true)), task(4)),
+                        task(5)),
+                    task(6), Chain(WorkflowFleet.task(number, 7, fails: true), task(8)), Chain(task(10), task(11))),
                 task(9)),
             onSuccess: task(run), onFailure: task(run + 1), onEnd: task(run + 2), broker: broker)
     }
 
     private static func killWorkers(_ server: RedisServer, _ lane: Int, rounds: Int) async throws {
         let seed = TestSeed(lane + 8000)
-        var generator = seed.generator
         let namespace = "lane\(lane)"
         let fleet = try WorkflowFleet(server, namespace: namespace, heartbeat: .milliseconds(300))
-        var workers = [try fleet.startWorker(), try fleet.startWorker()]
         var runs: [WorkflowRun] = []
-        for number in 0..<rounds {
+        let workers = try await fleet.killingWorkers(rounds: rounds, progress: 1...9, seed) { number in
             runs.append(try await workflow(number, fleet.broker).run())
-            try await fleet.progress(by: Int.random(in: 1...9, using: &generator))
-            try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
-            let victim = Int.random(in: 0...1, using: &generator)
-            workers[victim].kill()
-            workers[victim] = try fleet.startWorker()
         }
         for (number, run) in runs.enumerated() {
             let state = number.isMultiple(of: 2) ? RunState.succeeded : .failed

@@ -26,40 +26,26 @@ import Testing
         }
     }
 
-    private static func task(_ workflow: Int, _ number: Int, fails: Bool = false) -> Message {
-        Message(
-            queueName: "default", actorName: "task",
-            args: [.integer(workflow), .integer(number), .integer(fails ? WorkflowFleet.untilMended : 0), 0],
-            options: ["max_retries": 0])
-    }
-
     /// Chains in groups in chains, in which two tasks fail beside others.
     private static func workflow(_ number: Int, _ broker: Broker) -> Workflow {
-        func task(_ id: Int) -> Message { Self.task(number, id) }
+        func task(_ id: Int) -> Message { WorkflowFleet.task(number, id) }
         return Workflow(
             Chain(
                 task(0),
                 Group(
-                    Chain(task(1), Group(Chain(task(2), Self.task(number, 3, fails: true)), task(4)), task(5)),
-                    task(6), Chain(Self.task(number, 7, fails: true), task(8))),
+                    Chain(task(1), Group(Chain(task(2), WorkflowFleet.task(number, 3, fails: true)), task(4)), task(5)),
+                    task(6), Chain(WorkflowFleet.task(number, 7, fails: true), task(8))),
                 task(9)),
             onSuccess: task(success), onFailure: task(failure), onEnd: task(end), broker: broker)
     }
 
     private static func killWorkers(_ server: RedisServer, _ lane: Int, rounds: Int) async throws {
         let seed = TestSeed(lane + 7000)
-        var generator = seed.generator
         let namespace = "lane\(lane)"
         let fleet = try WorkflowFleet(server, namespace: namespace, heartbeat: .milliseconds(300))
-        var workers = [try fleet.startWorker(), try fleet.startWorker()]
         var runs: [WorkflowRun] = []
-        for number in 0..<rounds {
+        let workers = try await fleet.killingWorkers(rounds: rounds, progress: 1...8, seed) { number in
             runs.append(try await workflow(number, fleet.broker).run())
-            try await fleet.progress(by: Int.random(in: 1...8, using: &generator))
-            try await Task.sleep(for: .microseconds(Int.random(in: 0...5000, using: &generator)))
-            let victim = Int.random(in: 0...1, using: &generator)
-            workers[victim].kill()
-            workers[victim] = try fleet.startWorker()
         }
         for (number, run) in runs.enumerated() {
             try await eventually { try await run.status(listing: 0).total.inFlight == 0 }
