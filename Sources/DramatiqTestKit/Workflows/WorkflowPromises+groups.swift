@@ -241,6 +241,38 @@ extension WorkflowPromises {
             try await expectTold(run, .succeeded, ["c end", "c success", "d end", "d success"])
             try expectEqual(stage.log.count("10"), 1, "how often what follows ran")
         },
+        Promise("an empty group says that it has ended, wherever it is", needs: [.barriers, .runs]) { subject in
+            let (stage, told, reports) = try await told(subject)
+            let m = stage.task.message
+            func empty(_ name: String, _ parts: any WorkflowComponent...) -> Group {
+                Group(
+                    children: parts.map(\.node), failurePolicy: .collect(minimum: 0),
+                    onSuccess: told.message("\(name) success"), onFailure: told.message("\(name) failure"),
+                    onEnd: told.message("\(name) end"))
+            }
+            let cases: [(names: [String], ran: [String], whole: WorkflowNode)] = [
+                (["a"], [], empty("a").node),
+                (["b"], ["1", "2"], Chain(m("1"), empty("b"), m("2")).node),
+                (["c"], ["3"], Chain(empty("c", Chain(), Group(Group(), Chain())), m("3")).node),
+                (["d", "e"], ["4"], Chain(empty("d", empty("e"), Chain()), m("4")).node),
+                (["f"], ["5"], Group(m("5"), WithDelay(Chain(empty("f")), delay: .milliseconds(1))).node),
+            ]
+            for (names, ran, whole) in cases {
+                let before = (told: reports.names.count, ran: stage.ran.count)
+                let run = try await stage.start(whole)
+                try await stage.work {
+                    try await run.wait(timeout: subject.patience)
+                    try await eventually(within: subject.patience, "\(names) to be told") {
+                        reports.names.count >= before.told + 2 * names.count
+                    }
+                    try await stage.settle()
+                }
+                try expectEqual(
+                    reports.names.dropFirst(before.told).sorted(),
+                    names.flatMap { ["\($0) end", "\($0) success"] }.sorted(), "who was told")
+                try expectEqual(stage.ran.dropFirst(before.ran).sorted(), ran, "the tasks that ran")
+            }
+        },
         Promise("what a group can't have is refused", needs: [.barriers, .runs]) { subject in
             let stage = try await WorkflowStage(subject)
             let untracked = try await WorkflowStage(subject, tracking: .disabled)

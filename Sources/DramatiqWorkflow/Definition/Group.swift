@@ -10,7 +10,8 @@ public struct Group: WorkflowComponent, Equatable, CustomStringConvertible {
     ///
     /// A group that a worker of Python starts has none: what is around it decides.
     public var failurePolicy: WorkflowFailurePolicy?
-    /// Sent once the group has succeeded, in the commit of its last task.
+    /// Sent once the group has succeeded, in the commit of its last task. In an empty group, a task that does nothing takes its
+    /// place.
     ///
     /// The callbacks carry a ``RunReport`` with the failures in the group: see `Message.runReport`. They are for runs that are
     /// tracked, and together with those of the workflow take 64 KiB at most. Nobody sends them if a worker of Python starts

@@ -4,7 +4,8 @@ import Dramatiq
 /// are made. Sends nothing itself.
 ///
 /// Goes through nested parts with a stack of its own, so depth is no matter. Empty parts without a delay complete at
-/// once, on paper: a barrier that nothing would arrive at is never made.
+/// once, on paper: a barrier that nothing would arrive at is never made. In an empty group that has callbacks, a message that
+/// does nothing has them sent.
 struct WorkflowPlan {
     struct Task {
         let message: Message
@@ -175,10 +176,13 @@ struct WorkflowPlan {
         _ traits: GroupTraits?
     ) {
         let count = children.count
-        if count == 0 { return startNothing(delay, frame) }
         // Nobody counts the failures in a workflow that is no run.
-        let mark = run == nil ? nil : traits.map { GroupMark($0, count: count).text }
-        steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count, mark: mark)))
+        let mark = run == nil ? nil : traits.map { GroupMark($0, count: count) }
+        if count == 0 {
+            guard mark?.number != nil else { return startNothing(delay, frame) }
+            return addNothing(delay, newFrame(.group, frame, parties: 1, mark: mark?.text))
+        }
+        steps.append(.startEach(children, delay: delay, newFrame(.group, frame, parties: count, mark: mark?.text)))
     }
 
     /// Tells each step what comes after it: a part of what is stored already, or of what this plan makes.
@@ -251,13 +255,13 @@ struct WorkflowPlan {
 
     /// An empty chain or group: with a delay, a message that does nothing takes its place.
     private mutating func startNothing(_ delay: Int, _ frame: CompletionFrame?) {
-        if delay > 0 {
-            var message = WorkflowMiddleware.noop.message()
-            message.queueName = queueForNothing(frame) ?? message.queueName
-            add(message, delay, frame)
-        } else {
-            complete(frame)
-        }
+        if delay > 0 { addNothing(delay, frame) } else { complete(frame) }
+    }
+
+    private mutating func addNothing(_ delay: Int, _ frame: CompletionFrame?) {
+        var message = WorkflowMiddleware.noop.message()
+        message.queueName = queueForNothing(frame) ?? message.queueName
+        add(message, delay, frame)
     }
 
     /// A queue that is served where the workflow runs: that of what follows as far as it is at hand, or else of what came
@@ -291,6 +295,11 @@ struct WorkflowPlan {
             case .group:
                 current.parties -= 1
                 if current.parties > 0 { return }
+                if GroupMark(current.completionID)?.number != nil {
+                    // Its callbacks are sent in the commit of its last task, so it has one.
+                    current.parties = 1
+                    return addNothing(0, current)
+                }
             case .step(let rest):
                 current.parties = 0
                 return startChain(rest, 0, current.parent)
