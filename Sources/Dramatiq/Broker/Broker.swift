@@ -14,6 +14,8 @@ public final class Broker: Sendable {
     /// Turns messages into bytes and back.
     public let encoder: any MessageEncoder
     public let logger: Logger
+    /// By which delays, ages and time limits are counted.
+    package let clock: any TaskClock
     let chain: MiddlewareChain
     /// The way of all commits to the transport.
     package let pipeline: CommitPipeline
@@ -30,12 +32,25 @@ public final class Broker: Sendable {
     ///     stands twice is logged as critical, and whatever is first done with the broker throws
     ///     ``BrokerError/Code/middlewareTwice``. Defaults to ``defaultMiddleware``.
     ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq`.
-    public init(
+    public convenience init(
         transport: any Transport,
         encoder: any MessageEncoder = JSONMessageEncoder(),
         middleware: [any Middleware] = Broker.defaultMiddleware,
         logger: Logger = Logger(label: "dramatiq")
     ) {
+        self.init(
+            transport: transport, encoder: encoder, middleware: middleware, logger: logger, clock: SystemTaskClock())
+    }
+
+    /// A broker by whose clock delays, ages and time limits are counted.
+    package init(
+        transport: any Transport,
+        encoder: any MessageEncoder,
+        middleware: [any Middleware],
+        logger: Logger,
+        clock: any TaskClock
+    ) {
+        self.clock = clock
         let logger = logger.printable
         self.transport = transport
         pipeline = CommitPipeline(
@@ -282,7 +297,7 @@ public final class Broker: Sendable {
     private func due(_ message: Message, delay: Duration?) -> Envelope {
         guard let delay, delay > .zero else { return Envelope(message, encoder: encoder) }
         var message = message
-        let eta = SystemClock.milliseconds().addingReportingOverflow(max(1, delay.milliseconds))
+        let eta = clock.milliseconds.addingReportingOverflow(max(1, delay.milliseconds))
         message.queueName = QueueName.delayed(message.queueName)
         message.options["eta"] = .integer(eta.overflow ? .max : eta.partialValue)
         return Envelope(message, delay: delay, encoder: encoder)

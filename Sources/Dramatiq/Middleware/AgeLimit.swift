@@ -20,7 +20,7 @@ public struct AgeLimit: ImmediateMiddleware {
             guard let maxAge, maxAge != .zero else { return }
             limit = Double(maxAge.milliseconds)
         }
-        let age = Double(SystemClock.milliseconds()) - context.delivered.message.messageTimestamp.milliseconds
+        let age = context.broker.clock.age(of: context.delivered.message.messageTimestamp)
         guard age >= limit else { return }
         let reason = "The message is \(Int(clampingToInt: age)) ms old, its limit is \(Int(clampingToInt: limit)) ms"
         context.fail(reason, level: .warning)

@@ -56,7 +56,7 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
         context.amend([
             "retries": Self.next(retries?.json ?? 0, count),
             "traceback": .string("\(type(of: error)): \(error)"),
-            "requeue_timestamp": .integer(SystemClock.milliseconds()),
+            "requeue_timestamp": .integer(context.broker.clock.milliseconds),
         ])
         // A message that has failed already, say for its arguments, would fail again.
         guard !context.isFailed else { return }

@@ -34,6 +34,11 @@ final class DelayQueue: Sendable {
 
     private let state = Mutex(State())
     private let changed = Signal()
+    private let clock: any TaskClock
+
+    init(clock: any TaskClock) {
+        self.clock = clock
+    }
 
     /// Adds messages in the order in which they came.
     func push(_ items: [DelayedItem]) {
@@ -52,7 +57,7 @@ final class DelayQueue: Sendable {
     /// Waits until messages are due and takes them out, up to a limit; empty once the task is cancelled.
     func due(limit: Int) async -> [DelayedItem] {
         while !Task.isCancelled {
-            let now = SystemClock.milliseconds()
+            let now = clock.milliseconds
             let (items, next) = state.withLock { state -> ([DelayedItem], Int?) in
                 var items: [DelayedItem] = []
                 while items.count < limit, let first = state.heap.min, first.item.due <= now {
@@ -62,8 +67,7 @@ final class DelayQueue: Sendable {
             }
             if !items.isEmpty { return items }
             if let next {
-                // The wall clock can be set meanwhile, so no nap is longer than a minute.
-                await changed.wait(until: .now + .milliseconds(min(next &- now, 60_000)))
+                await clock.wait(for: changed, until: next)
             } else {
                 await changed.wait()
             }

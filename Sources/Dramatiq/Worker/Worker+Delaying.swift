@@ -42,7 +42,7 @@ extension Worker {
     /// One that lies in the queue itself, as when somebody else's program put it there, goes to the delay queue at once:
     /// otherwise a few of them that are due much later could be all that the worker may hold.
     func delay(_ delivery: Delivery, _ source: WorkSource, _ message: ReadMessage, _ eta: Int) async -> DelayedItem {
-        let now = SystemClock.milliseconds()
+        let now = broker.clock.milliseconds
         if eta > now, source.queueName != QueueName.delayed(source.queueName) {
             return DelayedItem(
                 delivery: delivery, message: message, due: .min, delay: .milliseconds(eta &- now), source: source)

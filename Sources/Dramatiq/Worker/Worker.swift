@@ -38,7 +38,7 @@ public final class Worker: Service {
     let memory: MemoryBudget
     let unread: UnreadQueue
     let workQueue = WorkQueue()
-    let delayQueue = DelayQueue()
+    let delayQueue: DelayQueue
     let suspects = SuspectQueue()
     let shutdown = WorkerShutdown()
     let slots: [ProcessorSlot]
@@ -69,6 +69,7 @@ public final class Worker: Service {
         memoryBudget: Int = Worker.defaultMemoryBudget
     ) {
         self.broker = broker
+        delayQueue = DelayQueue(clock: broker.clock)
         self.concurrency = max(1, concurrency)
         self.queues = queues
         self.prefetch = max(1, prefetch ?? 2 * max(1, concurrency))
@@ -235,7 +236,7 @@ public final class Worker: Service {
     private func watch() async {
         while !Task.isCancelled, shutdown.phase < .draining {
             let now = ContinuousClock.now
-            for slot in slots { slot.interruptIfOverdue(Moment(now)) }
+            for slot in slots { slot.interruptIfOverdue(broker.clock.now) }
             await shutdown.wait(for: .draining, until: now + .milliseconds(100))
         }
         let end = ContinuousClock.now + gracePeriod
@@ -249,7 +250,7 @@ public final class Worker: Service {
             let isOver = now >= hooksEnd
             if isOver { shutdown.advance(to: .over) }
             for slot in slots {
-                slot.interruptIfOverdue(Moment(now))
+                slot.interruptIfOverdue(broker.clock.now)
                 slot.interruptForShutdown(onlyNotified: !isForced)
                 if isOver { slot.interruptHooks() }
             }
