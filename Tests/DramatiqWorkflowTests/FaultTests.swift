@@ -1,4 +1,5 @@
 import Dramatiq
+import DramatiqTestKit
 import Synchronization
 import TestSupport
 import Testing

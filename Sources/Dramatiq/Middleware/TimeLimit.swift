@@ -16,14 +16,14 @@ public struct TimeLimit: ImmediateMiddleware {
 
     package func prepare(_ context: inout MessageContext) throws {
         guard let option = context.optionIfTruthy("time_limit") else {
-            context.effects.deadline = context.broker.clock.now + timeLimit
+            context.effects.deadline = context.broker.clock.moment + timeLimit
             return
         }
         let limit = try option.float()
         // To Python, too, neither of the two is ever reached.
         context.effects.deadline =
             limit == .infinity || limit.isNaN
-            ? nil : context.broker.clock.now + .clamping(milliseconds: limit)
+            ? nil : context.broker.clock.moment + .clamping(milliseconds: limit)
     }
 }
 

@@ -1,6 +1,6 @@
 /// The time by which a broker's delays, ages and time limits are counted, so that tests can have one of their own.
 package protocol TaskClock: Sendable {
-    var now: Moment { get }
+    var moment: Moment { get }
     /// Milliseconds since 1970.
     var milliseconds: Int { get }
     /// How long ago a message was made, in milliseconds.
@@ -14,7 +14,7 @@ package protocol TaskClock: Sendable {
 package struct SystemTaskClock: TaskClock {
     package init() {}
 
-    package var now: Moment { Moment.now }
+    package var moment: Moment { Moment.now }
     package var milliseconds: Int { SystemClock.milliseconds() }
 
     package func age(of timestamp: MessageTimestamp) -> Double {

@@ -236,7 +236,7 @@ public final class Worker: Service {
     private func watch() async {
         while !Task.isCancelled, shutdown.phase < .draining {
             let now = ContinuousClock.now
-            for slot in slots { slot.interruptIfOverdue(broker.clock.now) }
+            for slot in slots { slot.interruptIfOverdue(broker.clock.moment) }
             await shutdown.wait(for: .draining, until: now + .milliseconds(100))
         }
         let end = ContinuousClock.now + gracePeriod
@@ -250,7 +250,7 @@ public final class Worker: Service {
             let isOver = now >= hooksEnd
             if isOver { shutdown.advance(to: .over) }
             for slot in slots {
-                slot.interruptIfOverdue(broker.clock.now)
+                slot.interruptIfOverdue(broker.clock.moment)
                 slot.interruptForShutdown(onlyNotified: !isForced)
                 if isOver { slot.interruptHooks() }
             }

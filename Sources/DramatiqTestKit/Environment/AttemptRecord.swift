@@ -1,0 +1,131 @@
+import Dramatiq
+import Synchronization
+
+/// Notes what happens in a ``TestEnvironment``, and has actors fail and be slow.
+final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNack, AfterRequeue {
+    enum Fault {
+        case fail(any Error)
+        case delay(Duration)
+    }
+
+    private struct Running {
+        let actorName: String
+        let deadline: TestClock.Instant?
+    }
+
+    private struct Contents {
+        var enqueued: [EnqueuedMessage] = []
+        var attempts: [TaskAttempt] = []
+        var faults: [String: [Fault]] = [:]
+        var running: [Int: Running] = [:]
+        /// When the latest attempt at a message began.
+        var began: [String: TestClock.Instant] = [:]
+        var nextAttempt = 0
+        var changes = 0
+    }
+
+    /// What is under way.
+    struct State {
+        let running: Set<Int>
+        /// The first time limit of those that run.
+        let nextDeadline: TestClock.Instant?
+        /// Grows whenever something begins or ends.
+        let changes: Int
+    }
+
+    private let contents = Mutex(Contents())
+    private let clock: TestClock
+
+    init(_ clock: TestClock) {
+        self.clock = clock
+    }
+
+    var enqueued: [EnqueuedMessage] { contents.withLock(\.enqueued) }
+    var attempts: [TaskAttempt] { contents.withLock(\.attempts) }
+    var running: [String] { contents.withLock { $0.running.values.map(\.actorName).sorted() } }
+
+    var state: State {
+        contents.withLock { contents in
+            State(
+                running: Set(contents.running.keys),
+                nextDeadline: contents.running.values.lazy.compactMap(\.deadline).min(), changes: contents.changes)
+        }
+    }
+
+    func add(_ fault: Fault, to actor: String, times: Int) {
+        contents.withLock { contents in
+            contents.faults[actor, default: []] += Array(repeating: fault, count: max(0, times))
+        }
+    }
+
+    func process(
+        _ context: MessageContext,
+        next: (Message) async throws -> ActorResult
+    ) async throws -> ActorResult {
+        let message = context.message
+        let deadline = context.deadline.map { clock.instant(Moment($0)) }
+        let (attempt, faults) = contents.withLock { contents -> (Int, [Fault]) in
+            contents.changes += 1
+            contents.nextAttempt += 1
+            contents.running[contents.nextAttempt] = Running(actorName: message.actorName, deadline: deadline)
+            contents.began[message.messageID] = clock.now
+            return (contents.nextAttempt, contents.takeFaults(message.actorName))
+        }
+        defer {
+            contents.withLock { contents in
+                contents.changes += 1
+                contents.running[attempt] = nil
+            }
+        }
+        return try await TestClock.$attempt.withValue(attempt) {
+            for fault in faults {
+                switch fault {
+                case .fail(let error): throw error
+                case .delay(let duration): try await clock.sleep(for: duration)
+                }
+            }
+            return try await next(message)
+        }
+    }
+
+    func afterEnqueue(_ message: Message, delay: Duration?) {
+        contents.withLock { contents in
+            contents.changes += 1
+            contents.enqueued.append(EnqueuedMessage(message: message, delay: delay, time: clock.now))
+        }
+    }
+
+    func afterAck(_ context: MessageContext) {
+        add(context, context.isSkipped ? .skipped : context.isRetried ? .retried : .succeeded)
+    }
+
+    func afterNack(_ context: MessageContext) { add(context, .failed) }
+    func afterRequeue(_ context: MessageContext) { add(context, .returned) }
+
+    private func add(_ context: MessageContext, _ outcome: TaskAttempt.Outcome) {
+        let message = context.message
+        contents.withLock { contents in
+            contents.changes += 1
+            contents.attempts.append(
+                TaskAttempt(
+                    message: message, outcome: outcome, error: context.error, reason: context.failureReason,
+                    began: contents.began.removeValue(forKey: message.messageID), ended: clock.now))
+        }
+    }
+}
+
+extension AttemptRecord.Contents {
+    /// One of each kind at most: the delays before the failure.
+    fileprivate mutating func takeFaults(_ actor: String) -> [AttemptRecord.Fault] {
+        guard var waiting = faults[actor] else { return [] }
+        var taken: [AttemptRecord.Fault] = []
+        if let place = waiting.firstIndex(where: { if case .delay = $0 { true } else { false } }) {
+            taken.append(waiting.remove(at: place))
+        }
+        if let place = waiting.firstIndex(where: { if case .fail = $0 { true } else { false } }) {
+            taken.append(waiting.remove(at: place))
+        }
+        faults[actor] = waiting
+        return taken
+    }
+}
