@@ -133,7 +133,7 @@ import Testing
                     }
                     return faulty
                 }
-                let task = stage.task
+                let (task, watcher) = (stage.task, try await RedisStage(server, namespace: "n\(seed.number)"))
                 try await withWorker(stage.worker) {
                     try await Workflow(
                         Chain(
@@ -146,9 +146,10 @@ import Testing
                     ).run()
                     try await eventually { stage.ran.values.contains("6") }
                     try await eventually {
-                        try await stage.transport.unfinishedCount() == 0
+                        try await watcher.transport.unfinishedCount() == 0
                     }
                 }
+                await watcher.redis.shutDown()
                 let names = stage.ran.values
                 #expect(Set(names).count == 6, "\(seed)")
                 if sharesBarriers { #expect(names.count == 6, "\(seed)") }
