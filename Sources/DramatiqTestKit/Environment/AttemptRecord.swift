@@ -3,17 +3,17 @@ import Synchronization
 
 /// Notes what happens in a ``TestEnvironment``, and has actors fail and be slow.
 final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNack, AfterRequeue {
-    enum Fault {
+    enum Fault: Sendable {
         case fail(any Error)
         case delay(Duration)
     }
 
-    private struct Running {
+    fileprivate struct Running {
         let actorName: String
         let deadline: TestClock.Instant?
     }
 
-    private struct Contents {
+    fileprivate struct Contents {
         var enqueued: [EnqueuedMessage] = []
         var attempts: [TaskAttempt] = []
         var faults: [String: [Fault]] = [:]
