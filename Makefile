@@ -35,11 +35,11 @@ smoke:
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel --filter '$(SMOKE)' --skip '\.(HostileTextTests|NestingTests)/'
 
-# Compiles the snippets of the README.
+# Compiles the snippets of the documentation.
 snippets:
 	Scripts/install test
 	Scripts/snippets
-	$(SWIFT) build --target ReadmeSnippets
+	$(SWIFT) build --target DocumentationSnippets
 
 # Runs the tests ten times (SOAK_ROUNDS) beside other work that keeps all cores busy, and once on a single core.
 soak:
@@ -68,10 +68,11 @@ fixtures:
 bench:
 	Benchmarks/run
 
-# What encoders and callback storages make of the workflows in the corpus; the README shows it.
+# What encoders and callback storages make of the workflows in the corpus; the guide "Measure savings" shows it.
+CHART = Sources/DramatiqWorkflow/Documentation.docc/Resources/encoders.svg
 measure:
 	Scripts/install test
-	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart Documentation/encoders.svg
+	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart $(CHART)
 
 # Gives the decoders of compressed messages damaged inputs, so many each, with the address sanitizer.
 FUZZ_INPUTS ?= 5000000
