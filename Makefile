@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test smoke snippets soak lint symbols format fixtures measure bench fuzz clean
+.PHONY: demo test smoke snippets docs soak lint symbols format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -17,6 +17,7 @@ test: lint
 	$(SWIFT) build --build-tests
 	Scripts/public-symbols --check
 	Scripts/rooms
+	Scripts/documentation
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
@@ -40,6 +41,12 @@ snippets:
 	Scripts/install test
 	Scripts/snippets
 	$(SWIFT) build --target DocumentationSnippets
+
+# Builds the documentation of all products as a static site, in .build/documentation.
+docs:
+	Scripts/install test
+	$(SWIFT) build
+	Scripts/documentation
 
 # Runs the tests ten times (SOAK_ROUNDS) beside other work that keeps all cores busy, and once on a single core.
 soak:
