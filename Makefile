@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SWIFT_FILES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
-.PHONY: demo test snippets soak lint symbols format fixtures measure bench fuzz clean
+.PHONY: demo test smoke snippets docs soak lint symbols format fixtures measure bench fuzz clean
 
 # Builds only what the demo needs, which is none of the plugins, and runs it on this package's own sources.
 demo:
@@ -17,6 +17,7 @@ test: lint
 	$(SWIFT) build --build-tests
 	Scripts/public-symbols --check
 	Scripts/rooms
+	Scripts/documentation
 	# One after the other: many of them keep processes and servers busy, and would keep each other from their time.
 	$(SWIFT) test --skip-build --no-parallel
 	$(MAKE) fuzz FUZZ_INPUTS=200000
@@ -27,11 +28,25 @@ test: lint
 	Scripts/python Fixtures/generate.py --check
 	Scripts/python -m unittest discover -t Python -s Python/tests
 
-# Compiles the snippets of the README.
+# A contributor's first answer, in about two minutes once the tests are built: the core and workflows in memory, with
+# their promises, encoders, and the commits and runs of Redis. Left out is what takes long by its nature.
+SMOKE = ^(DramatiqTests|DramatiqWorkflowTests)\.|\.(EncoderConformanceTests|RedisCommitTests|RedisRunTests)/
+smoke:
+	Scripts/install test
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --no-parallel --filter '$(SMOKE)' --skip '\.(HostileTextTests|NestingTests)/'
+
+# Compiles the snippets of the documentation.
 snippets:
 	Scripts/install test
 	Scripts/snippets
-	$(SWIFT) build --target ReadmeSnippets
+	$(SWIFT) build --target DocumentationSnippets
+
+# Builds the documentation of all products as a static site, in .build/documentation.
+docs:
+	Scripts/install test
+	$(SWIFT) build
+	Scripts/documentation
 
 # Runs the tests ten times (SOAK_ROUNDS) beside other work that keeps all cores busy, and once on a single core.
 soak:
@@ -60,10 +75,11 @@ fixtures:
 bench:
 	Benchmarks/run
 
-# What encoders and callback storages make of the workflows in the corpus; the README shows it.
+# What encoders and callback storages make of the workflows in the corpus; the guide "Measure savings" shows it.
+CHART = Sources/DramatiqWorkflow/Documentation.docc/Resources/encoders.svg
 measure:
 	Scripts/install test
-	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart Documentation/encoders.svg
+	$(SWIFT) run -c release dramatiq-workflow measure Fixtures/workflows/corpus --chart $(CHART)
 
 # Gives the decoders of compressed messages damaged inputs, so many each, with the address sanitizer.
 FUZZ_INPUTS ?= 5000000

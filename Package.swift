@@ -424,10 +424,10 @@ let package = Package(
             exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
-        // The README's snippets, which Scripts/snippets takes out of it. They use nothing of what they make, so warnings
-        // are no errors here.
+        // The documentation's snippets, which Scripts/snippets takes out of it. They use nothing of what they make, so
+        // warnings are no errors here.
         .target(
-            name: "ReadmeSnippets",
+            name: "DocumentationSnippets",
             dependencies: [
                 "Dramatiq",
                 "DramatiqDedupStorage",
@@ -442,7 +442,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            path: "Tests/ReadmeSnippets"
+            path: "Tests/DocumentationSnippets"
         ),
         .testTarget(
             name: "WorkflowCLITests",

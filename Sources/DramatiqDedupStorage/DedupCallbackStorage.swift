@@ -9,7 +9,7 @@ public import DramatiqWorkflow
 ///         backend: backend,
 ///         callbackStorage: DedupCallbackStorage(FileWorkflowStore(directory: "/var/lib/app/workflows")))
 ///
-/// What is small stays in the messages, as ``InlineCallbackStorage`` has it, and messages that carry theirs themselves are
+/// What is small stays in the messages, as `InlineCallbackStorage` has it, and messages that carry theirs themselves are
 /// always understood. Python reads and writes the references with the module in this package's `Python` directory.
 public struct DedupCallbackStorage<Store: WorkflowStore>: CallbackStorage {
     /// Has the workflows.

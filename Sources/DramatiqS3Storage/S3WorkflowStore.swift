@@ -24,8 +24,9 @@ public struct S3WorkflowStore: WorkflowStore {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - client: sends the requests. It must follow no redirects, and it is yours to shut down. Defaults to one of the
-    ///     process's own.
+    ///   - configuration: the bucket, and how it is reached.
+    ///   - client: sends the requests. It must follow no redirects, and it is yours to shut down. Defaults to one of
+    ///     the process's own.
     ///   - logger: is told of requests that are repeated, and of objects whose age could not be renewed.
     /// - Throws: ``S3StoreError`` with the code `invalidConfiguration`. Nothing is sent yet.
     public init(
@@ -107,7 +108,7 @@ public struct S3WorkflowStore: WorkflowStore {
         try await renewIfDue(object, key, for: wait)
     }
 
-    /// In a bucket with versions it leaves the earlier version, as ``sweep(olderThan:isDryRun:)`` does.
+    /// In a bucket with versions it leaves the earlier version, as `sweep(olderThan:isDryRun:)` does.
     ///
     /// - Throws: ``S3StoreError``.
     public func remove(_ reference: JSONValue, completionID: String) async throws {

@@ -76,10 +76,14 @@ import Testing
 
     // MARK: Rights
 
-    /// The rules that the README has for a worker's user.
+    /// The guide that has the rules for a worker's user.
+    private static func guide() throws -> String {
+        let path = "../../../Sources/DramatiqWorkflow/Documentation.docc/Guides/RunningOverRedis.md"
+        return try String(contentsOf: URL(filePath: #filePath).appending(path: path).standardized, encoding: .utf8)
+    }
+
     private static func rules() throws -> [String] {
-        let readme = URL(filePath: #filePath).appending(path: "../../../README.md").standardized
-        let text = try String(contentsOf: readme, encoding: .utf8)
+        let text = try guide()
         let start = try #require(text.range(of: "user worker on >secret"))
         let end = try #require(text.range(of: "```", range: start.upperBound..<text.endIndex))
         return text[start.upperBound..<end.lowerBound].split(whereSeparator: \.isWhitespace).map(String.init)
@@ -159,8 +163,7 @@ import Testing
     @Test(arguments: [RedisResultBackend.KeyStyle.hashed, .readable])
     func theRightsForResultsAreEnough(keys: RedisResultBackend.KeyStyle) async throws {
         let pattern = keys == .hashed ? "~" + String(repeating: "?", count: 32) : "~dramatiq-results:*"
-        let readme = URL(filePath: #filePath).appending(path: "../../../README.md").standardized
-        #expect(try String(contentsOf: readme, encoding: .utf8).contains("`\(pattern)`"))
+        #expect(try Self.guide().contains("`\(pattern)`"))
         try await withRestrictedUser(try Self.rules() + [pattern]) { _, url, _ in
             try await withRedis(url) { redis in
                 let backend = RedisResultBackend(redis, keys: keys)
@@ -195,7 +198,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func theRightsInTheReadmeAreEnough(hasTag: Bool) async throws {
+    func theRightsInTheGuideAreEnough(hasTag: Bool) async throws {
         var rules = try Self.rules()
         let namespace = hasTag ? "{dramatiq}" : "dramatiq"
         if hasTag { rules = rules.filter { !$0.hasPrefix("~") } + ["~{dramatiq}*"] }

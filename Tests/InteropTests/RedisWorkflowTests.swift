@@ -77,7 +77,7 @@ import Testing
     }
 
     /// The other way round, with single tasks: Python's own steps after a task are not one commit, so a workflow can be
-    /// lost when its Python worker dies (README, "Mixed fleets").
+    /// lost when its Python worker dies ("Mix Swift and Python").
     @Test func swiftTakesOverWhatPythonHeld() async throws {
         try await withRedisServer { server in
             let fleet = try WorkflowFleet(server, namespace: "dramatiq", heartbeat: .milliseconds(1000))

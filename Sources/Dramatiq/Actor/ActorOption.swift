@@ -53,7 +53,9 @@ public struct ActorOption: Sendable {
 
     /// The actor that gets a message when the last retry failed (`on_retry_exhausted`).
     ///
-    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    /// - Parameters:
+    ///   - actorName: the actor's name.
+    ///   - queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
     public static func onRetryExhausted(_ actorName: String, queue: String? = nil) -> ActorOption {
         custom("on_retry_exhausted", ActorAddress(actorName, queue: queue).jsonValue)
     }
@@ -71,14 +73,18 @@ public struct ActorOption: Sendable {
 
     /// The actor that gets the message and its result after a success (`on_success`).
     ///
-    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    /// - Parameters:
+    ///   - actorName: the actor's name.
+    ///   - queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
     public static func onSuccess(_ actorName: String, queue: String? = nil) -> ActorOption {
         custom("on_success", ActorAddress(actorName, queue: queue).jsonValue)
     }
 
     /// The actor that gets the message and the error after a failure (`on_failure`).
     ///
-    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    /// - Parameters:
+    ///   - actorName: the actor's name.
+    ///   - queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
     public static func onFailure(_ actorName: String, queue: String? = nil) -> ActorOption {
         custom("on_failure", ActorAddress(actorName, queue: queue).jsonValue)
     }

@@ -78,7 +78,10 @@ public struct TaskActor<each Argument: Codable & Sendable, Output: Sendable>: An
 
     /// Enqueues a message.
     ///
-    /// - Parameter delay: how long the message waits at least before it may run. Defaults to not at all.
+    /// - Parameters:
+    ///   - arguments: the arguments of the actor.
+    ///   - broker: sends it; its workers run it.
+    ///   - delay: how long the message waits at least before it may run. Defaults to not at all.
     /// - Returns: the message as it was enqueued.
     /// - Throws: what the encoder or the transport throws; nothing was enqueued then.
     @discardableResult

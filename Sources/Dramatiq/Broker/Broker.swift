@@ -226,7 +226,9 @@ public final class Broker: Sendable {
     /// What an actor sends with the ties of its own message and under another id (see ``CurrentMessage``) goes out
     /// without them: it is another task, for which nothing waits.
     ///
-    /// - Parameter delay: how long the message waits at least before it may run. Defaults to not at all.
+    /// - Parameters:
+    ///   - message: what is sent; its queue need not be declared here.
+    ///   - delay: how long the message waits at least before it may run. Defaults to not at all.
     /// - Returns: the message as it was enqueued.
     /// - Throws: ``BrokerError/Code/invalidQueueName``, or what the encoder, a middleware or the transport throws;
     ///   nothing was enqueued then.
@@ -251,7 +253,7 @@ public final class Broker: Sendable {
 
     /// Sends many messages as one batch, all or none where the transport can.
     ///
-    /// - Throws: as ``enqueue(_:delay:)``.
+    /// - Throws: as ``enqueue(_:delay:)-(Message,_)``.
     public func enqueue(_ messages: [Message], delay: Duration? = nil) async throws {
         try await commit(prepare(messages, delay: delay))
     }
@@ -259,7 +261,7 @@ public final class Broker: Sendable {
     /// Everything that sending messages means, without doing it: for who wants to do it as a part of something else, such
     /// as a transaction that the transport takes part in, or later with ``commit(_:)``.
     ///
-    /// - Throws: as ``enqueue(_:delay:)``.
+    /// - Throws: as ``enqueue(_:delay:)-(Message,_)``.
     public func prepare(_ messages: [Message], delay: Duration? = nil) async throws -> Commit {
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(messages.count)

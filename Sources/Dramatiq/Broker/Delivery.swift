@@ -79,7 +79,12 @@ public struct Delivery: Sendable {
     /// What the transport keeps about it, to save itself a search.
     package var handle: (any AnyObject & Sendable)?
 
-    /// - Parameter crashes: see ``crashes``.
+    /// - Parameters:
+    ///   - queueName: the queue that it came from.
+    ///   - tag: see ``tag``.
+    ///   - payload: the message, as bytes or decoded.
+    ///   - isRedelivered: see ``isRedelivered``.
+    ///   - crashes: see ``crashes``.
     public init(queueName: String, tag: UInt64, payload: Payload, isRedelivered: Bool, crashes: Int = 0) {
         self.queueName = queueName
         self.tag = tag

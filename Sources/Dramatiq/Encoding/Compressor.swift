@@ -16,7 +16,9 @@ public protocol Compressor: Sendable {
 
     /// The bytes that were compressed. What comes in is hostile until this returns.
     ///
-    /// - Parameter maxSize: the most bytes to give back; memory stays within it whatever the input claims.
+    /// - Parameters:
+    ///   - bytes: bytes in this format, or that begin as such.
+    ///   - maxSize: the most bytes to give back; memory stays within it whatever the input claims.
     /// - Throws: ``DecodeError`` with ``DecodeError/Code/corrupt``, ``DecodeError/Code/tooLarge`` or
     ///   ``DecodeError/Code/missingDictionary``, naming the format and the reason.
     func decompress(_ bytes: [UInt8], maxSize: Int) throws(DecodeError) -> [UInt8]

@@ -40,7 +40,11 @@ extension EncodeError {
 
     /// ``Code/tooLong``. Sizes are in bytes.
     ///
-    /// - Parameter field: which text it is, such as `actor_name`.
+    /// - Parameters:
+    ///   - messageID: the message's id.
+    ///   - field: which text it is, such as `actor_name`.
+    ///   - size: how long it is.
+    ///   - limit: how long it may be.
     public static func tooLong(messageID: String, field: String, size: Int, limit: Int) -> EncodeError {
         EncodeError(
             code: .tooLong,

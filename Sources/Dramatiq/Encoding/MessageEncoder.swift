@@ -15,7 +15,9 @@ public protocol MessageEncoder: Sendable {
     /// The bytes of a message that replaces another one, in the format that the other one has, for an encoder that
     /// writes or reads several.
     ///
-    /// - Parameter bytes: the message that is replaced, as this encoder decodes it.
+    /// - Parameters:
+    ///   - message: the one that takes its place.
+    ///   - bytes: the message that is replaced, as this encoder decodes it.
     /// - Throws: as ``encode(_:)``.
     func encode(_ message: Message, replacing bytes: [UInt8]) throws -> [UInt8]
 

@@ -93,7 +93,9 @@ public struct Message: Sendable, Hashable {
     /// `a.piped(into: b.piped(into: c))`. In a workflow a pipeline is one task, which is done when its last message is.
     /// Needs the ``Pipelines`` middleware. For steps that don't pass results on, a workflow's `Chain` is the better tool.
     ///
-    /// - Parameter ignoringResult: leaves the result out of the next message's arguments. Defaults to `false`.
+    /// - Parameters:
+    ///   - next: the message to be sent after it.
+    ///   - ignoringResult: leaves the result out of the next message's arguments. Defaults to `false`.
     public func piped(into next: Message, ignoringResult: Bool = false) -> Message {
         var next = next
         if ignoringResult { next.options["pipe_ignore"] = true }

@@ -147,6 +147,8 @@ public struct MessageContext: Sendable {
     /// The context of a message that nobody delivered, for the test of a middleware: what its hooks add is in ``commit``.
     ///
     /// - Parameters:
+    ///   - broker: the broker whose middleware sees it.
+    ///   - message: the message that is processed.
     ///   - actor: who the message is for. Defaults to the one that the broker knows by its name.
     ///   - error: what the actor threw.
     public init(broker: Broker, message: Message, actor: (any AnyTaskActor)? = nil, error: (any Error)? = nil) {

@@ -22,7 +22,7 @@ public protocol Middleware: Sendable {
     var name: String { get }
     /// The actor options that it understands.
     var actorOptions: Set<String> { get }
-    /// The options that it serves when a message has them, by default the ``actorOptions``. A worker warns of options of
+    /// The options that it serves when a message has them, by default the ``Middleware/actorOptions``. A worker warns of options of
     /// dramatiq that nobody serves, and refuses messages with those whose loss would lose work.
     var servedOptions: [ServedOption] { get }
     /// The actors that get messages by its own settings, by the setting's name. A worker doesn't start before its broker

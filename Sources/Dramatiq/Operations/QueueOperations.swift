@@ -16,7 +16,9 @@ public protocol QueueOperations: Sendable {
 
     /// Some of a queue's messages: waiting, in flight or delayed, in no order. Only reads.
     ///
-    /// - Parameter limit: how many at most.
+    /// - Parameters:
+    ///   - queue: the queue's name.
+    ///   - limit: how many at most.
     /// - Throws: what the transport throws.
     func sample(queue: String, limit: Int) async throws -> [QueuedMessage]
 
@@ -82,6 +84,7 @@ public protocol QueueOperations: Sendable {
     /// Dead letters of a queue, oldest first.
     ///
     /// - Parameters:
+    ///   - queue: the queue's name.
     ///   - offset: how many to leave out.
     ///   - limit: how many at most.
     /// - Throws: what the transport throws.
@@ -97,8 +100,11 @@ public protocol QueueOperations: Sendable {
     /// The options that its attempts left are taken out: `retries`, `traceback` and `requeue_timestamp`. It keeps its
     /// format, such as LZ4. One whose delay is not over yet goes on waiting.
     ///
-    /// - Parameter encoder: reads and writes the message where it is kept as bytes; the broker's, if that writes something
-    ///   else than JSON. What it can't read goes back as it is.
+    /// - Parameters:
+    ///   - id: the dead letter's id.
+    ///   - queue: the queue's name.
+    ///   - encoder: reads and writes the message where it is kept as bytes; the broker's, if that writes something else
+    ///     than JSON. What it can't read goes back as it is.
     /// - Throws: ``BrokerError/Code/deadLetterNotFound``.
     func requeueDeadLetter(_ id: String, queue: String, encoder: any MessageEncoder) async throws
 
@@ -106,7 +112,10 @@ public protocol QueueOperations: Sendable {
     ///
     /// What becomes a dead letter meanwhile is left alone. Defaults to doing so one by one.
     ///
-    /// - Parameter isIncluded: which of them; all if it is `nil`.
+    /// - Parameters:
+    ///   - queue: the queue's name.
+    ///   - encoder: as for ``requeueDeadLetter(_:queue:encoder:)``.
+    ///   - isIncluded: which of them; all if it is `nil`.
     /// - Returns: how many there were.
     /// - Throws: what the transport or the filter throws; some may have been handled by then.
     @discardableResult
@@ -123,7 +132,9 @@ public protocol QueueOperations: Sendable {
     ///
     /// What becomes a dead letter meanwhile is left alone. Defaults to doing so one by one.
     ///
-    /// - Parameter isIncluded: which of them; all if it is `nil`.
+    /// - Parameters:
+    ///   - queue: the queue's name.
+    ///   - isIncluded: which of them; all if it is `nil`.
     /// - Returns: how many there were.
     /// - Throws: what the transport or the filter throws; some may have been handled by then.
     @discardableResult

@@ -34,7 +34,9 @@ extension RateLimitError {
 
     /// ``Code/foreignValue``.
     ///
-    /// - Parameter expected: what should be there, as in "a number".
+    /// - Parameters:
+    ///   - key: the key.
+    ///   - expected: what should be there, as in "a number".
     public static func foreignValue(key: String, expected: String) -> RateLimitError {
         RateLimitError(
             code: .foreignValue, description: "Key \(key) holds something else than \(expected)", key: key)

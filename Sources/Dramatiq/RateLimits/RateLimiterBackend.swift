@@ -2,7 +2,10 @@
 public protocol RateLimiterBackend: Sendable {
     /// Sets a key unless it exists.
     ///
-    /// - Parameter ttl: how long the key lives.
+    /// - Parameters:
+    ///   - key: the key.
+    ///   - value: its first value.
+    ///   - ttl: how long the key lives.
     /// - Returns: whether it was set.
     /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func add(_ key: String, value: Int, ttl: Duration) async throws -> Bool
@@ -21,7 +24,12 @@ public protocol RateLimiterBackend: Sendable {
 
     /// Adds to a key unless that makes the sum of several keys larger than `maximum`. Renews the ttl.
     ///
-    /// - Parameter keys: gives the keys to sum up, asked while the operation holds.
+    /// - Parameters:
+    ///   - key: the key.
+    ///   - keys: gives the keys to sum up, asked while the operation holds.
+    ///   - amount: what is added, more than 0.
+    ///   - maximum: the largest sum.
+    ///   - ttl: how long the key lives from now on.
     /// - Returns: whether it was done.
     /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     nonisolated(nonsending) func incrAndSum(
@@ -36,6 +44,7 @@ public protocol RateLimiterBackend: Sendable {
     /// does it in one step.
     ///
     /// - Parameters:
+    ///   - key: the key.
     ///   - limit: how many places there are.
     ///   - holder: who takes it. A backend whose answers can get lost tells by it that it is asked again.
     ///   - ttl: when all places become free unless one is taken or given back until then.
@@ -70,7 +79,9 @@ public protocol NotifyingBackend: RateLimiterBackend {
 
     /// Notifies those that wait on a key.
     ///
-    /// - Parameter ttl: how long the notification is kept, where a backend keeps it for those that come late.
+    /// - Parameters:
+    ///   - key: the key.
+    ///   - ttl: how long the notification is kept, where a backend keeps it for those that come late.
     /// - Throws: if the backend can't be reached or refuses; it may have been done all the same.
     func notify(_ key: String, ttl: Duration) async throws
 }

@@ -16,7 +16,7 @@ public protocol RateLimiter: Sendable {
     /// - Throws: what the backend throws.
     func release() async throws
 
-    /// Takes a place, called by ``acquire(isolation:_:)`` apart from the task that may be cancelled.
+    /// Takes a place, called by ``RateLimiter/acquire(isolation:_:)`` apart from the task that may be cancelled.
     ///
     /// - Parameter holder: who takes it, an id that nobody else has, so that it can be repeated.
     /// - Throws: what the backend throws.
@@ -83,8 +83,12 @@ public struct ConcurrentRateLimiter: RateLimiter {
     public let limit: Int
     public let ttl: Duration
 
-    /// - Parameter ttl: when a place that was never given back becomes free, counted from the last acquisition.
-    ///   Defaults to 15 minutes, as in dramatiq.
+    /// - Parameters:
+    ///   - backend: keeps the count, for all processes that share it.
+    ///   - key: the name under which it is kept.
+    ///   - limit: how many at most. Defaults to 1.
+    ///   - ttl: when a place that was never given back becomes free, counted from the last acquisition. Defaults to 15
+    ///     minutes, as in dramatiq.
     /// - Throws: ``RateLimitError`` if the limit is below 1.
     public init(
         backend: any RateLimiterBackend,
@@ -130,7 +134,11 @@ public struct BucketRateLimiter: RateLimiter {
     public let limit: Int
     public let bucket: Duration
 
-    /// - Parameter bucket: the length of an interval, at least a millisecond. Defaults to a second.
+    /// - Parameters:
+    ///   - backend: keeps the count, for all processes that share it.
+    ///   - key: the name under which it is kept.
+    ///   - limit: how many at most. Defaults to 1.
+    ///   - bucket: the length of an interval, at least a millisecond. Defaults to a second.
     /// - Throws: ``RateLimitError`` if the limit is below 1 or the interval too short.
     public init(
         backend: any RateLimiterBackend,
@@ -162,7 +170,11 @@ public struct WindowRateLimiter: RateLimiter {
     /// The window's length; each of its seconds is a key of its own.
     public let window: Duration
 
-    /// - Parameter window: the window's length in whole seconds. Defaults to one.
+    /// - Parameters:
+    ///   - backend: keeps the count, for all processes that share it.
+    ///   - key: the name under which it is kept.
+    ///   - limit: how many at most. Defaults to 1.
+    ///   - window: the window's length in whole seconds. Defaults to one.
     /// - Throws: ``RateLimitError`` if the limit is below 1, or the window is not one or more whole seconds.
     public init(
         backend: any RateLimiterBackend,

@@ -4,13 +4,16 @@ public protocol ResultBackend: Sendable {
     ///
     /// - Parameters:
     ///   - result: as it is kept. See ``Results``.
+    ///   - key: which message.
     ///   - ttl: for how long.
     /// - Throws: if the backend can't be reached or refuses; it may have been kept all the same.
     func store(_ result: [UInt8], for key: ResultKey, ttl: Duration) async throws
 
     /// A message's result, as soon as there is one. It stays where it is, for others that ask.
     ///
-    /// - Parameter timeout: how long to wait for it; `.zero` to have a look.
+    /// - Parameters:
+    ///   - key: which message.
+    ///   - timeout: how long to wait for it; `.zero` to have a look.
     /// - Returns: `nil` if there is none by then.
     /// - Throws: if the backend can't be reached or refuses; `CancellationError` if the task is cancelled meanwhile.
     func result(for key: ResultKey, timeout: Duration) async throws -> [UInt8]?

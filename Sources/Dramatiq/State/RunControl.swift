@@ -6,6 +6,7 @@ public protocol RunControl: Sendable {
     /// Changes a run's state, if it can be changed so.
     ///
     /// - Parameters:
+    ///   - id: the run's id.
     ///   - transition: how.
     ///   - index: what the keys of the lists of runs begin with.
     /// - Returns: what has become of it; `nil` if nothing is known of the run, or it belongs to other lists, so that its workers
@@ -19,6 +20,7 @@ public protocol RunControl: Sendable {
     ///   - version: the latest that the worker keeps to; `nil` if it begins.
     ///   - worker: who asks.
     ///   - announces: whether it is noted which version the worker keeps to. One that begins keeps to what it is told.
+    ///   - index: what the keys of the lists of runs begin with.
     /// - Throws: if the store can't be reached or refuses.
     func stoppedRuns(
         since version: Int?, worker: String, announces: Bool, index: String
@@ -43,14 +45,18 @@ public protocol RunControl: Sendable {
 
     /// Some of the messages of a run that were put aside.
     ///
-    /// - Parameter limit: about how many.
+    /// - Parameters:
+    ///   - id: the run's id.
+    ///   - limit: about how many.
     /// - Returns: none only if there are none.
     /// - Throws: if the store can't be reached or refuses.
     func heldMessages(of id: String, limit: Int) async throws -> [HeldMessage]
 
     /// What is sent when a run, or a group of it, ends; nothing if nothing is known of it.
     ///
-    /// - Parameter group: the group's number; `nil` for the run.
+    /// - Parameters:
+    ///   - id: the run's id.
+    ///   - group: the group's number; `nil` for the run.
     /// - Throws: if the store can't be reached or refuses.
     func callbacks(of id: String, group: Int?) async throws -> RunCallbacks
 
@@ -74,6 +80,7 @@ public protocol RunControl: Sendable {
     /// The tasks of a run that have failed and were not requeued with success since.
     ///
     /// - Parameters:
+    ///   - id: the run's id.
     ///   - position: where to go on: what this has returned.
     ///   - limit: about how many.
     /// - Returns: some of them, and where to go on; `nil` if there are no more. What fails meanwhile may be missing.

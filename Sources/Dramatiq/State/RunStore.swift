@@ -3,6 +3,7 @@ public protocol RunStore: RunControl {
     /// What is known of a run.
     ///
     /// - Parameters:
+    ///   - id: the run's id.
     ///   - index: what the keys of the lists of runs begin with.
     ///   - limit: how many open barriers and how many failures are listed.
     /// - Returns: `nil` if nothing is: there was no such run, it was not tracked, or the time for which it was kept is over.

@@ -7,7 +7,10 @@ public struct BarrierKey: Sendable, Hashable {
     /// How long the barrier is kept at least from now on. A step never makes that shorter than it was.
     public let ttl: Duration
 
-    /// - Parameter ttl: brought into the range from a millisecond to a hundred years, which every server can keep.
+    /// - Parameters:
+    ///   - key: see ``key``.
+    ///   - releaseKey: see ``releaseKey``. Defaults to none.
+    ///   - ttl: brought into the range from a millisecond to a hundred years, which every server can keep.
     public init(key: String, releaseKey: String? = nil, ttl: Duration) {
         self.key = key
         self.releaseKey = releaseKey

@@ -6,7 +6,9 @@ extension WorkflowStoreOperations {
     /// What is there already is kept for as long as if it had been stored now and not copied again, so a copy that was
     /// interrupted can go on. What a message waits with is kept for as long there.
     ///
-    /// - Parameter progress: gets what was done so far, after each content.
+    /// - Parameters:
+    ///   - other: the store that gets them.
+    ///   - progress: gets what was done so far, after each content.
     /// - Returns: what was copied, and what not. What concerns one content only keeps no other from being copied.
     /// - Throws: what a store throws that can't be reached; `CancellationError`. What was done by then was told.
     public func copy(

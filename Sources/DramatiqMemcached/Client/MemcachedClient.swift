@@ -26,8 +26,9 @@ public final class MemcachedClient: Service {
 
     /// A client. It doesn't connect yet.
     ///
-    /// - Parameter logger: gets what has no caller to be thrown to. Defaults to one with the label
-    ///   `dramatiq.memcached`.
+    /// - Parameters:
+    ///   - configuration: the servers, and how long to wait for them.
+    ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.memcached`.
     /// - Throws: ``MemcachedError/Code/invalidConfiguration`` for no servers.
     public init(
         _ configuration: MemcachedConfiguration,
@@ -43,7 +44,7 @@ public final class MemcachedClient: Service {
         servers = configuration.servers.map { ServerConnection($0, configuration, eventLoop, logger) }
     }
 
-    /// A client for servers; see ``MemcachedConfiguration/init(servers:)``.
+    /// A client for servers; see ``MemcachedConfiguration/init(servers:)-([String])``.
     ///
     /// - Throws: ``MemcachedError/Code/invalidConfiguration``.
     public convenience init(

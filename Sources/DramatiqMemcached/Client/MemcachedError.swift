@@ -41,6 +41,7 @@ public struct MemcachedError: Error, Sendable {
     public let underlyingError: (any Error)?
 
     /// - Parameters:
+    ///   - code: the sort of error.
     ///   - message: for a person to read; for ``Code/server`` what the server sent.
     ///   - server: the server, as host and port.
     ///   - mayHaveTakenEffect: whether the command may have been run. Defaults to `false`.

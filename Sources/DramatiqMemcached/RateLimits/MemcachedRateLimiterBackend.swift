@@ -5,7 +5,7 @@ public import Dramatiq
 ///     let backend = MemcachedRateLimiterBackend(memcached)
 ///     WorkflowMiddleware(backend: backend)
 ///
-/// Memcached changes one key at a time, and so do the steps at barriers (``StateAtomicity/key``). It forgets: what was
+/// Memcached changes one key at a time, and so do the steps at barriers (`StateAtomicity.key`). It forgets: what was
 /// evicted, or lost with a server, shows as `BarrierStateLost` and never as a barrier that has opened. Nobody can wait for
 /// something in it, so it is no `NotifyingBackend`, and a `Barrier` can't be made over it.
 ///

@@ -38,7 +38,9 @@ public final class RedisClient: RedisExecutor, Service {
 
     /// A client. It reads the files of certificates, if there are any, and doesn't connect yet.
     ///
-    /// - Parameter logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.redis`.
+    /// - Parameters:
+    ///   - configuration: the server, and how long to wait for it.
+    ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.redis`.
     /// - Throws: ``RedisError/Code/invalidConfiguration``.
     public init(
         _ configuration: RedisConfiguration,

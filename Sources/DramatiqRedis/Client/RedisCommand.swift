@@ -42,6 +42,7 @@ public struct RedisCommand: Sendable {
     /// The evaluation of a script.
     ///
     /// - Parameters:
+    ///   - script: the script.
     ///   - keys: `KEYS`.
     ///   - arguments: `ARGV`.
     public init<each Argument: RedisArgument>(
@@ -61,6 +62,7 @@ public struct RedisCommand: Sendable {
     /// The evaluation of a script with any number of arguments.
     ///
     /// - Parameters:
+    ///   - script: the script.
     ///   - keys: `KEYS`.
     ///   - arguments: the first of `ARGV`.
     ///   - list: the others.

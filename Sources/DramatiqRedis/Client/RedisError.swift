@@ -65,6 +65,7 @@ public struct RedisError: Error, Sendable {
     private let content: Content
 
     /// - Parameters:
+    ///   - code: the sort of error.
     ///   - message: for a person to read; for ``Code/server`` what the server sent.
     ///   - mayHaveTakenEffect: whether the command may have been run. Defaults to `false`.
     ///   - underlyingError: what caused it.

@@ -24,8 +24,10 @@ public protocol RedisExecutor: AnyObject, Sendable {
     /// Cancelling the task closes that connection. A command that takes something from the server may have taken it by
     /// then.
     ///
-    /// - Parameter timeout: for how long the server was told to wait, `nil` for ever. When it is over and the time for
-    ///   any command as well, the connection is given up.
+    /// - Parameters:
+    ///   - command: one that waits.
+    ///   - timeout: for how long the server was told to wait, `nil` for ever. When it is over and the time for any
+    ///     command as well, the connection is given up.
     /// - Throws: as ``execute(_:)``.
     func block(_ command: RedisCommand, timeout: Duration?) async throws -> RESPValue
 }

@@ -42,6 +42,7 @@ public struct RedisWorkflowStore: WorkflowStore {
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
+    ///   - namespace: what the keys begin with. Defaults to `dramatiq`.
     ///   - ttl: how long a remaining workflow is kept after it was last stored or loaded: from a millisecond to a
     ///     century. Defaults to ``defaultTTL``.
     public init(
@@ -59,7 +60,7 @@ public struct RedisWorkflowStore: WorkflowStore {
         "redis \(UInt(bitPattern: ObjectIdentifier(executor).hashValue)) \(namespace)"
     }
 
-    /// - Throws: ``RedisStoreError/invalidCompletionID``, `RedisError`.
+    /// - Throws: ``RedisStoreError/Code/invalidCompletionID``, `RedisError`.
     public func store(_ workflow: [UInt8], completionID: String) async throws -> JSONValue {
         guard Self.isValid(completionID) else { throw RedisStoreError.invalidCompletionID }
         _ = try await executor.evaluate(Self.put, keys: [key(completionID)], workflow, ttl.redisMilliseconds)

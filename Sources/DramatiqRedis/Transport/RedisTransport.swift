@@ -96,6 +96,7 @@ public final class RedisTransport: Transport {
 
     /// - Parameters:
     ///   - executor: the client, usually a `RedisClient`.
+    ///   - configuration: the namespace, and how long things take. Defaults to dramatiq's.
     ///   - logger: gets what has no caller to be thrown to. Defaults to one with the label `dramatiq.redis`.
     public init(
         _ executor: any RedisExecutor,

@@ -45,7 +45,9 @@ public final class FaultSwitch: Sendable {
 
     /// Lets one step fail.
     ///
-    /// - Parameter number: which one from now on, the first being 0.
+    /// - Parameters:
+    ///   - fault: what goes wrong with it.
+    ///   - number: which one from now on, the first being 0.
     public func inject(_ fault: StepFault, at number: Int = 0) {
         set { $0 == number ? fault : nil }
     }

@@ -28,27 +28,27 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
 
     // MARK: What the tested thing can do
 
-    /// A store's steps hold together or not at all: ``StateAtomicity/commit``.
+    /// A store's steps hold together or not at all: `StateAtomicity.commit`.
     public static let atomicSteps = Claim("steps at several barriers hold together")
     /// A backend can be waited on: it is a `NotifyingBackend`.
     public static let notifications = Claim("others can be notified")
-    /// ``TransportTraits/commitsIgnoreCancellation``.
+    /// `TransportTraits.commitsIgnoreCancellation`.
     public static let steadyCommits = Claim("commits go on when their task is cancelled")
-    /// ``TransportTraits/isImmediate``.
+    /// `TransportTraits.isImmediate`.
     public static let immediacy = Claim("commits need no waiting")
-    /// ``TransportTraits/knowsPriorities``.
+    /// `TransportTraits.knowsPriorities`.
     public static let priorities = Claim("messages have priorities")
-    /// ``TransportTraits/knowsRedelivery``.
+    /// `TransportTraits.knowsRedelivery`.
     public static let redelivery = Claim("redelivered messages are told apart")
-    /// ``TransportTraits/countsCrashes``.
+    /// `TransportTraits.countsCrashes`.
     public static let crashCounts = Claim("crashes are counted")
     /// Commits execute the steps of the store that ``TransportSubject/makeStore(beside:)`` gives.
     public static let barriers = Claim("barriers are part of a commit")
     /// Commits keep results in the backend that ``TransportSubject/makeResults(beside:)`` gives.
     public static let results = Claim("results are part of a commit")
-    /// A store has a ``StateStore/runStore``.
+    /// A store has a `StateStore.runStore`.
     public static let runs = Claim("runs are kept")
-    /// A transport has ``Transport/operations``.
+    /// A transport has `Transport.operations`.
     public static let operations = Claim("queues can be looked after")
     /// These can pause queues.
     public static let pausing = Claim("queues can be paused")

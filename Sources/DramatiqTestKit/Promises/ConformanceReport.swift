@@ -11,7 +11,9 @@ public struct ConformanceReport: Sendable, CustomStringConvertible {
 
     /// Checks promises, one after the other.
     ///
-    /// - Parameter makeSubject: makes a subject for each check.
+    /// - Parameters:
+    ///   - promises: what is checked.
+    ///   - makeSubject: makes a subject for each check.
     public init<Subject>(
         checking promises: [Promise<Subject>],
         on makeSubject: @Sendable () async throws -> Subject

@@ -5,7 +5,7 @@ public import Dramatiq
 /// Set it for all workflows in the ``WorkflowMiddleware``, for one as its ``Workflow/failurePolicy``, for a group as its
 /// ``Group/failurePolicy``, for an actor with `ActorOption.workflowOnFailure(_:)`, or for a message with its option
 /// `workflow_on_failure`: `"fail_fast"`, `"halt"`, `"proceed"` or `{"notify": "actor"}`, where the actor is an
-/// ``ActorAddress``. The nearest to the task decides: its message, its actor, the innermost group that has one, its workflow,
+/// `ActorAddress`. The nearest to the task decides: its message, its actor, the innermost group that has one, its workflow,
 /// the middleware of the worker that runs it.
 public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible {
     /// The name of the option of actors and messages.
@@ -49,7 +49,9 @@ public struct WorkflowFailurePolicy: Sendable, Hashable, CustomStringConvertible
 
     /// As ``halt``, and an actor gets the message as an object and the reason as text.
     ///
-    /// - Parameter queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
+    /// - Parameters:
+    ///   - actorName: the actor's name.
+    ///   - queue: the actor's queue, for one that the worker's broker doesn't declare: another program's.
     public static func notify(_ actorName: String, queue: String? = nil) -> WorkflowFailurePolicy {
         WorkflowFailurePolicy(kind: .notify(ActorAddress(actorName, queue: queue)))
     }

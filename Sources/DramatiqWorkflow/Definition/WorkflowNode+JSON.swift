@@ -1,7 +1,7 @@
 public import Dramatiq
 
 extension WorkflowNode {
-    /// The definition as JSON, in the form in which messages carry it and ``init(_:)`` reads it. Delays are whole
+    /// The definition as JSON, in the form in which messages carry it and ``init(_:)-(JSONValue)`` reads it. Delays are whole
     /// milliseconds.
     ///
     /// - Throws: `ArgumentFailure` for a message with an argument that can't be encoded.

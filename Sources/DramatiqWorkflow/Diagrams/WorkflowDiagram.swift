@@ -81,7 +81,9 @@ public struct WorkflowDiagram: Sendable, Hashable {
 
     /// Draws a definition.
     ///
-    /// - Parameter maxNodes: how many nodes are drawn at most. Defaults to 200.
+    /// - Parameters:
+    ///   - root: the definition, such as ``Workflow/root``.
+    ///   - maxNodes: how many nodes are drawn at most. Defaults to 200.
     public init(_ root: WorkflowNode, maxNodes: Int = defaultMaxNodes) {
         nodes = WorkflowShapes(of: root).nodes(limit: maxNodes)
     }

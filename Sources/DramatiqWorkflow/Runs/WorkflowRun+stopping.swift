@@ -32,7 +32,7 @@ extension WorkflowRun {
     /// A run that has failed can be cancelled as well: what it has put aside is dropped. Its dead letters stay.
     ///
     /// - Parameter timeout: how long workers are waited for. Defaults to 10 seconds.
-    /// - Returns: the run's state, which is another one than ``RunState/cancelled`` if it had succeeded before, and who has
+    /// - Returns: the run's state, which is another one than `RunState.cancelled` if it had succeeded before, and who has
     ///   not confirmed.
     /// - Throws: ``WorkflowError/Code/runUnknown``, ``WorkflowError/Code/runsNotKept``,
     ///   ``WorkflowError/Code/middlewareMissing``, `CancellationError` once it is cancelled and workers are waited for, or
@@ -51,7 +51,7 @@ extension WorkflowRun {
     /// barriers are, which is at least as long as dead letters.
     ///
     /// - Parameter timeout: how long workers are waited for. Defaults to 10 seconds.
-    /// - Returns: the run's state, which is another one than ``RunState/paused`` if it had ended before, and who has not
+    /// - Returns: the run's state, which is another one than `RunState.paused` if it had ended before, and who has not
     ///   confirmed.
     /// - Throws: as ``cancel(timeout:)``.
     @discardableResult

@@ -13,7 +13,9 @@ public struct WorkflowRun: Sendable, Identifiable {
     public let id: String
     public let broker: Broker
 
-    /// - Parameter broker: one with a ``WorkflowMiddleware`` whose backend the run is kept in.
+    /// - Parameters:
+    ///   - id: the run's id.
+    ///   - broker: one with a ``WorkflowMiddleware`` whose backend the run is kept in.
     public init(id: String, broker: Broker) {
         self.id = id
         self.broker = broker

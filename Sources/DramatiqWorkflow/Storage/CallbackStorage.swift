@@ -38,8 +38,10 @@ public protocol CallbackStorage: Sendable {
     /// Keeps what a reference stands for while the message that carries it waits: it is delayed, tried again later, or a
     /// dead letter. Does nothing unless implemented, which is right for a storage that keeps things until told otherwise.
     ///
-    /// - Parameter wait: for how long the message may wait, in addition to the time for which the storage keeps what was
-    ///   stored now.
+    /// - Parameters:
+    ///   - reference: what a message carries.
+    ///   - wait: for how long the message may wait, in addition to the time for which the storage keeps what was stored
+    ///     now.
     /// - Throws: if it is not there any more, or can't be kept. A message that is to be delayed is not sent then.
     func refresh(_ reference: JSONValue, for wait: Duration) async throws
 }

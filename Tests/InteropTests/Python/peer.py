@@ -50,7 +50,7 @@ from dramatiq_workflow_stores import FileStore, RedisStore, S3Store, StoredCallb
 
 
 def keep_in_slot(namespace):
-    """Lets completion ids begin with the namespace's tag: they are keys (README, "Run on a cluster")."""
+    """Lets completion ids begin with the namespace's tag: they are keys ("Run over Redis")."""
     import dramatiq_workflow._base as base
 
     tag = namespace[namespace.find("{") : namespace.find("}") + 1]
@@ -80,7 +80,7 @@ class Failure(Exception):
 
 
 class AtMostOnceMemcachedBackend(MemcachedBackend):
-    """As in the README: Memcached can't add to -1, with which an AtMostOnceBarrier begins."""
+    """As in "Keep barriers and rate limits in Memcached": Memcached can't add to -1, with which an AtMostOnceBarrier begins."""
 
     def add(self, key, value, ttl):
         return super().add(key, b"18446744073709551615\0" if value < 0 else value, ttl)

@@ -23,7 +23,9 @@ public struct StorageFailure: Error, Hashable {
         self.description = description ?? "'\(place)': \(reason)"
     }
 
-    /// - Parameter place: where it is, for an error that doesn't know.
+    /// - Parameters:
+    ///   - error: what went wrong.
+    ///   - place: where it is, for an error that doesn't know.
     public init(_ error: any Error, place: String) {
         if let error = error as? any StorageFailureConvertible {
             self = error.storageFailure(at: place)

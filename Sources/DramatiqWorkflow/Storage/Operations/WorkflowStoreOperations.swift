@@ -70,6 +70,7 @@ public struct StoredContent: Sendable, Hashable {
     public let timeLeft: Duration?
 
     /// - Parameters:
+    ///   - name: its name.
     ///   - size: in bytes, as it is stored.
     ///   - age: how long ago it was stored or needed last; negative while a message waits with it.
     ///   - timeLeft: after what time the place removes it by itself. Defaults to never.

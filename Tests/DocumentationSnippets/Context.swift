@@ -1,4 +1,4 @@
-// What the README's snippets refer to; see Scripts/snippets.
+// What the documentation's snippets refer to; see Scripts/snippets.
 import Dramatiq
 import DramatiqFileStorage
 import DramatiqWorkflow
@@ -9,7 +9,7 @@ let transport = InMemoryTransport()
 let backend = InMemoryRateLimiterBackend()
 let broker = Broker(transport: transport)
 let worker = Worker(broker)
-let logger = Logger(label: "readme")
+let logger = Logger(label: "documentation")
 let files = StorageDirectory("/var/lib/app/workflows")
 
 let resize = TaskActor("resize", queue: "images") { (_: String, _: Int) in }
