@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "DramatiqFileStorage", targets: ["DramatiqFileStorage"]),
         .library(name: "DramatiqLZ4", targets: ["DramatiqLZ4"]),
         .library(name: "DramatiqMemcached", targets: ["DramatiqMemcached"]),
+        .library(name: "DramatiqMetrics", targets: ["DramatiqMetrics"]),
         .library(name: "DramatiqRedis", targets: ["DramatiqRedis"]),
         .library(name: "DramatiqS3Storage", targets: ["DramatiqS3Storage"]),
         .library(name: "DramatiqTestKit", targets: ["DramatiqTestKit"]),
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
@@ -97,6 +99,16 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "DramatiqMetrics",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqWorkflow",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -350,6 +362,25 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "DramatiqMetricsTests",
+            dependencies: [
+                "Dramatiq",
+                "DramatiqDedupStorage",
+                "DramatiqLZ4",
+                "DramatiqMetrics",
+                "DramatiqRedis",
+                "DramatiqTestKit",
+                "DramatiqWorkflow",
+                "RedisTestSupport",
+                "TestSupport",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            exclude: ["Python"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

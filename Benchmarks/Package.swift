@@ -10,7 +10,7 @@ let swiftSettings: [SwiftSetting] = [
 
 /// One area's benchmarks: an executable that `run` finds by its name.
 ///
-/// - Parameter peers: targets of this package that the area compares with.
+/// - Parameter peers: what else the area compares with or needs.
 func area(_ name: String, _ products: String..., peers: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
@@ -30,6 +30,7 @@ let package = Package(
         .package(name: "swift-dramatiq-workflow", path: "..", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
     ],
     targets: [
         .target(name: "CAllocationCount"),
@@ -47,7 +48,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]
         ),
         .target(name: "CRawFiles"),
-        area("CoreBenchmarks", "Dramatiq", "DramatiqWorkflow"),
+        area(
+            "CoreBenchmarks", "Dramatiq", "DramatiqMetrics", "DramatiqWorkflow",
+            peers: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         area(
             "RedisBenchmarks", "Dramatiq", "DramatiqDedupStorage", "DramatiqFileStorage", "DramatiqLZ4",
             "DramatiqRedis",

@@ -17,6 +17,7 @@ func measureTasks(_ session: inout Session, _ python: Peer) async throws {
         }
     }
     try await measureMiddleware(&session)
+    try await measureTelemetry(&session)
     try await measureMemory(&session, python)
 }
 

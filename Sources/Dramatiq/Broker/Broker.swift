@@ -57,7 +57,7 @@ public final class Broker: Sendable {
             transport,
             observers: middleware.compactMap { $0 as? any CommitObserver }.filter {
                 ($0 as? any SelectiveObserver)?.observesCommits ?? true
-            }, logger: logger)
+            }, settlementObservers: middleware.compactMap { $0 as? any SettlementObserver }, logger: logger)
         let traits = transport.traits
         isImmediate = traits.isImmediate
         countsCrashes = traits.countsCrashes

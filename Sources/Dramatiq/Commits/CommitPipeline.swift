@@ -11,6 +11,19 @@ public protocol CommitObserver: Sendable {
     func didCommit(_ commit: Commit, _ result: CommitResult)
 }
 
+/// Hears how long commits take that a server answers, one batch at a time.
+///
+/// A middleware that conforms is told of all such batches of its broker, and must not wait for anything. What a transport
+/// does without being waited for has no batches.
+public protocol SettlementObserver: Sendable {
+    /// Commits that went to the transport together were answered: they hold, or failed.
+    ///
+    /// - Parameters:
+    ///   - count: how many there were.
+    ///   - latency: the time since the one of them that waited longest was handed over.
+    func didSettle(commits count: Int, after latency: Duration)
+}
+
 /// Is told what became of commits that nobody waits for; see ``CommitPipeline``.
 package protocol CommitOwner: AnyObject, Sendable {
     /// A number of commits hold that are only counted.
@@ -40,6 +53,8 @@ package final class CommitPipeline: Sendable {
         /// Whether the observers are told of a larger one.
         var isPart = false
         let waiter: Waiter
+        /// When it was handed over, if somebody wants to know.
+        let since: Moment?
     }
 
     private struct State {
@@ -76,11 +91,18 @@ package final class CommitPipeline: Sendable {
     private let sendPatience: Duration
     private let ignoresCancellation: Bool
     private let observers: [any CommitObserver]
+    private let settlementObservers: [any SettlementObserver]
     private let logger: Logger
     private let state = Mutex(State())
 
-    init(_ transport: any Transport, observers: [any CommitObserver], logger: Logger) {
+    init(
+        _ transport: any Transport,
+        observers: [any CommitObserver],
+        settlementObservers: [any SettlementObserver],
+        logger: Logger
+    ) {
         self.observers = observers
+        self.settlementObservers = settlementObservers
         self.transport = transport
         self.logger = logger
         let traits = transport.traits
@@ -113,6 +135,15 @@ package final class CommitPipeline: Sendable {
         for observer in observers { observer.didCommit(commit, result) }
     }
 
+    /// Now, if somebody wants to know how long commits take.
+    private var now: Moment? { settlementObservers.isEmpty ? nil : .now }
+
+    private func noteBatch(_ count: Int, since beginning: Moment?) {
+        guard let beginning else { return }
+        let latency = Moment.now - beginning
+        for observer in settlementObservers { observer.didSettle(commits: count, after: latency) }
+    }
+
     func wakeConsumers() {
         transport.wakeConsumers()
     }
@@ -143,14 +174,16 @@ package final class CommitPipeline: Sendable {
     private func whole(_ commit: Commit, isPart: Bool = false) async throws -> CommitResult {
         if ignoresCancellation, state.withLock({ $0.beginAlone() }) { return try await alone(commit, isPart: isPart) }
         return try await withUnsafeThrowingContinuation { continuation in
-            add(Entry(commit: commit, isPart: isPart, waiter: .task(continuation)))
+            add(Entry(commit: commit, isPart: isPart, waiter: .task(continuation), since: now))
         }
     }
 
     /// Commits in the task that made the commit, which saves the ways to another one and back. What has come meanwhile
     /// goes together.
     private func alone(_ commit: Commit, isPart: Bool) async throws -> CommitResult {
+        let beginning = now
         let result = await transport.commit([commit]).first ?? .failure(BrokerError.commitUnanswered)
+        noteBatch(1, since: beginning)
         if state.withLock({ $0.hasMore() }) { Task { await run() } }
         if !isPart { note(commit, result) }
         return try result.get()
@@ -170,7 +203,9 @@ package final class CommitPipeline: Sendable {
                 continue
             }
             let batch = Array(commits[results.count...].prefix(maxBatch))
+            let beginning = now
             let answers = await transport.commit(batch)
+            noteBatch(batch.count, since: beginning)
             for (index, commit) in batch.enumerated() {
                 let result = answers.indices.contains(index) ? answers[index] : .failure(BrokerError.commitUnanswered)
                 note(commit, result)
@@ -197,7 +232,7 @@ package final class CommitPipeline: Sendable {
         _ owner: any CommitOwner,
         isCounted: Bool = true
     ) {
-        add(Entry(commit: commit, waiter: .owner(owner, token: token, isCounted: isCounted)))
+        add(Entry(commit: commit, waiter: .owner(owner, token: token, isCounted: isCounted), since: now))
     }
 
     /// Sends messages and makes barriers, which is repeated while there is an outage for as long as the transport is
@@ -228,6 +263,7 @@ package final class CommitPipeline: Sendable {
     }
 
     private func finish(_ batch: [Entry], _ results: [Result<CommitResult, any Error>]) {
+        noteBatch(batch.count, since: batch.first?.since)
         var counted: (owner: any CommitOwner, count: Int)?
         for (index, entry) in batch.enumerated() {
             let result = results.indices.contains(index) ? results[index] : .failure(BrokerError.commitUnanswered)

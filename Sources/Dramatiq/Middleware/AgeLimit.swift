@@ -23,7 +23,7 @@ public struct AgeLimit: ImmediateMiddleware {
         let age = context.broker.clock.age(of: context.delivered.message.messageTimestamp)
         guard age >= limit else { return }
         let reason = "The message is \(Int(clampingToInt: age)) ms old, its limit is \(Int(clampingToInt: limit)) ms"
-        context.fail(reason, level: .warning)
+        context.fail(reason, level: .warning, kind: .age)
         throw SkipMessage(reason)
     }
 }

@@ -27,6 +27,7 @@ public struct MessageContext: Sendable {
         /// What most messages don't have.
         fileprivate struct Rare: Sendable {
             var failureReason: String?
+            var failureKind = FailureKind.declared
             var failureLevel = Logger.Level.error
             var amendedMessage: SharedBox<Message>?
             var precedingArguments: SharedBox<[JSONValue]>?
@@ -62,6 +63,10 @@ public struct MessageContext: Sendable {
             set {
                 rare.failureReason = newValue.map { PrintableText.escape($0, limit: PrintableText.reasonLimit) }
             }
+        }
+        var failureKind: FailureKind? {
+            get { box.flatMap { $0.value.failureReason == nil ? nil : $0.value.failureKind } }
+            set { rare.failureKind = newValue ?? .declared }
         }
         /// How loud the log is about the failure.
         var failureLevel: Logger.Level {
@@ -165,6 +170,9 @@ public struct MessageContext: Sendable {
     /// Why the message has failed for good, which makes it a dead letter; `nil` if it has not.
     public var failureReason: String? { effects.failureReason }
 
+    /// What kind of failure ``failureReason`` tells of; `nil` if the message has not failed for good.
+    public var failureKind: FailureKind? { effects.failureKind }
+
     /// Whether the message has failed for good.
     public var isFailed: Bool { effects.isFailed }
 
@@ -221,16 +229,19 @@ public struct MessageContext: Sendable {
     /// An attempt has one fate. What was to be sent because it succeeded, another attempt at the message and a
     /// workflow's next steps are not sent any more, whichever hook prepared them.
     public mutating func fail(_ reason: String) {
-        fail(reason, level: .error)
+        fail(reason, kind: .declared)
     }
 
     /// ``fail(_:)`` for a failure that may be nothing out of the ordinary.
     ///
-    /// - Parameter level: how loud the log is about it.
-    package mutating func fail(_ reason: String, level: Logger.Level) {
+    /// - Parameters:
+    ///   - level: how loud the log is about it. Defaults to an error.
+    ///   - kind: what it is counted as. Defaults to ``FailureKind/declared``.
+    package mutating func fail(_ reason: String, level: Logger.Level = .error, kind: FailureKind) {
         guard !isFailed else { return }
         effects.dropWhatFollowed(fromSuccess: error == nil, of: message)
         effects.failureReason = reason
+        effects.failureKind = kind
         effects.failureLevel = level
     }
 
@@ -239,7 +250,7 @@ public struct MessageContext: Sendable {
 
     /// Declares the message failed for its options, before its actor has run.
     mutating func refuse(_ error: OptionError) {
-        fail("\(error)")
+        fail("\(error)", kind: .option)
         effects.isSkipped = true
     }
 

@@ -84,6 +84,9 @@ final class MiddlewareChain: Sendable {
     private let afterAck: [Observer]
     private let afterNack: [Observer]
     private let afterRequeue: [Observer]
+    private let afterNackUnread: [any AfterNackUnread]
+    /// One processor's; the broker's own chain has none.
+    private let watches: [any AttemptWatch]
     private let logger: Logger
 
     convenience init(_ middleware: [any Middleware], logger: Logger) {
@@ -95,7 +98,9 @@ final class MiddlewareChain: Sendable {
 
     /// The same middleware, for a processor of its own.
     func copy() -> MiddlewareChain {
-        MiddlewareChain(middleware, duplicate: duplicate, actorOptions: actorOptions, optionScreen, logger)
+        MiddlewareChain(
+            middleware, duplicate: duplicate, actorOptions: actorOptions, optionScreen, logger,
+            watches: middleware.compactMap { ($0 as? any AttemptObserver)?.attemptWatch() })
     }
 
     private init(
@@ -103,7 +108,8 @@ final class MiddlewareChain: Sendable {
         duplicate: String?,
         actorOptions: Set<String>,
         _ optionScreen: OptionScreen,
-        _ logger: Logger
+        _ logger: Logger,
+        watches: [any AttemptWatch] = []
     ) {
         self.middleware = middleware
         self.duplicate = duplicate
@@ -146,6 +152,8 @@ final class MiddlewareChain: Sendable {
         afterRequeue = middleware.reversed().compactMap { $0 as? any AfterRequeue }.map { observer in
             { observer.afterRequeue($0) }
         }
+        afterNackUnread = middleware.reversed().compactMap { $0 as? any AfterNackUnread }
+        self.watches = watches
     }
 
     // MARK: Enqueuing
@@ -261,6 +269,18 @@ final class MiddlewareChain: Sendable {
         }
     }
 
+    /// Tells who watches that a processor begins with a message.
+    @inline(__always)
+    func willAttempt(_ context: MessageContext) {
+        for watch in watches { watch.attemptWillBegin(context) }
+    }
+
+    /// Tells who watches how the actor of the message has ended, or that it was left out.
+    @inline(__always)
+    func didAttempt(_ context: MessageContext) {
+        for watch in watches { watch.attemptDidEnd(context) }
+    }
+
     /// Where a message's actor can leave a note, if a middleware asks for it.
     func openNotes(_ context: MessageContext) -> TaskNotes.Place? {
         for takesNote in noting where takesNote(context) { return notes.open() }
@@ -347,7 +367,7 @@ final class MiddlewareChain: Sendable {
     ) async {
         if let error = error as? OptionError {
             // The fault is the message's, so the middleware's policy has no say.
-            return context.fail(context.error.map { "\($0). \(error)" } ?? "\(error)")
+            return context.fail(context.error.map { "\($0). \(error)" } ?? "\(error)", kind: .option)
         }
         log(error, middleware, name, context.message)
         guard middleware.failurePolicy == .retryThenReject else { return }
@@ -362,7 +382,7 @@ final class MiddlewareChain: Sendable {
             if error is TransitionRetry.ShuttingDown {
                 context.requeue()
             } else {
-                context.fail("\(middleware.name).\(name): \(error)")
+                context.fail("\(middleware.name).\(name): \(error)", kind: .following(error))
             }
         }
     }
@@ -370,9 +390,10 @@ final class MiddlewareChain: Sendable {
     // MARK: Observing
 
     /// Whether somebody wants to hear of the ends of messages, or of what they send.
-    var observesEnds: Bool {
-        !afterEnqueue.isEmpty || !afterAck.isEmpty || !afterNack.isEmpty || !afterRequeue.isEmpty
-    }
+    var observesEnds: Bool { observesCommonEnds || !afterNack.isEmpty }
+
+    /// Whether somebody wants to hear of such as processors don't wait for, which failures are not.
+    var observesCommonEnds: Bool { !afterEnqueue.isEmpty || !afterAck.isEmpty || !afterRequeue.isEmpty }
 
     /// Tells the observers of a commit that ends a message.
     func didEnd(_ context: MessageContext, _ commit: Commit, _ result: CommitResult) {
@@ -386,6 +407,11 @@ final class MiddlewareChain: Sendable {
         case .requeue?: for observe in afterRequeue { observe(context) }
         case nil: break
         }
+    }
+
+    /// Tells the observers of a dead letter that nobody has read.
+    func didRejectUnread(_ delivery: Delivery, _ reason: String, _ kind: FailureKind) {
+        for observer in afterNackUnread { observer.afterNackUnread(delivery, reason: reason, kind: kind) }
     }
 
     private func log(_ error: any Error, _ middleware: any Middleware, _ hook: String, _ message: Message) {

@@ -49,7 +49,7 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
     public func afterProcessMessage(_ context: inout MessageContext) async throws {
         guard let error = context.error else { return }
         if try isExpected(error, context) {
-            return context.fail("\(error)", level: .info)
+            return context.fail("\(error)", level: .info, kind: .expected)
         }
         let retries = context.message.option("retries")
         let count = try retries?.number() ?? 0
@@ -63,7 +63,7 @@ public struct Retries: AfterProcessMessage, SelectiveMiddleware {
         let limit = context.optionIfPresent("max_retries")
         guard try shouldRetry(context, count, limit, error) else {
             let isAsked = error is Retry || error is RateLimitExceeded
-            context.fail(Self.reason(error, count), level: isAsked ? .warning : .error)
+            context.fail(Self.reason(error, count), level: isAsked ? .warning : .error, kind: .retries)
             let figures: JSONValue = [
                 "retries": retries?.json ?? 0,
                 "max_retries": limit?.json ?? maxRetries.map { .integer($0) } ?? .null,

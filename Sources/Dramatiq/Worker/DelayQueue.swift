@@ -11,6 +11,27 @@ struct DelayedItem: Sendable {
     /// How much longer it has to wait when it is moved, if that is to the delay queue.
     let delay: Duration?
     let source: WorkSource
+    /// `nil` if it is longer than an actor's name would be.
+    let actorName: String?
+
+    init(
+        delivery: Delivery,
+        message: ReadMessage?,
+        due: Int,
+        delay: Duration?,
+        source: WorkSource,
+        actorName: String
+    ) {
+        self.delivery = delivery
+        self.message = message
+        self.due = due
+        self.delay = delay
+        self.source = source
+        self.actorName = actorName.utf8.count <= Self.longestName ? actorName : nil
+    }
+
+    /// Beyond this a name takes memory that its message was put aside to save.
+    private static let longestName = 1024
 }
 
 /// Holds delayed messages in the order in which they are due, and of those due at the same time in the one in which they
@@ -73,6 +94,13 @@ final class DelayQueue: Sendable {
             }
         }
         return []
+    }
+
+    /// Looks at everything, in no order.
+    func forEach(_ body: (DelayedItem) -> Void) {
+        state.withLock { state in
+            for entry in state.heap.unordered { body(entry.item) }
+        }
     }
 
     /// Takes out everything.

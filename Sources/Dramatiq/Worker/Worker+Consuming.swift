@@ -76,7 +76,7 @@ extension Worker {
         /// One with a time when it is due, in milliseconds since 1970.
         case delayed(ReadMessage, eta: Int)
         /// One that nobody here can process; without a message if it can't be decoded.
-        case useless(ReadMessage?, reason: String)
+        case useless(ReadMessage?, reason: String, FailureKind)
         /// One that there is no room for at present, and how much it needs.
         case unread(needed: Int)
         /// One that this worker doesn't hold any more.
@@ -122,7 +122,7 @@ extension Worker {
     /// - Parameter share: what it has of the memory budget already.
     func look(at delivery: Delivery, _ source: WorkSource, _ share: MemoryShare? = nil) -> Taken {
         let excess = excessOfCrashes(delivery)
-        if excess > 0 { return .useless(nil, reason: crashReason(delivery)) }
+        if excess > 0 { return .useless(nil, reason: crashReason(delivery), .crashes) }
         let message: ReadMessage
         do {
             switch try read(delivery, share) {
@@ -130,13 +130,14 @@ extension Worker {
             case .noRoom(let needed): return .unread(needed: needed)
             }
         } catch {
-            return .useless(nil, reason: "The message can't be decoded: \(error)")
+            return .useless(nil, reason: "The message can't be decoded: \(error)", .unreadable)
         }
-        if excess == 0 { return .useless(message, reason: crashReason(delivery)) }
+        if excess == 0 { return .useless(message, reason: crashReason(delivery), .crashes) }
         if let eta = eta(of: message.message) { return .delayed(message, eta: eta) }
         guard let actor = broker.actor(named: message.message.actorName) else {
             return .useless(
-                message, reason: "No actor named '\(message.message.actorName)' is declared on this worker")
+                message, reason: "No actor named '\(message.message.actorName)' is declared on this worker",
+                .unknownActor)
         }
         return .item(
             WorkItem(
@@ -151,8 +152,8 @@ extension Worker {
             await handOut([item], source)
         case .delayed(let message, let eta):
             delayQueue.push([await delay(delivery, source, message, eta)])
-        case .useless(let message, let reason):
-            await reject(delivery, source, message, reason)
+        case .useless(let message, let reason, let kind):
+            await reject(delivery, source, message, reason, kind)
         case .unread(let needed):
             unread.add(UnreadQueue.Unread(delivery: delivery, source: source, needed: needed))
         case .gone:
@@ -197,12 +198,21 @@ extension Worker {
         return workQueue.first(of: first, others, elsewhere)
     }
 
-    private func reject(_ delivery: Delivery, _ source: WorkSource, _ message: ReadMessage?, _ reason: String) async {
+    private func reject(
+        _ delivery: Delivery,
+        _ source: WorkSource,
+        _ message: ReadMessage?,
+        _ reason: String,
+        _ kind: FailureKind
+    ) async {
         guard let message else {
             broker.logger.error(
                 "Message rejected", metadata: ["queue_name": "\(delivery.queueName)", "reason": "\(reason)"])
             let kept = PrintableText.escape(reason, limit: PrintableText.reasonLimit)
-            return await settleOutside(source, Commit(.reject(reason: kept), delivery))
+            if await settleOutside(source, Commit(.reject(reason: kept), delivery)) {
+                broker.chain.didRejectUnread(delivery, kept, kind)
+            }
+            return
         }
         let item = WorkItem(
             delivered: DeliveredMessage(
@@ -210,7 +220,7 @@ extension Worker {
                 actor: broker.actor(named: message.message.actorName), memory: message.memory),
             source: source)
         // As for what is settled outside of a processor: a shutdown must not cut it off.
-        await Task { await self.reject(item, reason) }.value
+        await Task { await self.reject(item, reason, kind) }.value
     }
 
     /// Returns what is still held, and closes the consumers.

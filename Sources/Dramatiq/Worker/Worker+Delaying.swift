@@ -45,13 +45,15 @@ extension Worker {
         let now = broker.clock.milliseconds
         if eta > now, source.queueName != QueueName.delayed(source.queueName) {
             return DelayedItem(
-                delivery: delivery, message: message, due: .min, delay: .milliseconds(eta &- now), source: source)
+                delivery: delivery, message: message, due: .min, delay: .milliseconds(eta &- now), source: source,
+                actorName: message.message.actorName)
         }
         await broker.chain.willDelay(message.message, broker: broker)
         // What is large waits as it came.
         let isKept = eta <= now || message.memory == nil
         return DelayedItem(
-            delivery: delivery, message: isKept ? message : nil, due: eta, delay: nil, source: source)
+            delivery: delivery, message: isKept ? message : nil, due: eta, delay: nil, source: source,
+            actorName: message.message.actorName)
     }
 
     private func move(_ item: DelayedItem) -> Move? {

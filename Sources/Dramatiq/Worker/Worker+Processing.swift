@@ -128,12 +128,16 @@ extension Worker {
             await chain.withhold(&context, retrying)
             if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
         }
-        if !context.isFailed, !context.isRequeued, !context.isWithheld, let next = chain.prepare(&context) {
-            slot.startHooks()
-            await chain.willProcess(&context, retrying, from: next)
-            if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
-            // The hooks can have taken long.
-            if shutdown.hasBegun { context.requeue() }
+        let isAttempted = !context.isFailed && !context.isRequeued && !context.isWithheld
+        if isAttempted {
+            chain.willAttempt(context)
+            if let next = chain.prepare(&context) {
+                slot.startHooks()
+                await chain.willProcess(&context, retrying, from: next)
+                if slot.finishHooks() { return .interrupted(Interrupted(unbegun: item, context)) }
+                // The hooks can have taken long.
+                if shutdown.hasBegun { context.requeue() }
+            }
         }
         if !context.isSkipped, !context.isFailed, !context.isRequeued {
             slot.start(
@@ -155,6 +159,7 @@ extension Worker {
                 return .interrupted(Interrupted(item: item, context: context, interruption: interruption))
             }
         }
+        if isAttempted, !context.isRequeued { chain.didAttempt(context) }
         // Most messages end here, with nothing that has to be waited for.
         if context.isRequeued || !context.isWithheld && chain.isConcerned(context) {
             slot.startHooks()
@@ -190,7 +195,7 @@ extension Worker {
         } catch is TransitionRetry.ShuttingDown {
             context.requeue()
         } catch {
-            context.fail("The message can't be received: \(error)")
+            context.fail("The message can't be received: \(error)", kind: .following(error))
         }
     }
 
@@ -218,6 +223,7 @@ extension Worker {
                 if !context.isRequeued { ending(&context) }
             }
         }
+        if !context.isRequeued { chain.didAttempt(context) }
         if !context.isWithheld { await limiting(&context) { await self.conclude(&$0, chain) } }
         if let next = await settle(interrupted.item, &context) { workQueue.push([next]) }
     }
@@ -229,7 +235,7 @@ extension Worker {
             mismatch.messageID.hasSameBytes(as: context.delivered.message.messageID)
         {
             // The same arguments will never fit.
-            context.fail(mismatch.reason, level: .warning)
+            context.fail(mismatch.reason, level: .warning, kind: .arguments)
         }
         if !context.isRequeued {
             if context.isSkipped {

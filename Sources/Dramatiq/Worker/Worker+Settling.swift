@@ -37,7 +37,7 @@ extension Worker {
             return (false, .opened)
         case .success(let result)?:
             item.source.finish()
-            if chain.observesEnds { chain.didEnd(context, commit, result) }
+            if chain.observesCommonEnds { chain.didEnd(context, commit, result) }
             return (true, .nothing)
         case .failure(let error)?:
             return (false, .failed(commit, error))
@@ -66,7 +66,7 @@ extension Worker {
     private func submit(_ item: WorkItem, _ context: MessageContext, _ chain: MiddlewareChain) {
         let commit = context.commit
         // What is only acknowledged needs no more to be done again than is known of the message anyway.
-        let isObserved = chain.observesEnds
+        let isObserved = chain.observesCommonEnds
         let token: any AnyObject & Sendable =
             commit.isPlainAcknowledgement && !isObserved ? item.delivered : Unattended(item, context)
         broker.pipeline.submit(commit, token: token, item.source, isCounted: !isObserved)
@@ -135,7 +135,7 @@ extension Worker {
                         context.effects.failureReason = "\(earlier). \(reason)"
                     }
                 } else {
-                    context.fail(reason)
+                    context.fail(reason, kind: .following(error))
                     await limiting(&context) { await self.broker.chain.willReject(&$0, self.retrying) }
                 }
             }
@@ -236,9 +236,9 @@ extension Worker {
     // MARK: What no processor has
 
     /// Puts a message among the dead letters that no processor has begun, with what its middleware add to that.
-    func reject(_ item: WorkItem, _ reason: String) async {
+    func reject(_ item: WorkItem, _ reason: String, _ kind: FailureKind) async {
         var context = MessageContext(broker: broker, item.delivered)
-        context.fail(reason)
+        context.fail(reason, kind: kind)
         await limiting(&context) { await self.broker.chain.willSettle(&$0, self.retrying) }
         _ = await settle(item, &context)
     }
@@ -265,22 +265,26 @@ extension Worker {
     /// is finished all the same.
     ///
     /// - Parameter error: why it failed already.
-    func settleOutside(_ source: WorkSource, _ commit: Commit, after error: (any Error)? = nil) async {
+    /// - Returns: whether the commit holds.
+    @discardableResult
+    func settleOutside(_ source: WorkSource, _ commit: Commit, after error: (any Error)? = nil) async -> Bool {
         await Task {
+            defer { source.finish() }
             do {
                 if let error {
                     _ = try await self.commit(commit, after: error)
                 } else {
                     try await self.commit(commit)
                 }
+                return true
             } catch {
                 // It stays unacknowledged, so the transport delivers it again.
                 broker.logger.error(
                     "A delivery can't be settled and stays unacknowledged",
                     metadata: ["queue_name": "\(source.queueName)", "error": "\(error)"]
                 )
+                return false
             }
-            source.finish()
         }.value
     }
 

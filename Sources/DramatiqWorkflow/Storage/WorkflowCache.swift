@@ -44,6 +44,15 @@ public final class WorkflowCache: Sendable {
         /// The loads that are under way.
         var loads: [Key: [UInt64: Waiter]] = [:]
         var waiterCount: UInt64 = 0
+        var lookups = Lookups()
+    }
+
+    /// How often workflows were asked for since the cache was made.
+    public struct Lookups: Sendable, Hashable {
+        /// How often one was there.
+        public internal(set) var hits = 0
+        /// How often one was not, and the store was asked: by the one who wanted it, or by somebody else at that time.
+        public internal(set) var misses = 0
     }
 
     /// The most bytes that the cache keeps, what it has found out about the workflows included. A single workflow that has
@@ -60,6 +69,8 @@ public final class WorkflowCache: Sendable {
     public var size: Int { state.withLock(\.size) }
     /// How many workflows are kept.
     public var count: Int { state.withLock(\.entries.count) }
+    /// How often workflows were asked for.
+    public var lookups: Lookups { state.withLock(\.lookups) }
 
     /// Forgets all workflows.
     public func removeAll() {
@@ -88,9 +99,13 @@ public final class WorkflowCache: Sendable {
     ///
     /// - Throws: what `load` throws, `CancellationError`.
     func content(_ key: Key, load: () async throws -> WorkflowContent) async throws -> WorkflowContent {
+        var isCounted = false
         while true {
             let (known, isLoading) = state.withLock { state in
-                if let content = state.find(key) { return (content, false) as (WorkflowContent?, Bool) }
+                let content = state.find(key)
+                if !isCounted { state.lookups.count(isHit: content != nil) }
+                isCounted = true
+                if let content { return (content, false) as (WorkflowContent?, Bool) }
                 if state.loads[key] != nil { return (nil, true) }
                 state.loads[key] = [:]
                 return (nil, false)
@@ -136,6 +151,12 @@ public final class WorkflowCache: Sendable {
     private func finish(_ key: Key, _ result: Result<WorkflowContent?, any Error>) {
         let waiters = state.withLock { $0.loads.removeValue(forKey: key) }
         for waiter in (waiters ?? [:]).values { waiter.resume(with: result) }
+    }
+}
+
+extension WorkflowCache.Lookups {
+    fileprivate mutating func count(isHit: Bool) {
+        if isHit { hits += 1 } else { misses += 1 }
     }
 }
 
