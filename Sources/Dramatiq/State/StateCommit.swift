@@ -63,7 +63,7 @@ public struct StateCommit: Sendable {
         /// How many parties the barrier has more from now on, because of this one. They are added before it is counted, so
         /// that it can't be the last one, and only if it has not come before: if it has, the steps come to
         /// ``StateCommit/Result/alreadyReleased`` and nothing is done. Such an arrival releases nothing, and only a store
-        /// that the transport ``Transport/includes(_:)`` gets one.
+        /// that the transport ``Transport/includes(_:)-(StateStore)`` gets one.
         public var added: Int
 
         public init(barrier: BarrierKey, party: String, releases: Bool, added: Int = 0) {

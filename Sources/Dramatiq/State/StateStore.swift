@@ -1,8 +1,8 @@
 /// Keeps the barriers of workflows, and what becomes of their runs if it can.
 ///
-/// The core takes the steps of a commit with the transport's if ``Transport/includes(_:)`` says that both are in the same
-/// place. Otherwise it has the store take them before and after the transport's, in an order in which a crash or a lost
-/// answer loses nothing and starts nothing too early.
+/// The core takes the steps of a commit with the transport's if ``Transport/includes(_:)-(StateStore)`` says that both are
+/// in the same place. Otherwise it has the store take them before and after the transport's, in an order in which a crash
+/// or a lost answer loses nothing and starts nothing too early.
 ///
 /// What must hold: an arrival is counted by its party, so one that comes again changes nothing; a barrier that is not
 /// there is an error, never a complete one; steps can be repeated.
@@ -48,7 +48,7 @@ public struct StateAtomicity: Sendable, Hashable {
 }
 
 /// Where a store keeps things: two stores with the same one keep them in the same place, and so does a transport that
-/// ``Transport/includes(_:)`` it.
+/// ``Transport/includes(_:)-(StateStore)`` it.
 public struct StoreIdentity: Sendable, Hashable {
     /// The connection, or the store itself if it needs none.
     package let place: any AnyObject & Sendable

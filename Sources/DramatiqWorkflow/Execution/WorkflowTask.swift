@@ -29,7 +29,7 @@ public enum WorkflowTask {
         try add(components.map(\.node))
     }
 
-    /// Adds what the closure lists: see ``add(_:)-(any_WorkflowComponent...)``.
+    /// Adds what the closure lists: see ``add(_:)-(WorkflowComponent...)``.
     ///
     /// - Throws: what the closure throws, too.
     public static func add(@WorkflowBuilder _ components: () throws -> [WorkflowNode]) throws {
