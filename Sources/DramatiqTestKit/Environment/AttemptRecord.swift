@@ -6,6 +6,14 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
     enum Fault: Sendable {
         case fail(any Error)
         case delay(Duration)
+
+        var isDelay: Bool { if case .delay = self { true } else { false } }
+    }
+
+    /// A fault, and how often it is still to come.
+    fileprivate struct Planned {
+        let fault: Fault
+        var times: Int
     }
 
     fileprivate struct Running {
@@ -16,7 +24,7 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
     fileprivate struct Contents {
         var enqueued: [EnqueuedMessage] = []
         var attempts: [TaskAttempt] = []
-        var faults: [String: [Fault]] = [:]
+        var faults: [String: [Planned]] = [:]
         var running: [Int: Running] = [:]
         /// When the latest attempt at a message began.
         var began: [String: TestClock.Instant] = [:]
@@ -53,9 +61,8 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
     }
 
     func add(_ fault: Fault, to actor: String, times: Int) {
-        contents.withLock { contents in
-            contents.faults[actor, default: []] += Array(repeating: fault, count: max(0, times))
-        }
+        if times <= 0 { return }
+        contents.withLock { $0.faults[actor, default: []].append(Planned(fault: fault, times: times)) }
     }
 
     func process(
@@ -115,17 +122,17 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
 }
 
 extension AttemptRecord.Contents {
-    /// One of each kind at most: the delays before the failure.
+    /// One of each kind at most: a delay comes before a failure.
     fileprivate mutating func takeFaults(_ actor: String) -> [AttemptRecord.Fault] {
-        guard var waiting = faults[actor] else { return [] }
+        guard var planned = faults[actor] else { return [] }
         var taken: [AttemptRecord.Fault] = []
-        if let place = waiting.firstIndex(where: { if case .delay = $0 { true } else { false } }) {
-            taken.append(waiting.remove(at: place))
+        for isDelay in [true, false] {
+            guard let place = planned.firstIndex(where: { $0.fault.isDelay == isDelay }) else { continue }
+            taken.append(planned[place].fault)
+            planned[place].times -= 1
+            if planned[place].times == 0 { planned.remove(at: place) }
         }
-        if let place = waiting.firstIndex(where: { if case .fail = $0 { true } else { false } }) {
-            taken.append(waiting.remove(at: place))
-        }
-        faults[actor] = waiting
+        faults[actor] = planned
         return taken
     }
 }
