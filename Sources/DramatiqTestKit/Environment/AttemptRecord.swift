@@ -2,7 +2,7 @@ import Dramatiq
 import Synchronization
 
 /// Notes what happens in a ``TestEnvironment``, and has actors fail and be slow.
-final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNack, AfterRequeue {
+final class AttemptRecord: ProcessingMiddleware, AttemptObserver, AfterEnqueue, AfterAck, AfterNack, AfterRequeue {
     enum Fault: Sendable {
         case fail(any Error)
         case delay(Duration)
@@ -21,13 +21,21 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
         let deadline: TestClock.Instant?
     }
 
+    fileprivate struct Unsettled {
+        /// How many there are: there may be copies of a message.
+        var count = 0
+        /// When the actor of the latest one began and ended.
+        var began: TestClock.Instant?
+        var ended: TestClock.Instant?
+    }
+
     fileprivate struct Contents {
         var enqueued: [EnqueuedMessage] = []
         var attempts: [TaskAttempt] = []
         var faults: [String: [Planned]] = [:]
         var running: [Int: Running] = [:]
-        /// When the latest attempt at a message began.
-        var began: [String: TestClock.Instant] = [:]
+        /// Attempts that have begun and whose end the transport has not confirmed, by message.
+        var unsettled: [TextKey: Unsettled] = [:]
         var nextAttempt = 0
         var changes = 0
     }
@@ -35,6 +43,8 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
     /// What is under way.
     struct State {
         let running: Set<Int>
+        /// Whether there is an attempt that doesn't run, and whose end is not confirmed yet.
+        let isSettling: Bool
         /// The first time limit of those that run.
         let nextDeadline: TestClock.Instant?
         /// Grows whenever something begins or ends.
@@ -56,6 +66,7 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
         contents.withLock { contents in
             State(
                 running: Set(contents.running.keys),
+                isSettling: contents.unsettled.values.reduce(0) { $0 + $1.count } > contents.running.count,
                 nextDeadline: contents.running.values.lazy.compactMap(\.deadline).min(), changes: contents.changes)
         }
     }
@@ -75,13 +86,14 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
             contents.changes += 1
             contents.nextAttempt += 1
             contents.running[contents.nextAttempt] = Running(actorName: message.actorName, deadline: deadline)
-            contents.began[message.messageID] = clock.now
+            contents.unsettled[TextKey(message.messageID)]?.began = clock.now
             return (contents.nextAttempt, contents.takeFaults(message.actorName))
         }
         defer {
             contents.withLock { contents in
                 contents.changes += 1
                 contents.running[attempt] = nil
+                contents.unsettled[TextKey(message.messageID)]?.ended = clock.now
             }
         }
         return try await TestClock.$attempt.withValue(attempt) {
@@ -93,6 +105,21 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
             }
             return try await next(message)
         }
+    }
+
+    func attemptWatch() -> any AttemptWatch { Watch(record: self) }
+
+    private struct Watch: AttemptWatch {
+        let record: AttemptRecord
+
+        func attemptWillBegin(_ context: MessageContext) {
+            record.contents.withLock { contents in
+                contents.changes += 1
+                contents.unsettled[TextKey(context.message.messageID), default: Unsettled()].count += 1
+            }
+        }
+
+        func attemptDidEnd(_ context: MessageContext) {}
     }
 
     func afterEnqueue(_ message: Message, delay: Duration?) {
@@ -113,15 +140,23 @@ final class AttemptRecord: ProcessingMiddleware, AfterEnqueue, AfterAck, AfterNa
         let message = context.message
         contents.withLock { contents in
             contents.changes += 1
+            let attempt = contents.unsettled[TextKey(message.messageID)]
+            contents.settle(TextKey(message.messageID))
             contents.attempts.append(
                 TaskAttempt(
                     message: message, outcome: outcome, error: context.error, reason: context.failureReason,
-                    began: contents.began.removeValue(forKey: message.messageID), ended: clock.now))
+                    began: attempt?.began, ended: attempt?.ended ?? clock.now))
         }
     }
 }
 
 extension AttemptRecord.Contents {
+    fileprivate mutating func settle(_ message: TextKey) {
+        guard var attempt = unsettled[message] else { return }
+        attempt.count -= 1
+        unsettled[message] = attempt.count > 0 ? attempt : nil
+    }
+
     /// One of each kind at most: a delay comes before a failure.
     fileprivate mutating func takeFaults(_ actor: String) -> [AttemptRecord.Fault] {
         guard var planned = faults[actor] else { return [] }

@@ -151,7 +151,9 @@ public final class TestEnvironment: Sendable {
                 next = min(next ?? clock.instant(milliseconds: eta), clock.instant(milliseconds: eta))
             }
         }
-        guard record.state.changes == before.changes, before.running.isSubset(of: sleeping) else { return .busy }
+        guard record.state.changes == before.changes, !before.isSettling, before.running.isSubset(of: sleeping) else {
+            return .busy
+        }
         // Those that run sleep. Others don't begin if there is no place for them.
         let isFull = before.running.count >= concurrency
         guard isFull || waiting == 0 && taken == before.running.count else { return .busy }
