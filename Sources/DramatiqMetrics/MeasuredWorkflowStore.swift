@@ -7,7 +7,7 @@ public import DramatiqWorkflow
 ///     let store = MeasuredWorkflowStore(S3WorkflowStore(configuration), factory: prometheus)
 ///         .compressed(with: LZ4Compressor())
 ///
-/// It counts the bytes as they come to it: inside of a ``CompressedWorkflowStore`` those that are kept, around one those of
+/// It counts the bytes as they come to it: inside of a `CompressedWorkflowStore` those that are kept, around one those of
 /// the workflows. It passes everything on, so references and caches stay what they were.
 public struct MeasuredWorkflowStore<Base: WorkflowStore>: WorkflowStore {
     /// Keeps the bytes.

@@ -1,4 +1,5 @@
 // What the documentation's snippets refer to; see Scripts/snippets.
+import CoreMetrics
 import Dramatiq
 import DramatiqFileStorage
 import DramatiqWorkflow
@@ -10,6 +11,7 @@ let backend = InMemoryRateLimiterBackend()
 let broker = Broker(transport: transport)
 let worker = Worker(broker)
 let logger = Logger(label: "documentation")
+let prometheus = NOOPMetricsHandler.instance
 let files = StorageDirectory("/var/lib/app/workflows")
 
 let resize = TaskActor("resize", queue: "images") { (_: String, _: Int) in }

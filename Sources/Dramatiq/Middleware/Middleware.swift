@@ -14,8 +14,9 @@
 /// What a hook throws is logged with the middleware's name and the message. What it means for the message is the
 /// middleware's ``failurePolicy``.
 ///
-/// What only looks on conforms to the observers: ``AfterEnqueue``, ``AfterAck``, ``AfterNack``, ``AfterRequeue`` and
-/// ``CommitObserver``. They can't wait and have no say, so they cost none of the batching.
+/// What only looks on conforms to the observers: ``AttemptObserver``, ``AfterEnqueue``, ``AfterAck``, ``AfterNack``,
+/// ``AfterNackUnread``, ``AfterRequeue``, ``CommitObserver`` and ``SettlementObserver``. They can't wait and have no say, so
+/// they cost none of the batching.
 public protocol Middleware: Sendable {
     /// How logs call it; the type's name unless given. A broker can have several middleware of a type if each has a name
     /// of its own.
