@@ -78,6 +78,7 @@ public final class TestEnvironment: Sendable {
     /// Has an actor throw instead of running, the next times that it would.
     ///
     /// - Parameters:
+    ///   - actor: who fails.
     ///   - times: how often. Attempts that fail for another reason count, too.
     ///   - error: what it throws. Defaults to ``InjectedFailure``.
     public func fail(_ actor: any AnyTaskActor, times: Int = 1, throwing error: any Error = InjectedFailure()) {
@@ -85,6 +86,11 @@ public final class TestEnvironment: Sendable {
     }
 
     /// Has an actor begin only after a time by ``clock``, the next times that it runs. Its time limit counts from before that.
+    ///
+    /// - Parameters:
+    ///   - actor: who is slow.
+    ///   - duration: how much time passes before it begins.
+    ///   - times: how often.
     public func delay(_ actor: any AnyTaskActor, by duration: Duration, times: Int = 1) {
         record.add(.delay(duration), to: actor.name, times: times)
     }
