@@ -91,7 +91,8 @@ extension RunStep {
             count += RunEntry.lists(beginning).count + 2 * beginning.tasks.count
         case .returns(let messages): count += 1 + 2 * messages.count
         case .adds(let counts): count += 1 + 2 * counts.count
-        case .failsGroups(let failures): count += 1 + 4 * failures.count
+        // A barrier is three.
+        case .failsGroups(let failures): count += 1 + 6 * failures.count
         case .plain: break
         }
         if !stored.isEmpty { count += 1 + noted.count }

@@ -169,7 +169,11 @@ extension RedisCommand {
     /// Adds a step as the script reads it.
     mutating func append(_ step: CommitStep) {
         let results = step.results
-        append(step.argumentCount + (results.isEmpty ? 0 : KeptResults.argumentCount(results.count)))
+        let count = step.argumentCount + (results.isEmpty ? 0 : KeptResults.argumentCount(results.count))
+        append(count)
+        let start = argumentCount
+        // By its count the script finds the next step if this one is refused.
+        defer { assert(argumentCount - start == count, "A step has \(argumentCount - start) arguments, not \(count)") }
         if !results.isEmpty { append(keeping: results) }
         switch step {
         case .acknowledgements(let group): append(acknowledging: group.lazy.map(\.message))
